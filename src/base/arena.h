@@ -47,7 +47,7 @@ void *arena_calloc(struct arena *a, size_t count, size_t size) __attribute__((re
 struct str arena_str(struct arena *a, struct str s);
 char *arena_cstr(struct arena *a, struct str s);
 struct str arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
-struct str arena_vprintf(struct arena *a, const char *fmt, va_list ap);
+struct str arena_vprintf(struct arena *a, const char *fmt, va_list ap) PRINTF(2, 0);
 /* Joins n views; each pointer is borrowed. */
 struct str arena_concat(struct arena *a, const struct str *parts, size_t n);
 #define ARENA_CONCAT(a, ...)                                                                       \
