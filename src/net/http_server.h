@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP server: listeners (libmicrohttpd with epoll threads), dispatch to the worker pool, and back.
+ *
+ * A network thread reads the request, finds its route, checks size limits and reads the body. Then the
+ * connection is suspended and the request is a job of the pool: rate limit by address, authenticate, rate
+ * limit by user, decode, handler, reply. The network thread sends the reply. Parked requests (request.h)
+ * are taken out of libmicrohttpd altogether.
+ *
+ * Start order: router and pool first; stop order: http_server_free, then pool_free.
+ */
+#ifndef INGOT_NET_HTTP_SERVER_H
+#define INGOT_NET_HTTP_SERVER_H
+
+#include "net/request.h"
+
+struct http_listener_config {
+    const char *bind;                      /* numeric address, "::" for all of both families */
+    uint16_t port;                         /* 0: any free one, see http_server_port */
+    unsigned serve;                        /* enum serve */
+    const char *const *trusted_proxies;    /* addresses or CIDR, NULL-terminated; may be NULL */
+    const char *certificate, *private_key; /* PEM files: then it speaks TLS */
+};
+
+/* Finds out who asks. token: from `Authorization: Bearer`, NULL bytes if absent (ROUTE_SERVER only). Fills
+ * rq->who, or fails with 401 M_UNKNOWN_TOKEN etc. The dispatcher checks guests and admins by the route. */
+typedef int authenticate_fn(struct request *rq, const struct route *route, struct str token,
+                            struct err *err);
+
+struct http_server_config {
+    const struct http_listener_config *listeners;
+    size_t n_listeners;
+    const struct router *router;   /* borrowed */
+    struct pool *pool;             /* borrowed */
+    struct ratelimit *limits;      /* borrowed; NULL: none */
+    authenticate_fn *authenticate; /* may be NULL if no route needs it */
+    void *app;                     /* becomes request.app */
+    const char *upload_dir;        /* temporary files of uploads; NULL: no such routes */
+    bool query_tokens; /* accept ?access_token= (removed from the specification in v1.20) */
+    bool access_log;
+    unsigned threads;         /* network threads per listener; 0: 2 */
+    unsigned max_connections; /* per listener, parked ones apart; 0: 20,000 */
+    unsigned max_per_address; /* connections, trusted proxies apart; 0: no limit */
+    unsigned max_parked;      /* 0: 100,000; beyond, a long poll is answered at once */
+    unsigned idle_seconds;    /* connection without traffic; 0: 60 */
+    unsigned header_max;      /* bytes of memory per connection for its headers; 0: 16 KiB */
+};
+
+struct http_server;
+
+/* Starts serving. Errors: a bad address, a port in use, an unreadable certificate. */
+MUST_USE int http_server_new(const struct http_server_config *config, struct http_server **out,
+                             struct err *err);
+uint16_t http_server_port(const struct http_server *s, size_t listener);
+/* Reads certificates anew; on failure the old ones stay. */
+MUST_USE int http_server_reload(struct http_server *s, struct err *err);
+/* Accepts no more connections and wakes what is parked; returns at once. Any thread; optional before free. */
+void http_server_stop(struct http_server *s);
+/* Stops, waits until every running request is answered (at most drain_ms for slow receivers), frees.
+ * The pool must still run. NULL is allowed. */
+void http_server_free(struct http_server *s, int64_t drain_ms);
+
+#endif
