@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SQL for two engines behind one interface: typed parameters in, typed rows out. There is ONE text per
+ * statement, in the dialect that SQLite and PostgreSQL share (docs/storage.md); what differs is done by the
+ * driver (db_driver.h). Only store/ speaks SQL.
+ *
+ *     struct pet { int64_t id; struct str name; bool tame; };
+ *     static const struct sql pets_by_owner = {"SELECT id, name, tame FROM pets WHERE owner = $1 ORDER BY id"};
+ *     COLS(pet_cols, struct pet, COL(struct pet, id), COL(struct pet, name), COL(struct pet, tame));
+ *
+ *     struct pet *pets;
+ *     size_t n;
+ *     int rc = db_rows(reader, arena, &pets_by_owner, PARAMS(P_INT(owner)), &pet_cols, &pets, &n, err);
+ *
+ * A `struct db_read` can read; a `struct txn` can write and lends its reader (txn_read), so a signature shows
+ * which of the two a function does. Both belong to one thread at a time.
+ *
+ * Error kinds of every function here: E_NOT_FOUND (db_row, db_exec_row), E_CONFLICT (a constraint), E_BUSY
+ * (the storage is full, read-only, unreachable or locked: 503, try later), E_INTERNAL (the rest; SQL and the
+ * engine's words are in err->detail).
+ */
+#ifndef INGOT_DB_DB_H
+#define INGOT_DB_DB_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+/* ---- statements and parameters ------------------------------------------------------------------- */
+
+/*
+ * A statement: always `static const`, because its address is the key of the prepared-statement caches.
+ * Parameters are numbered $1, $2 … . `IN {list:1}` takes a P_LIST as parameter 1.
+ */
+struct sql {
+    const char *text;
+    bool may_scan; /* reads a large table from end to end on purpose; say why beside it */
+};
+
+enum db_type { DB_NULL, DB_INT, DB_BOOL, DB_DOUBLE, DB_TEXT, DB_BLOB, DB_LIST };
+
+struct db_value {
+    enum db_type type;
+    union {
+        int64_t i; /* DB_INT, DB_BOOL */
+        double d;
+        struct str s;
+        struct {
+            const int64_t *p;
+            size_t n;
+        } list;
+    };
+};
+
+struct db_params {
+    const struct db_value *p;
+    size_t n;
+};
+
+#define P_INT(v)    ((struct db_value){.type = DB_INT, .i = (int64_t)(v)})
+#define P_BOOL(v)   ((struct db_value){.type = DB_BOOL, .i = (v) ? 1 : 0})
+#define P_DOUBLE(v) ((struct db_value){.type = DB_DOUBLE, .d = (v)})
+#define P_NULL      ((struct db_value){.type = DB_NULL})
+#define P_LIST(v, count)                                                                           \
+    ((struct db_value){.type = DB_LIST, .list = {(const int64_t *)(v), (count)}})
+#define P_TEXT(v) db_text(v) /* a view with p == NULL becomes NULL; an empty one stays empty */
+#define P_BLOB(v) db_blob(v)
+#define PARAMS(...)                                                                                \
+    ((struct db_params){.p = (const struct db_value[]){{.type = DB_NULL}, ##__VA_ARGS__} + 1,      \
+                        .n = sizeof((const struct db_value[]){{.type = DB_NULL}, ##__VA_ARGS__}) / \
+                                 sizeof(struct db_value) -                                         \
+                             1})
+
+static inline struct db_value db_text(struct str s)
+{
+    return s.p ? (struct db_value){.type = DB_TEXT, .s = s} : P_NULL;
+}
+static inline struct db_value db_blob(struct str s)
+{
+    return s.p ? (struct db_value){.type = DB_BLOB, .s = s} : P_NULL;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------ */
+
+/* How a column's value is put into a struct member; derived from the member's C type. SQL NULL becomes 0,
+ * false, or a view with p == NULL. */
+enum db_member { DB_M_I64, DB_M_U64, DB_M_INT, DB_M_UNSIGNED, DB_M_BOOL, DB_M_DOUBLE, DB_M_STR };
+
+struct db_col {
+    enum db_member member;
+    size_t off;
+};
+
+struct db_cols {
+    const struct db_col *p; /* in the order of the SELECT list */
+    size_t n, row_size;
+};
+
+#define COL(T, m)                                                                                  \
+    {                                                                                              \
+        .member = _Generic(((T *)0)->m, int64_t                                                    \
+                           : DB_M_I64, uint64_t                                                    \
+                           : DB_M_U64, int                                                         \
+                           : DB_M_INT, unsigned                                                    \
+                           : DB_M_UNSIGNED, bool                                                   \
+                           : DB_M_BOOL, double                                                     \
+                           : DB_M_DOUBLE, struct str                                               \
+                           : DB_M_STR),                                                            \
+        .off = offsetof(T, m)                                                                      \
+    }
+/* Defines the static table `name` for rows of type T. */
+#define COLS(name, T, ...)                                                                         \
+    static const struct db_col name##_p_[] = {__VA_ARGS__};                                        \
+    static const struct db_cols name = {name##_p_, ARRAY_LEN(name##_p_), sizeof(T)}
+
+/* For statements that return one integer or one string: `struct db_i64 row; … &db_i64_cols`. */
+struct db_i64 {
+    int64_t v;
+};
+struct db_str {
+    struct str v;
+};
+extern const struct db_cols db_i64_cols, db_str_cols;
+
+/* ---- reading --------------------------------------------------------------------------------------- */
+
+struct db_read;
+
+/* All rows, as an array in the arena with its strings; *out_rows is a `T *`, NULL if *out_n is 0. */
+MUST_USE int db_rows(struct db_read *r, struct arena *a, const struct sql *sql,
+                     struct db_params params, const struct db_cols *cols, void *out_rows /* T ** */,
+                     size_t *out_n, struct err *err);
+/* The first row into *out_row, strings in the arena. E_NOT_FOUND if there is none, *out_row untouched. */
+MUST_USE int db_row(struct db_read *r, struct arena *a, const struct sql *sql,
+                    struct db_params params, const struct db_cols *cols, void *out_row /* T * */,
+                    struct err *err);
+/*
+ * Calls fn for each row without copying: `row` is the caller's T, filled anew each time, its strings borrowed
+ * until fn returns. A result other than 0 ends the loop and is returned (fn has filled err if negative).
+ * fn may run other statements on the same reader.
+ */
+MUST_USE int db_each(struct db_read *r, const struct sql *sql, struct db_params params,
+                     const struct db_cols *cols, void *row, int (*fn)(void *row, void *arg),
+                     void *arg, struct err *err);
+/* One integer (an aggregate, a count): the first column of the first row; 0 if NULL or no row. */
+MUST_USE int db_int(struct db_read *r, const struct sql *sql, struct db_params params, int64_t *out,
+                    struct err *err);
+
+/* ---- writing --------------------------------------------------------------------------------------- */
+
+/*
+ * A write transaction. Begun and ended by store/store.c only. A failed statement dooms it (as PostgreSQL
+ * does): later statements return the first error again, and the transaction cannot commit. So expect
+ * conflicts with ON CONFLICT, not by trying.
+ */
+struct txn {
+    struct db_read *read;
+    void *owner; /* the committer's */
+    int rc;      /* the first error, sticky */
+    struct err err;
+    size_t writes; /* statements run by db_exec so far */
+    size_t bytes;  /* bytes bound to them */
+};
+
+static inline struct db_read *txn_read(struct txn *t)
+{
+    return t->read;
+}
+
+MUST_USE int db_exec(struct txn *t, const struct sql *sql, struct db_params params,
+                     struct err *err);
+/* The same, and how many rows were changed. */
+MUST_USE int db_exec_count(struct txn *t, const struct sql *sql, struct db_params params,
+                           int64_t *out_changed, struct err *err);
+/* A write with RETURNING: its first row, as db_row; E_NOT_FOUND (which does not doom) if it changed nothing. */
+MUST_USE int db_exec_row(struct txn *t, struct arena *a, const struct sql *sql,
+                         struct db_params params, const struct db_cols *cols, void *out_row,
+                         struct err *err);
+/* All rows of a write with RETURNING, as db_rows. */
+MUST_USE int db_exec_rows(struct txn *t, struct arena *a, const struct sql *sql,
+                          struct db_params params, const struct db_cols *cols, void *out_rows,
+                          size_t *out_n, struct err *err);
+
+/* ---- databases and connections (for store/store.c) --------------------------------------------------- */
+
+enum db_engine { DB_SQLITE, DB_POSTGRESQL };
+
+struct db_config {
+    enum db_engine engine;
+    const char *path; /* SQLite: the file; borrowed for the life of the db */
+    const char *url;  /* PostgreSQL */
+    size_t cache_kb;  /* SQLite page cache per connection; 0: default */
+    int busy_ms;      /* SQLite: wait for a lock of another process; 0: default */
+};
+
+enum db_mode { DB_READER, DB_WRITER };
+
+/* Opens a connection; a reader cannot write. close accepts NULL and nulls the pointer. */
+MUST_USE int db_open(const struct db_config *config, enum db_mode mode, struct db_read **out,
+                     struct err *err);
+void db_close(struct db_read **r);
+
+/* A consistent snapshot for several statements. Nests: only the outermost pair counts. */
+MUST_USE int db_snapshot_begin(struct db_read *r, struct err *err);
+void db_snapshot_end(struct db_read *r);
+
+/* On a writer connection. begin takes the write lock up front; commit returns when the data is durable and
+ * after an error the caller must roll back; rollback never fails and leaves the connection usable. */
+MUST_USE int db_begin(struct db_read *writer, struct txn *out, struct err *err);
+MUST_USE int db_commit(struct txn *t, struct err *err);
+void db_rollback(struct txn *t);
+
+/* Whether another process has committed since the last call (SQLite; on PostgreSQL nodes notify). */
+bool db_changed_elsewhere(struct db_read *writer);
+
+/* SQLite: pages in the write-ahead log after the last commit, and copying them back. `all` waits (bounded)
+ * for readers so that the log can start anew. PostgreSQL has neither: 0 and nothing. */
+int64_t db_log_pages(struct db_read *writer);
+MUST_USE int db_checkpoint(struct db_read *r, bool all, struct err *err);
+
+/* ---- migrations and tests ---------------------------------------------------------------------------- */
+
+struct db_migration {
+    int64_t version;
+    const char *name, *text; /* text in the shared dialect with the four DDL words */
+};
+
+/*
+ * Brings the schema up to the newest of `m` (ascending), each migration in a transaction of its own.
+ * E_CONFLICT if the database is newer than the program.
+ */
+MUST_USE int db_migrate(struct db_read *writer, const struct db_migration *m, size_t n,
+                        int64_t *out_applied, struct err *err);
+/* The schema as the engine sees it, one statement per line group, sorted by name; in the arena. */
+MUST_USE int db_schema(struct db_read *r, struct arena *a, struct str *out, struct err *err);
+/* Prepares the statement and returns the engine's plan in the arena, one step per line; runs nothing. */
+MUST_USE int db_explain(struct db_read *r, struct arena *a, const struct sql *sql, struct str *out,
+                        struct err *err);
+
+#endif
