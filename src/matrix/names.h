@@ -42,7 +42,7 @@ enum name_nid {
 #define X(number, symbol, text) symbol = (number),
     WELL_KNOWN_NAMES(X)
 #undef X
-    NID_FIRST_FREE = 1000 /* nids of everything else start here */
+        NID_FIRST_FREE = 1000 /* nids of everything else start here */
 };
 
 struct well_known_name {
