@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The commit pipeline for events made on this server: a batch is one or more events of one room that become
+ * durable and visible together (creating a room is one batch).
+ *
+ *     struct batch b;
+ *     rc = batch_begin(&b, server, arena, room, err);
+ *     if (rc == 0) rc = batch_add(&b, &draft, &entry, err);     // builds, signs, checks auth
+ *     if (rc == 0) rc = batch_commit(&b, err);                  // durable when it returns 0
+ *     batch_end(&b);                                            // always, also after an error
+ *
+ * batch_begin locks the room; batch_end unlocks it. Between the two, events are built on the pending state of
+ * the batch. A failed commit marks the room dead: it is loaded anew by whoever needs it next.
+ *
+ * Several nodes: the room row's version is checked in the transaction; a loser gets E_CONFLICT, and
+ * batch_run() reloads and runs the whole batch again.
+ */
+#ifndef INGOT_CORE_BATCH_H
+#define INGOT_CORE_BATCH_H
+
+#include "core/room.h"
+#include "core/nodes.h"
+#include "db/db.h"
+
+/* An event that somebody on this server wants to send. Strings are borrowed. */
+struct new_event {
+    struct str type, sender;
+    uint64_t sender_nid;
+    struct str state_key;
+    bool is_state;
+    struct str content; /* canonical JSON of an object */
+    struct str redacts; /* m.room.redaction only */
+    int64_t origin_server_ts; /* 0: now */
+    struct str txn_id;        /* with device: idempotency, and unsigned.transaction_id; empty: none */
+    uint64_t device_nid;
+};
+
+struct batch {
+    struct server *server;
+    struct arena *arena; /* of the request */
+    struct room *room;
+    bool locked, is_new, committed;
+    struct room_view *base; /* NULL for a new room */
+    struct node_overlay nodes; /* state nodes made by this batch */
+    struct state_id state;  /* pending */
+    uint64_t create_nid;
+    int64_t depth;
+    struct room_head *heads;
+    size_t n_heads;
+    struct pending *pending; /* events added so far, oldest first */
+    size_t n_pending, room_pending;
+    int (*extra)(struct txn *t, void *arg); /* see batch_also */
+    void *extra_arg;
+    int64_t now_ms;
+};
+
+/* One event of a batch. */
+struct pending {
+    struct entry *entry;
+    struct str txn_id;
+    uint64_t device_nid;
+    uint64_t redacts_nid; /* the redaction takes effect on this event; 0: not (yet) */
+    bool existing;        /* nothing to write: the same state was already there */
+};
+
+MUST_USE int batch_begin(struct batch *b, struct server *s, struct arena *a, struct room *room, struct err *err);
+/* A room that does not exist yet. The first event added must be m.room.create; b->room is valid after it. */
+MUST_USE int batch_begin_new_room(struct batch *b, struct server *s, struct arena *a,
+                                  const struct room_version *version, struct err *err);
+/* Builds the event on the pending state, checks size and auth rules. *out (may be NULL): its entry, owned by
+ * the batch until batch_end; hold a reference to keep it. A state event that changes nothing is not sent
+ * again: *out is then the one that is there. E_FORBIDDEN with the rule's sentence. */
+MUST_USE int batch_add(struct batch *b, const struct new_event *ev, struct entry **out, struct err *err);
+/* Runs in the same transaction after the events were written (aliases, directory, …). May run again. */
+void batch_also(struct batch *b, int (*fn)(struct txn *t, void *arg), void *arg);
+MUST_USE int batch_commit(struct batch *b, struct err *err);
+void batch_end(struct batch *b);
+
+/* Begin, add one event, commit, end; retried when another node was faster. *out_event_id in the arena (NULL: not
+ * wanted). With a transaction id that this device has used for this room, returns the id of then. */
+MUST_USE int room_send(struct server *s, struct arena *a, struct room *room, const struct new_event *ev,
+                       struct str *out_event_id, struct err *err);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The live server: what every handler reaches through request.app. Made at start by server_new (in order),
+ * taken down in reverse. All members are set before the first request and not replaced afterwards.
+ */
+#ifndef INGOT_CORE_SERVER_H
+#define INGOT_CORE_SERVER_H
+
+#include "core/config.h"
+#include "crypto/signing_key.h"
+#include "net/request.h"
+#include "store/store.h"
+
+struct server {
+    const struct config *config;
+    struct str server_name;
+    struct store *store;
+    struct pool *pool;
+    struct ratelimit *limits;
+    struct signing_key key; /* signs our events */
+    struct cache *entries;  /* nid -> struct entry */
+    struct cache *nodes;    /* state node id -> bytes */
+    struct rooms *rooms;
+    struct changes *changes;
+    struct live_users *users;
+    struct typing *typing;
+    struct presence *presence;
+    struct unread *unread;
+    struct tasks *tasks;
+    struct media_store *media;
+    int64_t started_ms;
+};
+
+/* The server of a request. */
+static inline struct server *server_of(const struct request *rq)
+{
+    return rq->app;
+}
+/* Whether a user id belongs to this server. */
+bool server_is_local(const struct server *s, struct str user_id);
+
+#endif
