@@ -41,8 +41,8 @@ void arena_reset(struct arena *a);
 /* Aligned for any type; never NULL. Zeroed variants say so. n may be 0. */
 void *arena_alloc(struct arena *a, size_t n) __attribute__((returns_nonnull));
 void *arena_calloc(struct arena *a, size_t count, size_t size) __attribute__((returns_nonnull));
-#define arena_new(a, T)       ((T *)arena_calloc((a), 1, sizeof(T)))
-#define arena_array(a, T, n)  ((T *)arena_calloc((a), (n), sizeof(T)))
+#define arena_new(a, T)      ((T *)arena_calloc((a), 1, sizeof(T)))
+#define arena_array(a, T, n) ((T *)arena_calloc((a), (n), sizeof(T)))
 /* Copies; the result is followed by a NUL byte that is not counted. */
 struct str arena_str(struct arena *a, struct str s);
 char *arena_cstr(struct arena *a, struct str s);

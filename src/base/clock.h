@@ -7,7 +7,8 @@
 
 #include "base/compiler.h"
 
-int64_t clock_wall_ms(void); /* milliseconds since the Unix epoch: origin_server_ts, expiry that must last */
+/* Milliseconds since the Unix epoch: origin_server_ts, expiry that must last. */
+int64_t clock_wall_ms(void);
 int64_t clock_mono_ms(void); /* for time-outs and rates; never goes back */
 int64_t clock_mono_us(void); /* for measurements */
 

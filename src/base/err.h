@@ -27,23 +27,23 @@ enum err_kind {
 
 struct err {
     enum err_kind kind;
-    int http;            /* status for a client, 0: derive from kind */
-    const char *errcode; /* "M_..." literal, NULL: derive from kind; static storage */
+    int http;               /* status for a client, 0: derive from kind */
+    const char *errcode;    /* "M_..." literal, NULL: derive from kind; static storage */
     int64_t retry_after_ms; /* with 429: how long to wait; 0 none */
-    char message[256];   /* for the client: says what is wrong in words */
-    char detail[256];    /* for the log: paths, SQL, system errors */
-    char extra[256];     /* further members of the JSON error body, as `"key":value,...`, usually empty */
+    char message[256];      /* for the client: says what is wrong in words */
+    char detail[256];       /* for the log: paths, SQL, system errors */
+    char extra[256]; /* more members of the JSON error body, `"key":value,...`; usually empty */
 };
 
 /* Fills *err (NULL is allowed: the error is dropped) and returns kind, to be returned by the caller. */
-int err_set(struct err *err, enum err_kind kind, int http, const char *errcode, const char *fmt, ...)
-    PRINTF(5, 6);
+int err_set(struct err *err, enum err_kind kind, int http, const char *errcode, const char *fmt,
+            ...) PRINTF(5, 6);
 /* E_INTERNAL, 500 M_UNKNOWN "Internal server error"; the text goes to detail. */
 int err_internal(struct err *err, const char *fmt, ...) PRINTF(2, 3);
 /* Adds to detail. */
 void err_detail(struct err *err, const char *fmt, ...) PRINTF(2, 3);
-int err_http(const struct err *err);              /* status, derived from kind if not set */
-const char *err_errcode(const struct err *err);   /* errcode, derived from kind if not set */
+int err_http(const struct err *err);            /* status, derived from kind if not set */
+const char *err_errcode(const struct err *err); /* errcode, derived from kind if not set */
 
 /* The errors that many places raise. */
 int err_bad_json(struct err *err, const char *fmt, ...) PRINTF(2, 3);      /* 400 M_BAD_JSON */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Intrusive doubly linked lists. A node lies in the object, named for the list it is on
- * (`struct list_node in_room_waiters`); an unlinked node points to itself in release builds and to poison
- * in debug builds. The list does not own its members unless the field says so.
+ * (`struct list_node in_room_waiters`); the pointers of an unlinked node are NULL, so that use after
+ * removal faults at once. The list does not own its members unless the field says so.
  */
 #ifndef INGOT_BASE_LIST_H
 #define INGOT_BASE_LIST_H
@@ -25,7 +25,8 @@ static inline bool list_is_empty(const struct list *l)
 {
     return l->head.next == &l->head;
 }
-static inline void list_insert_between(struct list_node *n, struct list_node *prev, struct list_node *next)
+static inline void list_insert_between(struct list_node *n, struct list_node *prev,
+                                       struct list_node *next)
 {
     n->prev = prev;
     n->next = next;

@@ -14,14 +14,14 @@
 
 enum lock_rank {
     RANK_NONE = 0,
-    RANK_ROOM = 10,      /* serialises the commits of one room */
-    RANK_REGISTRY = 20,  /* registries of rooms, users, sessions */
+    RANK_ROOM = 10,     /* serialises the commits of one room */
+    RANK_REGISTRY = 20, /* registries of rooms, users, sessions */
     RANK_NOTIFIER = 30,
     RANK_COMMITTER = 40,
-    RANK_CACHE = 50,     /* leaf caches: names, state nodes, events */
-    RANK_POOL = 60,      /* job queues */
+    RANK_CACHE = 50, /* leaf caches: names, state nodes, events */
+    RANK_POOL = 60,  /* job queues */
     RANK_NET = 70,
-    RANK_LEAF = 100,     /* counters, log, metrics: nothing is taken inside */
+    RANK_LEAF = 100, /* counters, log, metrics: nothing is taken inside */
 };
 
 struct lock {

@@ -20,14 +20,15 @@ struct log_field {
     int64_t i;
     bool is_int;
 };
-#define LOG_STR(k, v) ((struct log_field){.key = (k), .s = (v)})
+#define LOG_STR(k, v)  ((struct log_field){.key = (k), .s = (v)})
 #define LOG_CSTR(k, v) ((struct log_field){.key = (k), .s = str_c(v)})
-#define LOG_INT(k, v) ((struct log_field){.key = (k), .i = (int64_t)(v), .is_int = true})
+#define LOG_INT(k, v)  ((struct log_field){.key = (k), .i = (int64_t)(v), .is_int = true})
 
 void log_setup(enum log_level min, enum log_format format);
 bool log_is_on(enum log_level level);
 /* The sentence, then the fields; any thread. */
-void log_event(enum log_level level, const char *sentence, const struct log_field *fields, size_t n);
+void log_event(enum log_level level, const char *sentence, const struct log_field *fields,
+               size_t n);
 
 #define LOG_AT(level, sentence, ...)                                                               \
     do {                                                                                           \

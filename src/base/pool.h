@@ -5,7 +5,9 @@
  * slow work never starves fast work. Jobs are intrusive and owned by whoever submits them; after run() is
  * entered the pool does not touch the job again, so run() may free it.
  *
- *     struct my { struct job job; ... };   my->job.run = my_run;   pool_submit(pool, LANE_FAST, &my->job);
+ *     struct my { struct job job; ... };
+ *     my->job.run = my_run;
+ *     pool_submit(pool, LANE_FAST, &my->job);
  */
 #ifndef INGOT_BASE_POOL_H
 #define INGOT_BASE_POOL_H
@@ -31,7 +33,8 @@ struct pool_stats {
  * NULL) run on each thread first and last, for per-thread resources. */
 struct pool *pool_new(unsigned threads, unsigned slow_max, void (*thread_start)(void *),
                       void (*thread_stop)(void *), void *arg);
-void pool_submit(struct pool *p, enum lane lane, struct job *job); /* any thread; never blocks for long */
+/* Any thread; never blocks for long. */
+void pool_submit(struct pool *p, enum lane lane, struct job *job);
 /* Takes no more jobs (submit becomes a bug), runs what is queued, joins the threads, frees. */
 void pool_free(struct pool *p);
 void pool_get_stats(struct pool *p, struct pool_stats *out);

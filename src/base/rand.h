@@ -12,6 +12,7 @@ uint64_t rand_u64(void);
 uint64_t rand_below(uint64_t bound); /* uniform in [0, bound); bound > 0 */
 /* n characters of [A-Za-z0-9], uniform; in the arena. For tokens take at least 22 (131 bits). */
 struct str rand_alnum(struct arena *a, size_t n);
-void rand_test_seed(uint64_t seed); /* tests only: deterministic from now on; 0 returns to the kernel */
+/* Tests only: deterministic from now on; 0 returns to the kernel. */
+void rand_test_seed(uint64_t seed);
 
 #endif

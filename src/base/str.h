@@ -4,7 +4,7 @@
  * Ids, headers and JSON members travel as str; C strings exist only where a library wants them.
  *
  *     if (str_eq(type, STR("m.room.member"))) ...
- *     log_info("joined", "room", "%.*s", STR_ARG(room_id));
+ *     err_not_found(err, "No room %.*s here", STR_ARG(room_id));
  */
 #ifndef INGOT_BASE_STR_H
 #define INGOT_BASE_STR_H
@@ -20,9 +20,11 @@ struct str {
 
 #define STR(literal) ((struct str){.p = "" literal, .n = sizeof(literal) - 1})
 /* The same as a constant initialiser of static tables. */
+/* clang-format off */
 #define STR_INIT(literal) {.p = "" literal, .n = sizeof(literal) - 1}
-#define STR_NONE     ((struct str){.p = NULL, .n = 0})
-#define STR_ARG(s)   (int)(s).n, (s).p ? (s).p : "" /* for "%.*s" */
+/* clang-format on */
+#define STR_NONE   ((struct str){.p = NULL, .n = 0})
+#define STR_ARG(s) (int)(s).n, (s).p ? (s).p : "" /* for "%.*s" */
 
 static inline struct str str_n(const char *p, size_t n)
 {
@@ -66,6 +68,7 @@ MUST_USE bool str_to_u64(struct str s, uint64_t *out);
 bool str_is_utf8(struct str s); /* well-formed UTF-8; U+0000 is allowed, surrogates are not */
 /* Compares secrets of equal length in constant time. */
 bool str_eq_secret(struct str a, struct str b);
-uint64_t str_hash(struct str s); /* SipHash with a process-wide random key: safe for tables of foreign keys */
+/* SipHash with a process-wide random key: safe for tables of foreign keys. */
+uint64_t str_hash(struct str s);
 
 #endif

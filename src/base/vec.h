@@ -33,7 +33,7 @@ void *vec_grow(void *p, size_t n, size_t *room, size_t size);
         (v)->p = NULL;                                                                             \
         (v)->n = (v)->room = 0;                                                                    \
     } while (0)
-#define vec_clear(v) ((v)->n = 0)
+#define vec_clear(v)        ((v)->n = 0)
 #define vec_for_each(it, v) for (__typeof__((v)->p) it = (v)->p; it < (v)->p + (v)->n; it++)
 
 #endif
