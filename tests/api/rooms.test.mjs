@@ -1,0 +1,594 @@
+// SPDX-License-Identifier: Apache-2.0
+// Creating rooms, membership, state, sending, redacting, aliases, the directory, upgrades.
+import assert from "node:assert/strict";
+import test from "node:test";
+import { E, EXTERNAL, OWN_SERVER, eventually, find, unique, useServer } from "./harness.mjs";
+
+const hs = useServer();
+const VERSIONS = Array.from({ length: 12 }, (_, i) => String(i + 1));
+
+test("createRoom without options makes a private, invite-only room in version 12", async () => {
+  const alice = await hs.user("alice");
+  const room = await alice.createRoom();
+  const create = await alice.getState(room, "m.room.create");
+  assert.equal(create.room_version, "12");
+  assert.match(room, /^![A-Za-z0-9_-]{43}$/, "the id of a version 12 room is the create event's hash");
+  assert.equal((await alice.getState(room, "m.room.join_rules")).join_rule, "invite");
+  assert.equal((await alice.getState(room, "m.room.history_visibility")).history_visibility, "shared");
+  assert.equal((await alice.getState(room, "m.room.guest_access")).guest_access, "can_join");
+  assert.equal((await alice.getState(room, "m.room.member", alice.id)).membership, "join");
+  const power = await alice.getState(room, "m.room.power_levels");
+  assert.equal(power.users?.[alice.id], undefined, "a creator of version 12 must not stand in users");
+  assert.ok(power.events["m.room.tombstone"] > (power.state_default ?? 50));
+  assert.deepEqual((await alice.get("/joined_rooms")).joined_rooms, [room]);
+});
+
+test("the presets set join rule, history and guest access", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const table = {
+    private_chat: ["invite", "shared", "can_join"],
+    trusted_private_chat: ["invite", "shared", "can_join"],
+    public_chat: ["public", "shared", "forbidden"],
+  };
+  for (const [preset, [join, history, guests]] of Object.entries(table)) {
+    const room = await alice.createRoom({ preset, invite: [bob.id], room_version: "11" });
+    assert.equal((await alice.getState(room, "m.room.join_rules")).join_rule, join, preset);
+    assert.equal((await alice.getState(room, "m.room.history_visibility")).history_visibility, history, preset);
+    const guest = await hs.req("GET", `/rooms/${E(room)}/state/m.room.guest_access`, { token: alice.token });
+    assert.equal(guest.body.guest_access ?? "forbidden", guests, preset); // no event means forbidden
+    const { users } = await alice.getState(room, "m.room.power_levels");
+    assert.equal(users[alice.id], 100, preset);
+    assert.equal(users[bob.id], preset === "trusted_private_chat" ? 100 : undefined, preset);
+  }
+  const trusted = await alice.createRoom({ preset: "trusted_private_chat", invite: [bob.id], room_version: "12" });
+  assert.deepEqual((await alice.getState(trusted, "m.room.create")).additional_creators, [bob.id]);
+});
+
+test("visibility without a preset chooses one", async () => {
+  const alice = await hs.user("alice");
+  const open = await alice.createRoom({ visibility: "public" });
+  assert.equal((await alice.getState(open, "m.room.join_rules")).join_rule, "public");
+  assert.equal((await alice.get(`/directory/list/room/${E(open)}`)).visibility, "public");
+  const shut = await alice.createRoom({ visibility: "private" });
+  assert.equal((await alice.getState(shut, "m.room.join_rules")).join_rule, "invite");
+  assert.equal((await alice.get(`/directory/list/room/${E(shut)}`)).visibility, "private");
+});
+
+test("createRoom honours name, topic, alias, invitations, initial state, content and power overrides", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const local = unique("alias");
+  const room = await alice.createRoom({
+    name: "The name", topic: "The topic", room_alias_name: local, invite: [bob.id], is_direct: true, room_version: "11",
+    creation_content: { "m.federate": false, "org.example.extra": 1, room_version: "2", creator: "@x:y" },
+    initial_state: [
+      { type: "m.room.history_visibility", content: { history_visibility: "joined" } },
+      { type: "m.room.encryption", state_key: "", content: { algorithm: "m.megolm.v1.aes-sha2" } },
+      { type: "org.example.thing", state_key: "k", content: { a: [1] } },
+    ],
+    power_level_content_override: { events_default: 5, users: { [alice.id]: 100, [bob.id]: 42 } },
+  });
+  assert.equal((await alice.getState(room, "m.room.name")).name, "The name");
+  const topic = await alice.getState(room, "m.room.topic");
+  assert.equal(topic.topic, "The topic");
+  if (!EXTERNAL) assert.equal(topic["m.topic"]["m.text"][0].body, "The topic");
+  assert.equal((await alice.getState(room, "m.room.canonical_alias")).alias, `#${local}:localhost`);
+  const create = await alice.getState(room, "m.room.create");
+  assert.equal(create["m.federate"], false);
+  assert.equal(create["org.example.extra"], 1);
+  assert.equal(create.room_version, "11");
+  assert.equal((await alice.getState(room, "m.room.history_visibility")).history_visibility, "joined");
+  assert.equal((await alice.getState(room, "m.room.encryption")).algorithm, "m.megolm.v1.aes-sha2");
+  assert.deepEqual(await alice.getState(room, "org.example.thing", "k"), { a: [1] });
+  const power = await alice.getState(room, "m.room.power_levels");
+  assert.equal(power.events_default, 5);
+  assert.equal(power.users[bob.id], 42);
+  const invite = await alice.getState(room, "m.room.member", bob.id);
+  assert.equal(invite.membership, "invite");
+  assert.equal(invite.is_direct, true);
+});
+
+test("createRoom refuses a taken alias, unknown versions and bad invitees", async () => {
+  const alice = await hs.user("alice");
+  const local = unique("alias");
+  await alice.createRoom({ room_alias_name: local });
+  await alice.fails(400, "M_ROOM_IN_USE", "POST", "/createRoom", { room_alias_name: local });
+  await alice.fails(400, "M_UNSUPPORTED_ROOM_VERSION", "POST", "/createRoom", { room_version: "no-such" });
+  const r = await hs.req("POST", "/createRoom", { token: alice.token, body: { invite: ["nobody"] } });
+  assert.equal(r.status, 400);
+});
+
+test("a room type is kept and the create event cannot be overwritten", async () => {
+  const alice = await hs.user("alice");
+  const room = await alice.createRoom({ creation_content: { type: "m.space" } });
+  assert.equal((await alice.getState(room, "m.room.create")).type, "m.space");
+  const r = await hs.req("PUT", `/rooms/${E(room)}/state/m.room.create/`, { token: alice.token, body: { room_version: "12" } });
+  assert.ok([400, 403].includes(r.status), `${r.raw}`);
+});
+
+for (const version of VERSIONS) {
+  test(`room version ${version}: create, invite, join, talk, redact, upgrade power`, async () => {
+    const [alice, bob] = await hs.users("alice", "bob");
+    const room = await alice.createRoom({ room_version: version, name: `v${version}` });
+    assert.equal((await alice.getState(room, "m.room.create")).room_version, version);
+    await alice.invite(room, bob);
+    await bob.join(room);
+    const id = await bob.say(room, "hello");
+    assert.match(id, version <= 2 ? /^\$.+:localhost$/ : version === "3" ? /^\$[A-Za-z0-9+/]{43}$/ : /^\$[A-Za-z0-9_-]{43}$/);
+    assert.equal((await alice.getEvent(room, id)).content.body, "hello");
+    await bob.fails(403, "M_FORBIDDEN", "PUT", `/rooms/${E(room)}/state/m.room.name/`, { name: "no" });
+    const power = await alice.getState(room, "m.room.power_levels");
+    await alice.setState(room, "m.room.power_levels", "", { ...power, users: { ...power.users, [bob.id]: 50 } });
+    await bob.setState(room, "m.room.name", "", { name: "yes" });
+    await alice.redact(room, id);
+    const gone = await bob.getEvent(room, id);
+    assert.deepEqual(gone.content, {});
+    assert.equal(gone.unsigned.redacted_because.type, "m.room.redaction");
+    const { chunk } = await bob.messages(room, { dir: "f", limit: 100 });
+    const redaction = find(chunk, "m.room.redaction");
+    if (!EXTERNAL || version >= 11) assert.equal(version >= 11 ? redaction.content.redacts : redaction.redacts, id);
+    assert.equal(chunk[0].type, "m.room.create");
+  });
+}
+
+test("invitation, rejection, kick, ban, unban, rejoin", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const room = await alice.createRoom();
+  const membership = async u => (await alice.getState(room, "m.room.member", u.id)).membership;
+  await bob.fails(403, "M_FORBIDDEN", "POST", `/join/${E(room)}`, {});
+  await bob.fails(403, "M_FORBIDDEN", "POST", `/rooms/${E(room)}/invite`, { user_id: carol.id });
+  await alice.invite(room, bob, { reason: "please" });
+  assert.equal((await alice.getState(room, "m.room.member", bob.id)).reason, "please");
+  await bob.leave(room, { reason: "no thanks" });
+  assert.equal(await membership(bob), "leave");
+  await bob.fails(403, "M_FORBIDDEN", "POST", `/join/${E(room)}`, {});
+  await alice.invite(room, bob);
+  await bob.post(`/rooms/${E(room)}/join`, { reason: "all right" });
+  assert.equal(await membership(bob), "join");
+  await alice.fails(403, "M_FORBIDDEN", "POST", `/rooms/${E(room)}/invite`, { user_id: bob.id });
+  await bob.fails(403, "M_FORBIDDEN", "POST", `/rooms/${E(room)}/kick`, { user_id: alice.id });
+  await alice.kick(room, bob, { reason: "out" });
+  assert.equal(await membership(bob), "leave");
+  await alice.fails(403, "M_FORBIDDEN", "POST", `/rooms/${E(room)}/kick`, { user_id: carol.id });
+  await alice.ban(room, bob, { reason: "stay out" });
+  assert.equal(await membership(bob), "ban");
+  const banned = await hs.req("POST", `/rooms/${E(room)}/invite`, { token: alice.token, body: { user_id: bob.id }, expect: 403 });
+  assert.ok(["M_FORBIDDEN", "M_BAD_STATE"].includes(banned.body.errcode));
+  await bob.fails(403, "M_FORBIDDEN", "POST", `/join/${E(room)}`, {});
+  await alice.unban(room, bob);
+  assert.equal(await membership(bob), "leave");
+  await alice.fails(403, "M_FORBIDDEN", "POST", `/rooms/${E(room)}/unban`, { user_id: carol.id });
+  await alice.invite(room, bob);
+  await bob.join(room);
+  assert.equal(await membership(bob), "join");
+});
+
+test("membership may be set as state, with the same rules", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const room = await alice.createRoom();
+  await alice.setState(room, "m.room.member", bob.id, { membership: "invite" });
+  await bob.setState(room, "m.room.member", bob.id, { membership: "join", displayname: "Bobby" });
+  assert.equal((await alice.get(`/rooms/${E(room)}/joined_members`)).joined[bob.id].display_name, "Bobby");
+  await bob.fails(403, "M_FORBIDDEN", "PUT", `/rooms/${E(room)}/state/m.room.member/${E(alice.id)}`, { membership: "leave" });
+  await bob.setState(room, "m.room.member", bob.id, { membership: "leave" });
+  await bob.fails(403, "M_FORBIDDEN", "PUT", `/rooms/${E(room)}/send/m.test/x1`, { body: "x" });
+});
+
+test("joining twice is fine and adds no event", async () => {
+  const alice = await hs.user("alice");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  const before = (await alice.messages(room)).chunk.length;
+  assert.equal((await alice.join(room)).room_id, room);
+  assert.equal((await alice.messages(room)).chunk.length, before);
+});
+
+test("forget: only after leaving; then the room is gone for the one who forgot", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  await bob.join(room);
+  await bob.fails(400, "M_UNKNOWN", "POST", `/rooms/${E(room)}/forget`, {});
+  await bob.leave(room);
+  await bob.messages(room);
+  await bob.post(`/rooms/${E(room)}/forget`);
+  await bob.fails(403, "M_FORBIDDEN", "GET", `/rooms/${E(room)}/messages?dir=b`);
+  const archive = await bob.sync({ filter: { room: { include_leave: true } } });
+  assert.equal(archive.rooms?.leave?.[room], undefined);
+  await bob.join(room);
+  await bob.messages(room);
+});
+
+test("knocking: asked, refused, let in", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const room = await alice.createRoom({ initial_state: [{ type: "m.room.join_rules", content: { join_rule: "knock" } }] });
+  assert.equal((await bob.post(`/knock/${E(room)}`, { reason: "let me in" })).room_id, room);
+  const m = await alice.getState(room, "m.room.member", bob.id);
+  assert.equal(m.membership, "knock");
+  assert.equal(m.reason, "let me in");
+  await alice.invite(room, bob);
+  await bob.join(room);
+  await carol.post(`/knock/${E(room)}`);
+  await alice.kick(room, carol);
+  assert.equal((await alice.getState(room, "m.room.member", carol.id)).membership, "leave");
+  const shut = await alice.createRoom();
+  await bob.fails(403, "M_FORBIDDEN", "POST", `/knock/${E(shut)}`, {});
+});
+
+test("restricted rooms let members of the other room in, and nobody else", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const space = await alice.createRoom({ preset: "public_chat", creation_content: { type: "m.space" } });
+  for (const version of ["8", "9", "10", "11", "12"]) {
+    const room = await alice.createRoom({ room_version: version, initial_state: [{ type: "m.room.join_rules", content: { join_rule: "restricted", allow: [{ type: "m.room_membership", room_id: space }] } }] });
+    await carol.fails(403, "M_FORBIDDEN", "POST", `/join/${E(room)}`, {});
+    await bob.join(space);
+    await bob.join(room);
+    assert.equal((await alice.getState(room, "m.room.member", bob.id)).join_authorised_via_users_server, alice.id);
+    await bob.leave(space);
+    await bob.say(room, "still here"); // membership is kept when the other room is left
+    await bob.leave(room);
+    await bob.fails(403, "M_FORBIDDEN", "POST", `/join/${E(room)}`, {});
+  }
+});
+
+test("knock_restricted takes both ways", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const space = await alice.createRoom({ preset: "public_chat" });
+  const room = await alice.createRoom({ room_version: "10", initial_state: [{ type: "m.room.join_rules", content: { join_rule: "knock_restricted", allow: [{ type: "m.room_membership", room_id: space }] } }] });
+  await bob.join(space);
+  await bob.join(room);
+  await carol.post(`/knock/${E(room)}`);
+});
+
+test("members and joined_members, with filters and at a point in time", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  await bob.join(room);
+  const at = (await alice.sync()).next_batch;
+  await carol.join(room);
+  await bob.leave(room);
+  const ids = r => r.chunk.map(e => e.state_key).sort();
+  const all = await alice.get(`/rooms/${E(room)}/members`);
+  assert.deepEqual(ids(all), [alice.id, bob.id, carol.id].sort());
+  for (const e of all.chunk) assert.ok(e.event_id && e.type === "m.room.member" && e.room_id === room && e.sender && e.origin_server_ts);
+  assert.deepEqual(ids(await alice.get(`/rooms/${E(room)}/members?membership=join`)), [alice.id, carol.id].sort());
+  assert.deepEqual(ids(await alice.get(`/rooms/${E(room)}/members?not_membership=leave`)), [alice.id, carol.id].sort());
+  assert.deepEqual(ids(await alice.get(`/rooms/${E(room)}/members?membership=join&at=${E(at)}`)), [alice.id, bob.id].sort());
+  assert.deepEqual(Object.keys((await alice.get(`/rooms/${E(room)}/joined_members`)).joined).sort(), [alice.id, carol.id].sort());
+  const [dave] = await hs.users("dave");
+  await dave.fails(403, "M_FORBIDDEN", "GET", `/rooms/${E(room)}/members`);
+  await dave.fails(403, "M_FORBIDDEN", "GET", `/rooms/${E(room)}/joined_members`);
+});
+
+test("the departed see members and state as they were when leaving", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const room = await alice.createRoom({ preset: "public_chat", name: "before" });
+  await bob.join(room);
+  await bob.leave(room);
+  await carol.join(room);
+  await alice.setState(room, "m.room.name", "", { name: "after" });
+  assert.equal((await bob.getState(room, "m.room.name")).name, "before");
+  const state = await bob.get(`/rooms/${E(room)}/state`);
+  assert.equal(find(state, "m.room.name").content.name, "before");
+  assert.equal(find(state, "m.room.member", carol.id), undefined);
+  const members = (await bob.get(`/rooms/${E(room)}/members`)).chunk.map(e => e.state_key);
+  assert.equal(members.includes(carol.id), false);
+});
+
+test("state: put, get, whole, as event, and what is not there", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const room = await alice.createRoom();
+  const id = await alice.setState(room, "org.example.a", "key/with?odd#chars %", { n: 1 });
+  assert.deepEqual(await alice.getState(room, "org.example.a", "key/with?odd#chars %"), { n: 1 });
+  const ev = await alice.get(`/rooms/${E(room)}/state/org.example.a/${E("key/with?odd#chars %")}?format=event`);
+  assert.equal(ev.event_id, id);
+  assert.equal(ev.sender, alice.id);
+  await alice.put(`/rooms/${E(room)}/state/org.example.b`, { empty: "key" });
+  assert.deepEqual(await alice.get(`/rooms/${E(room)}/state/org.example.b`), { empty: "key" });
+  assert.deepEqual(await alice.get(`/rooms/${E(room)}/state/org.example.b/`), { empty: "key" });
+  await alice.fails(404, "M_NOT_FOUND", "GET", `/rooms/${E(room)}/state/org.example.none`);
+  const whole = await alice.get(`/rooms/${E(room)}/state`);
+  assert.ok(find(whole, "org.example.a", "key/with?odd#chars %"));
+  assert.equal(whole.length, new Set(whole.map(e => `${e.type}\0${e.state_key}`)).size);
+  await bob.fails(403, "M_FORBIDDEN", "GET", `/rooms/${E(room)}/state`);
+  await bob.fails(403, "M_FORBIDDEN", "GET", `/rooms/${E(room)}/state/m.room.create`);
+  await bob.fails(403, "M_FORBIDDEN", "GET", `/rooms/${E("!nosuchroom:localhost")}/state`);
+});
+
+test("setting the same state again returns the same event", async () => {
+  const alice = await hs.user("alice");
+  const room = await alice.createRoom();
+  const a = await alice.setState(room, "m.room.topic", "", { topic: "same" });
+  assert.equal(await alice.setState(room, "m.room.topic", "", { topic: "same" }), a);
+  assert.notEqual(await alice.setState(room, "m.room.topic", "", { topic: "other" }), a);
+});
+
+test("a state key that is a user id belongs to that user", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const room = await alice.createRoom({ preset: "public_chat", power_level_content_override: { state_default: 0 } });
+  await bob.join(room);
+  await bob.setState(room, "org.example.mine", bob.id, {});
+  await bob.fails(403, "M_FORBIDDEN", "PUT", `/rooms/${E(room)}/state/org.example.mine/${E(alice.id)}`, {});
+});
+
+test("power levels: nobody raises above themselves, nonsense is refused", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const room = await alice.createRoom({ preset: "public_chat", room_version: "11" });
+  await bob.join(room);
+  const power = await alice.getState(room, "m.room.power_levels");
+  await alice.setState(room, "m.room.power_levels", "", { ...power, users: { ...power.users, [bob.id]: 60 }, events: { ...power.events, "m.room.power_levels": 50 } });
+  const now = await alice.getState(room, "m.room.power_levels");
+  const target = `/rooms/${E(room)}/state/m.room.power_levels/`;
+  await bob.fails(403, "M_FORBIDDEN", "PUT", target, { ...now, users: { ...now.users, [bob.id]: 100 } });
+  await bob.fails(403, "M_FORBIDDEN", "PUT", target, { ...now, users: { [bob.id]: 60 } });
+  await bob.fails(403, "M_FORBIDDEN", "PUT", target, { ...now, ban: 99 });
+  const bad = await hs.req("PUT", target, { token: alice.token, body: { ...now, users_default: "ten" } });
+  assert.ok([400, 403].includes(bad.status), `${bad.status}`);
+  const e = await bob.setState(room, "m.room.power_levels", "", { ...now, users: { ...now.users, [bob.id]: 10 } });
+  assert.ok(e);
+  await bob.fails(403, "M_FORBIDDEN", "PUT", target, now);
+});
+
+test("sending: a transaction id makes it once, per device and per kind of request", async () => {
+  const alice = await hs.user("alice");
+  const room = await alice.createRoom();
+  const txn = "same-txn";
+  const a = await alice.event(room, "m.test", { body: "1" }, txn);
+  assert.equal(await alice.event(room, "m.test", { body: "2" }, txn), a);
+  const second = await alice.another();
+  assert.notEqual(await second.event(room, "m.test", { body: "3" }, txn), a);
+  const { chunk } = await alice.messages(room, { filter: JSON.stringify({ types: ["m.test"] }) });
+  assert.deepEqual(chunk.map(e => e.content.body), ["3", "1"]);
+  assert.equal(chunk[1].unsigned.transaction_id, txn);
+  assert.equal(chunk[0].unsigned.transaction_id, undefined);
+  const both = await Promise.all([1, 2, 3, 4].map(() => alice.event(room, "m.test", { body: "race" }, "race")));
+  assert.equal(new Set(both).size, 1, "four copies of one request at the same time");
+});
+
+test("transaction ids survive a restart", OWN_SERVER, async () => {
+  const alice = await hs.user("alice");
+  const room = await alice.createRoom();
+  const a = await alice.event(room, "m.test", { body: "1" }, "over-restart");
+  await hs.restart();
+  assert.equal(await alice.event(room, "m.test", { body: "1" }, "over-restart"), a);
+  assert.equal((await alice.messages(room, { filter: JSON.stringify({ types: ["m.test"] }) })).chunk.length, 1);
+});
+
+test("redaction: own messages, others' only with power, idempotent, content gone everywhere", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  await bob.join(room);
+  await carol.join(room);
+  const id = await bob.say(room, "secret");
+  await carol.fails(403, "M_FORBIDDEN", "PUT", `/rooms/${E(room)}/redact/${E(id)}/1`, {});
+  const first = (await bob.put(`/rooms/${E(room)}/redact/${E(id)}/same`, { reason: "typo" })).event_id;
+  assert.equal((await bob.put(`/rooms/${E(room)}/redact/${E(id)}/same`, { reason: "typo" })).event_id, first);
+  const e = await alice.getEvent(room, id);
+  assert.deepEqual(e.content, {});
+  assert.equal(e.unsigned.redacted_because.content.reason, "typo");
+  assert.equal(e.unsigned.redacted_because.event_id, first);
+  const other = await carol.say(room, "also");
+  await alice.redact(room, other);
+  const r = await alice.messages(room);
+  assert.equal(JSON.stringify(r).includes("secret"), false);
+  assert.equal(JSON.stringify(await alice.sync()).includes("secret"), false);
+});
+
+test("a redacted name or member keeps what the algorithm keeps", async () => {
+  const alice = await hs.user("alice");
+  const room = await alice.createRoom({ room_version: "11" });
+  const name = await alice.setState(room, "m.room.name", "", { name: "gone" });
+  await alice.redact(room, name);
+  assert.deepEqual(await alice.getState(room, "m.room.name"), {});
+  const whole = await alice.get(`/rooms/${E(room)}/state`);
+  await alice.redact(room, find(whole, "m.room.power_levels").event_id);
+  assert.equal((await alice.getState(room, "m.room.power_levels")).users[alice.id], 100);
+});
+
+test("m.room.redaction can be sent through /send in every version", OWN_SERVER, async () => {
+  const alice = await hs.user("alice");
+  for (const version of ["10", "11"]) {
+    const room = await alice.createRoom({ room_version: version });
+    const id = await alice.say(room, "x");
+    await alice.event(room, "m.room.redaction", { redacts: id });
+    assert.deepEqual((await alice.getEvent(room, id)).content, {});
+  }
+});
+
+test("event and context: the event, its surroundings, the state there, and who may see", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const room = await alice.createRoom({ name: "first" });
+  const ids = [];
+  for (let i = 0; i < 7; i++) ids.push(await alice.say(room, `m${i}`));
+  const c = await alice.get(`/rooms/${E(room)}/context/${E(ids[3])}?limit=4`);
+  assert.equal(c.event.event_id, ids[3]);
+  assert.deepEqual(c.events_before.map(e => e.content.body), ["m2", "m1"]);
+  assert.deepEqual(c.events_after.map(e => e.content.body), ["m4", "m5"]);
+  assert.equal(find(c.state, "m.room.name").content.name, "first");
+  const back = await alice.messages(room, { from: c.start, dir: "b", limit: 1 });
+  assert.equal(back.chunk[0].content.body, "m0");
+  const forth = await alice.messages(room, { from: c.end, dir: "f", limit: 1 });
+  assert.equal(forth.chunk[0].content.body, "m6");
+  const only = await alice.get(`/rooms/${E(room)}/context/${E(ids[3])}?limit=0`);
+  assert.deepEqual([only.events_before.length, only.events_after.length], [0, 0]);
+  await bob.fails(404, "M_NOT_FOUND", "GET", `/rooms/${E(room)}/event/${E(ids[0])}`).catch(() => bob.fails(403, "M_FORBIDDEN", "GET", `/rooms/${E(room)}/event/${E(ids[0])}`));
+  await alice.fails(404, "M_NOT_FOUND", "GET", `/rooms/${E(room)}/event/${E("$nosuch")}`);
+  const elsewhere = await alice.createRoom();
+  await alice.fails(404, "M_NOT_FOUND", "GET", `/rooms/${E(elsewhere)}/event/${E(ids[0])}`);
+});
+
+test("messages: both directions meet, page by page, with every event once", async () => {
+  const alice = await hs.user("alice");
+  const room = await alice.createRoom();
+  for (let i = 0; i < 25; i++) await alice.say(room, `m${i}`);
+  const walk = async dir => {
+    const out = [];
+    let from;
+    for (let page = 0; page < 50; page++) {
+      const r = await alice.messages(room, { dir, limit: 4, ...(from && { from }) });
+      assert.ok(r.chunk.length <= 4);
+      assert.ok(r.start);
+      out.push(...r.chunk.map(e => e.event_id));
+      if (!r.end) return out;
+      from = r.end;
+    }
+    assert.fail("paging never ended");
+  };
+  const back = await walk("b"), forth = await walk("f");
+  assert.equal(new Set(back).size, back.length);
+  assert.deepEqual(back, [...forth].reverse());
+  const s = await alice.sync({ filter: { room: { timeline: { limit: 5 } } } });
+  const prev = s.rooms.join[room].timeline.prev_batch;
+  const older = await alice.messages(room, { from: prev, limit: 3 });
+  assert.deepEqual(older.chunk.map(e => e.content.body), ["m19", "m18", "m17"]);
+  const bounded = await alice.messages(room, { from: prev, to: older.end, limit: 50 });
+  assert.deepEqual(bounded.chunk.map(e => e.event_id), older.chunk.map(e => e.event_id));
+});
+
+test("messages: filters by type, sender, contents with a URL, relations; lazy members", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  await bob.join(room);
+  await alice.say(room, "plain");
+  await bob.say(room, "with url", { url: "mxc://localhost/x" });
+  await bob.event(room, "org.example.ping", {});
+  const ask = async f => (await alice.messages(room, { filter: JSON.stringify(f) })).chunk;
+  assert.deepEqual((await ask({ types: ["org.example.*"] })).map(e => e.type), ["org.example.ping"]);
+  assert.ok((await ask({ not_types: ["m.room.*"] })).every(e => e.type === "org.example.ping"));
+  assert.ok((await ask({ senders: [bob.id] })).every(e => e.sender === bob.id));
+  assert.ok((await ask({ not_senders: [bob.id] })).every(e => e.sender === alice.id));
+  assert.deepEqual((await ask({ contains_url: true })).map(e => e.content.body), ["with url"]);
+  assert.ok((await ask({ contains_url: false })).every(e => e.content.url === undefined));
+  const lazy = await alice.messages(room, { limit: 2, filter: JSON.stringify({ lazy_load_members: true }) });
+  assert.deepEqual(lazy.state.map(e => e.state_key), [bob.id]);
+});
+
+test("messages: bad parameters", async () => {
+  const alice = await hs.user("alice");
+  const room = await alice.createRoom();
+  for (const q of ["dir=sideways", "dir=b&from=garbage", "dir=b&limit=-1", "dir=b&filter=%7B"]) {
+    const r = await hs.req("GET", `/rooms/${E(room)}/messages?${q}`, { token: alice.token });
+    assert.equal(r.status, 400, `${q}: ${r.status} ${r.raw}`);
+  }
+  if (!EXTERNAL) await alice.fails(400, "M_MISSING_PARAM", "GET", `/rooms/${E(room)}/messages`);
+});
+
+test("aliases: make, resolve, list, delete; who may", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  const alias = `#${unique("al")}:localhost`;
+  const at = `/directory/room/${E(alias)}`;
+  await alice.fails(404, "M_NOT_FOUND", "GET", at);
+  await alice.put(at, { room_id: room });
+  const found = (await hs.req("GET", at, { expect: 200 })).body;
+  assert.equal(found.room_id, room);
+  assert.deepEqual(found.servers, ["localhost"]);
+  const taken = await hs.req("PUT", at, { token: alice.token, body: { room_id: room } });
+  assert.equal(taken.status, 409);
+  assert.deepEqual((await alice.get(`/rooms/${E(room)}/aliases`)).aliases, [alias]);
+  assert.equal((await bob.post(`/join/${E(alias)}`)).room_id, room);
+  assert.deepEqual((await bob.get(`/rooms/${E(room)}/aliases`)).aliases, [alias]);
+  await bob.fails(403, "M_FORBIDDEN", "DELETE", at);
+  await alice.setState(room, "m.room.canonical_alias", "", { alias });
+  await alice.del(at);
+  await alice.fails(404, "M_NOT_FOUND", "GET", at);
+  await alice.fails(404, "M_NOT_FOUND", "DELETE", at);
+  const bad = await hs.req("PUT", `/directory/room/${E("noalias")}`, { token: alice.token, body: { room_id: room } });
+  assert.equal(bad.status, 400);
+});
+
+test("a canonical alias has to exist and to point here", async () => {
+  const alice = await hs.user("alice");
+  const [here, there] = [await alice.createRoom(), await alice.createRoom()];
+  const [a, b] = [`#${unique("a")}:localhost`, `#${unique("b")}:localhost`];
+  await alice.put(`/directory/room/${E(a)}`, { room_id: here });
+  await alice.put(`/directory/room/${E(b)}`, { room_id: there });
+  const target = `/rooms/${E(here)}/state/m.room.canonical_alias/`;
+  await alice.put(target, { alias: a });
+  await alice.fails(400, "M_BAD_ALIAS", "PUT", target, { alias: "#nosuch:localhost" });
+  await alice.fails(400, "M_BAD_ALIAS", "PUT", target, { alias: a, alt_aliases: [b] });
+  await alice.fails(400, "M_INVALID_PARAM", "PUT", target, { alias: "noalias" });
+});
+
+test("publicRooms: listing, search, paging, what an entry tells", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const word = unique("Word");
+  const rooms = [];
+  for (let i = 0; i < 5; i++) rooms.push(await alice.createRoom({ visibility: "public", name: `${word} ${i}`, topic: `topic ${i}`, ...(i === 0 && { room_alias_name: word.toLowerCase() }) }));
+  await bob.join(rooms[3]);
+  const hidden = await alice.createRoom({ preset: "public_chat", name: `${word} hidden` });
+  const search = extra => bob.post("/publicRooms", { filter: { generic_search_term: word.toUpperCase() }, ...extra });
+  const all = await eventually("all five rooms are listed", async () => { const r = await search({ limit: 50 }); return r.chunk.length === 5 ? r : null; });
+  assert.equal(all.chunk.some(r => r.room_id === hidden), false);
+  const entry = all.chunk.find(r => r.room_id === rooms[3]);
+  assert.equal(entry.num_joined_members, 2);
+  assert.equal(entry.name, `${word} 3`);
+  assert.equal(entry.topic, "topic 3");
+  assert.equal(entry.world_readable, false);
+  assert.equal(entry.guest_can_join, false);
+  assert.equal(entry.join_rule ?? "public", "public");
+  assert.equal(all.chunk.find(r => r.room_id === rooms[0]).canonical_alias, `#${word.toLowerCase()}:localhost`);
+  const seen = [];
+  let since;
+  for (let i = 0; i < 10; i++) {
+    const page = await search({ limit: 2, ...(since && { since }) });
+    seen.push(...page.chunk.map(r => r.room_id));
+    since = page.next_batch;
+    if (!since) break;
+  }
+  assert.deepEqual(seen.sort(), [...rooms].sort());
+  assert.ok((await hs.req("GET", "/publicRooms?limit=1", { expect: 200 })).body.chunk.length === 1);
+  await alice.put(`/directory/list/room/${E(rooms[1])}`, { visibility: "private" });
+  assert.equal((await search({ limit: 50 })).chunk.length, 4);
+  await bob.fails(403, "M_FORBIDDEN", "PUT", `/directory/list/room/${E(rooms[3])}`, { visibility: "private" });
+  const none = await bob.post("/publicRooms", { filter: { room_types: ["m.space"], generic_search_term: word } });
+  assert.deepEqual(none.chunk, []);
+});
+
+test("upgrade: a new room with the state carried over, a tombstone, moved aliases", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const local = unique("up");
+  const old = await alice.createRoom({ preset: "public_chat", room_version: "10", name: "Upgraded", topic: "t", room_alias_name: local, initial_state: [{ type: "m.room.encryption", state_key: "", content: { algorithm: "m.megolm.v1.aes-sha2" } }] });
+  await bob.join(old);
+  await bob.fails(403, "M_FORBIDDEN", "POST", `/rooms/${E(old)}/upgrade`, { new_version: "11" });
+  await alice.fails(400, "M_UNSUPPORTED_ROOM_VERSION", "POST", `/rooms/${E(old)}/upgrade`, { new_version: "nope" });
+  for (const version of ["11", "12"]) {
+    const from = version === "11" ? old : await alice.createRoom({ preset: "public_chat", room_version: "11", name: "Upgraded" });
+    const { replacement_room: next } = await alice.post(`/rooms/${E(from)}/upgrade`, { new_version: version });
+    const tombstone = await alice.getState(from, "m.room.tombstone");
+    assert.equal(tombstone.replacement_room, next);
+    const create = await alice.getState(next, "m.room.create");
+    assert.equal(create.room_version, version);
+    assert.equal(create.predecessor.room_id, from);
+    assert.equal((await alice.getState(next, "m.room.name")).name, "Upgraded");
+    if (version === "11") {
+      assert.equal((await alice.getState(next, "m.room.encryption")).algorithm, "m.megolm.v1.aes-sha2");
+      assert.equal((await hs.req("GET", `/directory/room/${E(`#${local}:localhost`)}`, { expect: 200 })).body.room_id, next);
+      await bob.fails(403, "M_FORBIDDEN", "PUT", `/rooms/${E(from)}/send/m.test/late`, { body: "late" });
+    } else {
+      assert.equal((await alice.getState(next, "m.room.power_levels")).users?.[alice.id], undefined);
+    }
+    await bob.join(next);
+  }
+});
+
+test("version 12: creators outrank everybody, additional creators too", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const room = await alice.createRoom({ preset: "public_chat", room_version: "12", creation_content: { additional_creators: [bob.id] } });
+  await bob.join(room);
+  await carol.join(room);
+  const power = await alice.getState(room, "m.room.power_levels");
+  await bob.setState(room, "m.room.power_levels", "", { ...power, users: { [carol.id]: 1000 } });
+  await carol.fails(403, "M_FORBIDDEN", "POST", `/rooms/${E(room)}/kick`, { user_id: bob.id });
+  await carol.fails(403, "M_FORBIDDEN", "POST", `/rooms/${E(room)}/ban`, { user_id: alice.id });
+  const bad = await hs.req("PUT", `/rooms/${E(room)}/state/m.room.power_levels/`, { token: alice.token, body: { users: { [alice.id]: 100 } } });
+  assert.ok([400, 403].includes(bad.status), `${bad.status}`);
+  const r = await hs.req("POST", "/createRoom", { token: alice.token, body: { room_version: "12", creation_content: { additional_creators: ["nonsense"] } } });
+  assert.equal(r.status, 400, `${r.raw}`);
+});
+
+test("reports are taken for events, rooms and people", OWN_SERVER, async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  await bob.join(room);
+  const id = await alice.say(room, "spam");
+  await bob.post(`/rooms/${E(room)}/report/${E(id)}`, { reason: "spam" });
+  await bob.post(`/rooms/${E(room)}/report`, { reason: "spam" });
+});
