@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "base/vec.h"
+#include "wire/json_writer.h"
 
 struct reader {
     struct arena *arena;
@@ -54,8 +55,8 @@ static int read_value(struct reader *r, const struct yaml_value **out);
 static int read_scalar(struct reader *r, const struct yaml_value **out)
 {
     struct yaml_value *v = value_new(r, YAML_SCALAR);
-    v->text = arena_str(r->arena, str_n((const char *)r->event.data.scalar.value,
-                                        r->event.data.scalar.length));
+    v->text = arena_str(
+        r->arena, str_n((const char *)r->event.data.scalar.value, r->event.data.scalar.length));
     v->quoted = r->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     *out = v;
     return 0;
@@ -209,9 +210,9 @@ const struct yaml_value *yaml_find(const struct yaml_value *map, struct str key)
 
 bool yaml_is_null(const struct yaml_value *v)
 {
-    return !v || (v->kind == YAML_SCALAR && !v->quoted &&
-                  (v->text.n == 0 || str_eq(v->text, STR("~")) ||
-                   str_eq_nocase(v->text, STR("null"))));
+    return !v ||
+           (v->kind == YAML_SCALAR && !v->quoted &&
+            (v->text.n == 0 || str_eq(v->text, STR("~")) || str_eq_nocase(v->text, STR("null"))));
 }
 
 bool yaml_to_bool(const struct yaml_value *v, bool *out)
@@ -237,55 +238,40 @@ bool yaml_to_i64(const struct yaml_value *v, int64_t *out)
     return v->kind == YAML_SCALAR && !v->quoted && str_to_i64(v->text, out);
 }
 
-static void json_string(struct str s, struct buf *out)
-{
-    buf_add_char(out, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (c == '"' || c == '\\') {
-            buf_add_char(out, '\\');
-        }
-        if (c < 0x20) {
-            buf_printf(out, "\\u%04x", c);
-        } else {
-            buf_add_char(out, (char)c);
-        }
-    }
-    buf_add_char(out, '"');
-}
-
-static void json_scalar(const struct yaml_value *v, struct buf *out)
+static void write_scalar(struct json_writer *w, const struct yaml_value *v)
 {
     int64_t i;
     bool b;
     if (yaml_is_null(v)) {
-        buf_add(out, STR("null"));
-    } else if (!v->quoted && (str_eq(v->text, STR("true")) || str_eq(v->text, STR("false")))) {
-        bug_on(!yaml_to_bool(v, &b));
-        buf_add(out, b ? STR("true") : STR("false"));
+        jw_null(w);
     } else if (yaml_to_i64(v, &i)) {
-        buf_add_i64(out, i);
+        jw_int(w, i);
+    } else if ((str_eq(v->text, STR("true")) || str_eq(v->text, STR("false"))) &&
+               yaml_to_bool(v, &b)) {
+        jw_bool(w, b);
     } else {
-        json_string(v->text, out);
+        jw_str(w, v->text);
     }
+}
+
+static void write_value(struct json_writer *w, const struct yaml_value *v)
+{
+    if (v->kind == YAML_SCALAR) {
+        write_scalar(w, v);
+        return;
+    }
+    (v->kind == YAML_MAP ? jw_object : jw_array)(w);
+    for (size_t i = 0; i < v->n; i++) {
+        if (v->kind == YAML_MAP) {
+            jw_key(w, v->keys[i]->text);
+        }
+        write_value(w, v->items[i]);
+    }
+    jw_end(w);
 }
 
 void yaml_to_json(const struct yaml_value *v, struct buf *out)
 {
-    if (v->kind == YAML_SCALAR) {
-        json_scalar(v, out);
-        return;
-    }
-    buf_add_char(out, v->kind == YAML_MAP ? '{' : '[');
-    for (size_t i = 0; i < v->n; i++) {
-        if (i > 0) {
-            buf_add_char(out, ',');
-        }
-        if (v->kind == YAML_MAP) {
-            json_string(v->keys[i]->text, out);
-            buf_add_char(out, ':');
-        }
-        yaml_to_json(v->items[i], out);
-    }
-    buf_add_char(out, v->kind == YAML_MAP ? '}' : ']');
+    struct json_writer w = jw_over(out);
+    write_value(&w, v);
 }

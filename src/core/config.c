@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/vec.h"
+#include "core/config_internal.h"
+
+#define FILE_MAX (1 << 20)
+
+const char *config_default_path(void)
+{
+    static const char *const places[] = {"./data/ingot.yaml", "/etc/ingot/ingot.yaml"};
+    const char *given = getenv("INGOT_CONFIG");
+    if (given && *given) {
+        return given;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        if (access(places[i], R_OK) == 0) {
+            return places[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- checks ----------------------------------------------------------------------------------- */
+
+static size_t edit_distance(const char *a, const char *b)
+{
+    size_t row[128], na = strlen(a), nb = strlen(b);
+    if (na >= ARRAY_LEN(row) || nb >= ARRAY_LEN(row)) {
+        return SIZE_MAX;
+    }
+    for (size_t j = 0; j <= nb; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; i <= na; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= nb; j++) {
+            size_t above = row[j], best = MIN(above, row[j - 1]) + 1;
+            row[j] = MIN(best, diagonal + (a[i - 1] != b[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[nb];
+}
+
+static const char *leaf_of(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot ? dot + 1 : path;
+}
+
+/* A key in the wrong group is near too: `mode:` at the top means registration.mode. */
+static size_t key_distance(const char *typed, const char *path)
+{
+    size_t d = edit_distance(typed, path);
+    return strcmp(leaf_of(typed), leaf_of(path)) == 0 ? MIN(d, 1) : d;
+}
+
+bool config_nearest(const struct config_key *table, const char *typed, char out[CONFIG_PATH_MAX])
+{
+    size_t least = MAX(strlen(leaf_of(typed)) / 3, 2) + 1;
+    bool has_one = false;
+    for (const struct config_key *k = table; k->path; k++) {
+        /* The key, and each group that it lies in. */
+        for (const char *end = k->path; end; end = strchr(end + 1, '.')) {
+            char path[CONFIG_PATH_MAX];
+            size_t n = end == k->path ? strlen(k->path) : (size_t)(end - k->path);
+            (void)snprintf(path, sizeof(path), "%.*s", (int)n, k->path);
+            size_t d = key_distance(typed, path);
+            if (d < least) {
+                least = d;
+                has_one = true;
+                memcpy(out, path, n + 1);
+            }
+        }
+    }
+    return has_one;
+}
+
+static int line_of(const struct config *c, size_t offset)
+{
+    for (const struct config_key *k = config_keys; k->path; k++) {
+        if (k->offset == offset) {
+            return c->origins[k - config_keys].line;
+        }
+    }
+    return 0;
+}
+#define LINE_OF(c, member) line_of((c), offsetof(struct config, member))
+
+static int check_listener(struct config_reader *r, const struct config *c,
+                          const struct config_listener *l)
+{
+    int line = LINE_OF(c, listeners);
+    if ((l->tls_certificate.n > 0) != (l->tls_private_key.n > 0)) {
+        return config_fail(r, line, "listeners: tls needs both certificate and private_key");
+    }
+    for (const struct config_listener *other = c->listeners.p; other < l; other++) {
+        if (other->port == l->port && str_eq(other->bind, l->bind)) {
+            return config_fail(r, line, "listeners: %.*s port %lld is there twice",
+                               STR_ARG(l->bind), (long long)l->port);
+        }
+    }
+    return l->serve != 0 ? 0 : config_fail(r, line, "listeners: serve must not be empty");
+}
+
+/* What involves more than one key. */
+static int check_whole(struct config_reader *r, const struct config *c)
+{
+    for (size_t i = 0; i < c->listeners.n; i++) {
+        int rc = check_listener(r, c, &c->listeners.p[i]);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    if (c->listeners.n == 0) {
+        return config_fail(r, LINE_OF(c, listeners), "listeners must not be empty");
+    }
+    if (c->database.engine == ENGINE_POSTGRESQL && c->database.url.n == 0) {
+        return config_fail(r, LINE_OF(c, database.engine),
+                           "database.url is needed with engine postgresql");
+    }
+    if (c->registration.terms.version.n > 0 && c->registration.terms.url.n == 0) {
+        return config_fail(r, LINE_OF(c, registration.terms.version),
+                           "registration.terms.url is needed with a version");
+    }
+    return 0;
+}
+
+/* ---- loading ---------------------------------------------------------------------------------- */
+
+static void complete(struct config *c)
+{
+    struct str *url = &c->public_url;
+    if (url->n == 0) {
+        bool is_local = str_starts(c->server_name, STR("localhost"));
+        *url = is_local ? STR("http://localhost:8008")
+                        : ARENA_CONCAT(&c->arena, STR("https://"), c->server_name);
+    }
+    while (url->n > 0 && url->p[url->n - 1] == '/') {
+        url->n--;
+    }
+    if (c->well_known.client_base_url.n == 0) {
+        c->well_known.client_base_url = *url;
+    }
+}
+
+/* INGOT_REGISTRATION_SHARED_SECRET for registration.shared_secret */
+static const char *from_environment(const struct config_key *key)
+{
+    char name[128] = "INGOT_";
+    size_t n = strlen(name);
+    for (const char *p = key->path; *p && n + 1 < sizeof(name); p++) {
+        name[n++] = *p == '.' ? '_' : (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+    }
+    name[n] = '\0';
+    return getenv(name);
+}
+
+static int read_environment(struct config_reader *r, struct config *c)
+{
+    for (const struct config_key *k = config_keys; k->path; k++) {
+        const char *text = k->secret ? from_environment(k) : NULL;
+        int rc = text ? config_read_secret(r, k, str_c(text), 0, c) : 0;
+        if (rc != 0) {
+            return rc;
+        }
+        if (text) {
+            c->origins[k - config_keys].kind = ORIGIN_ENVIRONMENT;
+        }
+    }
+    return 0;
+}
+
+static int read_file(struct config *c, const char *path, struct str *out, struct err *err)
+{
+    char *real = realpath(path, NULL);
+    int fd = real ? open(real, O_RDONLY | O_CLOEXEC) : -1;
+    c->path = arena_str(&c->arena, str_c(real ? real : path));
+    free(real);
+    if (fd < 0) {
+        return err_set(err, errno == ENOENT ? E_NOT_FOUND : E_INVALID, 0, NULL,
+                       "cannot read %s: %s", path, strerror(errno));
+    }
+    char *text = arena_alloc(&c->arena, FILE_MAX);
+    ssize_t n = read(fd, text, FILE_MAX);
+    (void)close(fd);
+    if (n < 0 || n == FILE_MAX) {
+        return err_set(err, E_INVALID, 0, NULL, "%s is no configuration file", path);
+    }
+    *out = str_n(text, (size_t)n);
+    return 0;
+}
+
+static int parse(struct config *c, struct str text, struct err *err)
+{
+    const struct yaml_value *root;
+    ptrdiff_t slash = -1;
+    for (size_t i = 0; i < c->path.n; i++) {
+        slash = c->path.p[i] == '/' ? (ptrdiff_t)i : slash;
+    }
+    struct config_reader r = {&c->arena, str_n(c->path.p, (size_t)MAX(slash, 1)), err};
+    c->origins = arena_array(&c->arena, struct config_origin, config_key_count());
+    int rc = yaml_parse(&c->arena, text, &root, err);
+    if (rc == 0) {
+        rc = config_read_object(&r, config_keys, root, c, c->origins);
+    }
+    if (rc == 0) {
+        rc = read_environment(&r, c);
+    }
+    return rc == 0 ? check_whole(&r, c) : rc;
+}
+
+int config_load(const char *path, struct config **out, struct err *err)
+{
+    struct config *c = xcalloc(1, sizeof(*c));
+    struct str text;
+    struct err why = {0};
+    int rc = read_file(c, path, &text, err);
+    if (rc == 0 && (rc = parse(c, text, &why)) != 0) {
+        err_set(err, rc, 0, NULL, "%s: %s", path, why.message);
+    }
+    if (rc != 0) {
+        config_free(c);
+        return rc;
+    }
+    complete(c);
+    *out = c;
+    return 0;
+}
+
+void config_free(struct config *c)
+{
+    if (c) {
+        arena_release(&c->arena);
+        free(c);
+    }
+}
+
+/* ---- reload ----------------------------------------------------------------------------------- */
+
+static bool is_same(const struct config_key *key, const struct config *a, const struct config *b)
+{
+    struct buf x = BUF_INIT(1 << 20), y = BUF_INIT(1 << 20);
+    config_write_value(key, a, STYLE_JSON, false, &x);
+    config_write_value(key, b, STYLE_JSON, false, &y);
+    bool same = str_eq(buf_str(&x), buf_str(&y));
+    buf_release(&x);
+    buf_release(&y);
+    return same;
+}
+
+static struct config_strs changed(const struct config *old, struct config *now, bool reload)
+{
+    struct str *names = arena_array(&now->arena, struct str, config_key_count());
+    size_t n = 0;
+    for (const struct config_key *k = config_keys; k->path; k++) {
+        if (k->reload == reload && !is_same(k, old, now)) {
+            names[n++] = str_c(k->path);
+        }
+    }
+    return (struct config_strs){names, n};
+}
+
+int config_reload(const struct config *old, struct config **out, struct config_strs *out_applied,
+                  struct config_strs *out_restart, struct err *err)
+{
+    struct config *now;
+    int rc = config_load(old->path.p, &now, err);
+    if (rc != 0) {
+        return rc;
+    }
+    *out_applied = changed(old, now, true);
+    *out_restart = changed(old, now, false);
+    *out = now;
+    return 0;
+}

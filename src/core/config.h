@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Configuration: ingot.yaml as one typed, immutable struct. ONE table (config_keys.c) names each key with
+ * its type, default, bounds and help; reader, checks, `config show`, the sample file and reload all follow
+ * from it. To add a key: a member here, a row there.
+ *
+ * Rules of the file:
+ *  - An unknown key is an error that names line and nearest known key.
+ *  - A secret is given inline, as `KEY_file: PATH`, or by the environment variable INGOT_<PATH in capitals,
+ *    dots as underscores>, e.g. INGOT_REGISTRATION_SHARED_SECRET. The environment wins.
+ *  - Relative paths start at the directory of the file.
+ *  - Sizes are bytes or 64K, 50M, 1G (powers of 1024); durations carry a unit: 500ms, 20s, 5m, 24h, 7d.
+ *
+ * A struct config is immutable and may be read by all threads. A reload makes a second one; the old one
+ * must live as long as anybody may still hold one of its strings.
+ */
+#ifndef INGOT_CORE_CONFIG_H
+#define INGOT_CORE_CONFIG_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+
+struct config_strs {
+    const struct str *p;
+    size_t n;
+};
+
+/* What a listener serves: bits of config_listener.serve. */
+enum config_serve {
+    SERVE_CLIENT = 1 << 0,
+    SERVE_FEDERATION = 1 << 1,
+    SERVE_MEDIA = 1 << 2,
+    SERVE_ADMIN = 1 << 3,
+    SERVE_METRICS = 1 << 4,
+    SERVE_WEB = 1 << 5,
+    SERVE_WELL_KNOWN = 1 << 6,
+};
+
+struct config_listener {
+    struct str bind; /* an address, not a name */
+    int64_t port;
+    struct str tls_certificate, tls_private_key; /* PEM files, absolute; both or neither */
+    unsigned serve;
+    struct config_strs
+        trusted_proxies; /* addresses or CIDR ranges whose X-Forwarded-For is believed */
+};
+
+enum config_engine { ENGINE_SQLITE, ENGINE_POSTGRESQL };
+enum config_registration { REGISTRATION_CLOSED, REGISTRATION_TOKEN, REGISTRATION_OPEN };
+enum config_presence { PRESENCE_OFF, PRESENCE_OWN, PRESENCE_FULL };
+
+/* A token bucket; the classes of requests that have one each. */
+struct config_rate {
+    double per_second;
+    int64_t burst;
+};
+enum config_rate_class {
+    RATE_READ,
+    RATE_MESSAGE,
+    RATE_REGISTER,
+    RATE_LOGIN,
+    RATE_JOIN,
+    RATE_INVITE,
+    RATE_CREATE_ROOM,
+    RATE_MEDIA,
+    RATE_KEYS,
+    RATE_SEARCH,
+    RATE_FEDERATION,
+    RATE_CLASSES,
+};
+
+struct config_thumbnail {
+    int width, height;
+    bool crop; /* else: scale */
+};
+
+struct config {
+    struct str server_name, data_dir, public_url; /* public_url: no slash at the end, never empty */
+    struct {
+        const struct config_listener *p;
+        size_t n;
+    } listeners;
+    struct {
+        enum config_engine engine;
+        struct str url; /* of PostgreSQL; may hold a password: never log */
+    } database;
+    struct {
+        enum config_registration mode;
+        bool guests;
+        struct str shared_secret;  /* empty: /_synapse/admin/v1/register is off */
+        struct config_strs tokens; /* accepted for ever, beside those in the database */
+        struct {
+            struct str version, name, url; /* version empty: no m.login.terms stage */
+        } terms;
+    } registration;
+    struct {
+        bool enabled;
+        struct str pepper; /* appended before bcrypt, as Synapse does; for imported hashes */
+        int64_t minimum_length, hash_memory, hash_operations; /* argon2id: bytes, passes */
+    } password;
+    struct {
+        int64_t lifetime_ms; /* of tokens that can be refreshed; 0: they do not expire */
+        bool query_string_allowed;
+    } access_tokens;
+    struct {
+        bool enabled;
+        struct config_rate rate[RATE_CLASSES];
+    } rate_limits;
+    enum config_presence presence;
+    struct {
+        bool enabled, allow_private_addresses;
+        struct str ca_file;
+        struct config_strs trusted_key_servers;
+    } federation;
+    struct config_strs appservices; /* registration files, absolute */
+    struct {
+        int64_t max_upload_size, max_pixels, unused_expiry_ms, max_pending_uploads;
+        bool dynamic_thumbnails;
+        struct {
+            const struct config_thumbnail *p;
+            size_t n;
+        } thumbnail_sizes;
+        int64_t thumbnailers, thumbnail_memory, thumbnail_timeout_ms;
+    } media;
+    struct {
+        struct str default_version;
+    } rooms;
+    struct {
+        bool enabled, search_all_users;
+    } user_directory;
+    struct {
+        struct str client_base_url, server; /* empty: public_url; no delegation */
+        struct str identity_server;
+        struct str extra_client, support; /* JSON objects, or empty */
+    } well_known;
+    struct {
+        int64_t workers, slow_workers, network_threads; /* 0: by the number of processors */
+        int64_t memory_budget, max_connections;
+    } limits;
+    struct {
+        enum log_level level;
+        enum log_format format;
+    } log;
+    struct config_origin *origins; /* where each value came from; the module's business */
+    struct str path;               /* of the file, absolute */
+    struct arena arena;            /* everything above that is not a number */
+};
+
+/* Name of a class as the file writes it: "message". */
+const char *config_rate_name(enum config_rate_class c);
+
+/* Where the file is when nobody says: $INGOT_CONFIG, else ./data/ingot.yaml, else /etc/ingot/ingot.yaml.
+ * NULL if none of them is there. Static storage or the environment's. */
+const char *config_default_path(void);
+
+/* Reads, checks and completes the file. *out is the caller's, to be freed with config_free. E_INVALID with
+ * file and line, E_NOT_FOUND if there is no such file. */
+MUST_USE int config_load(const char *path, struct config **out, struct err *err);
+void config_free(struct config *c); /* accepts NULL */
+
+/* Every key with its effective value as YAML that config_load would read again, except for secrets, which
+ * are masked; each with its help and where it came from. As JSON: {"key.path":{"value":…,"origin":…}}. */
+void config_show(const struct config *c, struct buf *out);
+void config_show_json(const struct config *c, struct buf *out);
+
+/* A file to begin with: every key with its help, commented out with its default, except for those given. */
+struct config_setting {
+    const char *path; /* "registration.shared_secret_file" */
+    struct str value; /* YAML text */
+};
+void config_sample(const struct config_setting *settings, size_t n, struct buf *out);
+
+/* Reads the file of `old` again. *out is the new configuration; *out_restart (in its arena) names the changed
+ * keys that only a restart brings into force, *out_applied the other changed ones. On an error nothing
+ * changes. */
+MUST_USE int config_reload(const struct config *old, struct config **out,
+                           struct config_strs *out_applied, struct config_strs *out_restart,
+                           struct err *err);
+
+#endif

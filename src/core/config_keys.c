@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of all configuration keys: the only place that knows names, defaults and bounds. */
+#include <arpa/inet.h>
+
+#include "core/config_internal.h"
+#include "matrix/ids.h"
+
+#define KB      ((int64_t)1024)
+#define MB      (1024 * KB)
+#define GB      (1024 * MB)
+#define SECONDS ((int64_t)1000)
+#define DAYS    (86400 * SECONDS)
+
+/* The YAML type follows from the struct member; CONFIG_PATH and the like are said where they apply. */
+#define TYPE_OF(T, m)                                                                              \
+    _Generic(((T *)0)->m, bool                                                                     \
+             : CONFIG_BOOL, int64_t                                                                \
+             : CONFIG_INT, double                                                                  \
+             : CONFIG_REAL, struct str                                                             \
+             : CONFIG_TEXT, struct config_strs                                                     \
+             : CONFIG_TEXTS, default                                                               \
+             : CONFIG_OBJECTS)
+#define KEY_OF(T, name, m, def, text, ...)                                                         \
+    {                                                                                              \
+        .path = (name), .type = TYPE_OF(T, m), .offset = offsetof(T, m), .fallback = (def),        \
+        .help = (text), __VA_ARGS__                                                                \
+    }
+/* A key whose path in the file is its path in the struct. */
+#define KEY(m, def, text, ...)          KEY_OF(struct config, #m, m, def, text, __VA_ARGS__)
+#define KEY_AS(name, m, def, text, ...) KEY_OF(struct config, name, m, def, text, __VA_ARGS__)
+#define ITEM(name, m, def, text, ...)                                                              \
+    KEY_OF(struct config_listener, name, m, def, text, __VA_ARGS__)
+
+static const char *check_server_name(struct str v)
+{
+    return server_name_is_valid(v) ? NULL : "is no valid server name (host or host:port)";
+}
+
+static const char *check_url(struct str v)
+{
+    bool is_url = str_starts(v, STR("https://")) || str_starts(v, STR("http://"));
+    return v.n == 0 || is_url ? NULL : "must begin with https:// or http://";
+}
+
+static bool is_address(struct str v)
+{
+    char z[INET6_ADDRSTRLEN];
+    unsigned char bytes[16];
+    if (v.n >= sizeof(z)) {
+        return false;
+    }
+    memcpy(z, v.p, v.n);
+    z[v.n] = '\0';
+    return inet_pton(AF_INET, z, bytes) == 1 || inet_pton(AF_INET6, z, bytes) == 1;
+}
+
+static const char *check_address(struct str v)
+{
+    return is_address(v) ? NULL : "is no IPv4 or IPv6 address";
+}
+
+static const char *check_address_range(struct str v)
+{
+    struct str address, bits;
+    uint64_t n = 0;
+    bool has_bits = str_split(v, '/', &address, &bits);
+    uint64_t max = str_chr(address, ':') >= 0 ? 128 : 32;
+    bool is_ok = is_address(address) && (!has_bits || (str_to_u64(bits, &n) && n <= max));
+    return is_ok ? NULL : "is no address and no range such as 10.0.0.0/8";
+}
+
+static const char *check_room_version(struct str v)
+{
+    int64_t n;
+    return str_to_i64(v, &n) && n >= 1 && n <= 12 ? NULL : "must be a room version from 1 to 12";
+}
+
+static const struct config_word serve_words[] = {
+    {"client", SERVE_CLIENT},         {"federation", SERVE_FEDERATION},
+    {"media", SERVE_MEDIA},           {"admin", SERVE_ADMIN},
+    {"metrics", SERVE_METRICS},       {"web", SERVE_WEB},
+    {"well_known", SERVE_WELL_KNOWN}, {NULL, 0},
+};
+static const struct config_word engine_words[] = {
+    {"sqlite", ENGINE_SQLITE},
+    {"postgresql", ENGINE_POSTGRESQL},
+    {NULL, 0},
+};
+static const struct config_word registration_words[] = {
+    {"open", REGISTRATION_OPEN},
+    {"token", REGISTRATION_TOKEN},
+    {"closed", REGISTRATION_CLOSED},
+    {NULL, 0},
+};
+static const struct config_word presence_words[] = {
+    {"off", PRESENCE_OFF},
+    {"own", PRESENCE_OWN},
+    {"full", PRESENCE_FULL},
+    {NULL, 0},
+};
+static const struct config_word level_words[] = {
+    {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}, {NULL, 0},
+};
+static const struct config_word format_words[] = {
+    {"text", LOG_TEXT},
+    {"json", LOG_JSON},
+    {NULL, 0},
+};
+
+static const struct config_key listener_keys[] = {
+    ITEM("bind", bind, "127.0.0.1", "Address to listen on; \"::\" is every address.",
+         .check = check_address),
+    ITEM("port", port, NULL, "TCP port.", .min = 1, .max = 65535),
+    ITEM("tls.certificate", tls_certificate, "", "Certificate chain, PEM.", .as = CONFIG_PATH),
+    ITEM("tls.private_key", tls_private_key, "", "Private key, PEM.", .as = CONFIG_PATH),
+    ITEM("serve", serve, "[client, media, well_known, web]", "What is served here.",
+         .as = CONFIG_WORDS, .words = serve_words),
+    ITEM("trusted_proxies", trusted_proxies, "[]",
+         "Addresses or ranges whose X-Forwarded-For is believed.", .check = check_address_range),
+    {NULL},
+};
+
+#define RATE(class, name, speed, most, text)                                                       \
+    KEY_AS("rate_limits." name ".per_second", rate_limits.rate[class].per_second, speed, text,     \
+           .max = 1000000, .reload = true),                                                        \
+        KEY_AS("rate_limits." name ".burst", rate_limits.rate[class].burst, most,                  \
+               "How many may come at once.", .min = 1, .max = 1000000, .reload = true)
+
+const struct config_key config_keys[] = {
+    KEY(server_name, NULL,
+        "The part of user ids behind the colon, e.g. example.org. Can never be changed.",
+        .check = check_server_name),
+    KEY(data_dir, NULL, "Database, media and signing keys live here.", .as = CONFIG_PATH),
+    KEY(public_url, "",
+        "Where clients reach this server. Default: https://SERVER_NAME, for localhost "
+        "http://localhost:8008.",
+        .check = check_url),
+    KEY(listeners,
+        "[{bind: 127.0.0.1, port: 8008,"
+        " serve: [client, federation, media, admin, metrics, web, well_known]}]",
+        "Where to listen: bind, port, tls {certificate, private_key}, serve, trusted_proxies. "
+        "serve is any of client, federation, media, admin, metrics, web, well_known.",
+        .items = listener_keys, .item_size = sizeof(struct config_listener)),
+
+    KEY(database.engine, "sqlite", "sqlite (inside data_dir) or postgresql.", .as = CONFIG_WORD,
+        .words = engine_words),
+    KEY(database.url, "", "Of PostgreSQL: postgresql://user@host/db?sslmode=verify-full",
+        .secret = true),
+
+    KEY(registration.mode, "closed",
+        "Who may create an account: open (anybody), token (with a registration token), closed.",
+        .as = CONFIG_WORD, .words = registration_words, .reload = true),
+    KEY(registration.guests, "false", "Whether guests may come in.", .reload = true),
+    KEY(registration.shared_secret, "",
+        "Allows tools to create accounts by /_synapse/admin/v1/register.", .secret = true,
+        .reload = true),
+    KEY(registration.tokens, "[]", "Registration tokens, beside those made by the admin.",
+        .secret = true, .reload = true),
+    KEY(registration.terms.version, "",
+        "If set, people accept terms when they register; change it when the terms change.",
+        .reload = true),
+    KEY(registration.terms.name, "Terms of service", "Title of the terms.", .reload = true),
+    KEY(registration.terms.url, "", "Where the terms can be read.", .check = check_url,
+        .reload = true),
+
+    KEY(password.enabled, "true", "Whether people may sign in with a password.", .reload = true),
+    KEY(password.pepper, "", "Secret mixed into hashes imported from Synapse.", .secret = true),
+    KEY(password.minimum_length, "8", "Shortest password that is accepted.", .min = 1, .max = 512,
+        .reload = true),
+    KEY(password.hash_memory, "19M", "Memory for one argon2id hash.", .as = CONFIG_SIZE,
+        .min = 8 * KB, .max = 4 * GB, .reload = true),
+    KEY(password.hash_operations, "2", "Passes of argon2id.", .min = 1, .max = 64, .reload = true),
+
+    KEY_AS("access_tokens.lifetime", access_tokens.lifetime_ms, "5m",
+           "Of tokens that a client can refresh; 0 for no end.", .as = CONFIG_DURATION,
+           .max = 3650 * DAYS, .reload = true),
+    KEY(access_tokens.query_string_allowed, "false",
+        "Accept ?access_token=… as clients did before Matrix 1.11.", .reload = true),
+
+    KEY(rate_limits.enabled, "true", "Whether the limits below apply.", .reload = true),
+    RATE(RATE_READ, "read", "50", "200", "Requests of one user that only read, per second."),
+    RATE(RATE_MESSAGE, "message", "10", "50", "Events sent by one user."),
+    RATE(RATE_REGISTER, "register", "0.2", "10", "Registrations from one address."),
+    RATE(RATE_LOGIN, "login", "0.2", "10", "Sign-ins from one address and to one account."),
+    RATE(RATE_JOIN, "join", "1", "20", "Joins of one user."),
+    RATE(RATE_INVITE, "invite", "1", "30", "Invitations by one user."),
+    RATE(RATE_CREATE_ROOM, "create_room", "0.5", "20", "Rooms created by one user."),
+    RATE(RATE_MEDIA, "media", "10", "100", "Uploads and downloads of one user."),
+    RATE(RATE_KEYS, "keys", "10", "100", "Uploads and queries of encryption keys by one user."),
+    RATE(RATE_SEARCH, "search", "2", "20", "Searches of one user."),
+    RATE(RATE_FEDERATION, "federation", "100", "500", "Requests of one other server."),
+
+    KEY(presence, "own", "off; own: only between users of this server; full: over federation too.",
+        .as = CONFIG_WORD, .words = presence_words, .reload = true),
+
+    KEY(federation.enabled, "true", "Whether this server talks to other servers."),
+    KEY(federation.ca_file, "", "Further CAs that other servers' certificates may come from, PEM.",
+        .as = CONFIG_PATH),
+    KEY(federation.allow_private_addresses, "false",
+        "Allow requests to private address ranges. Only for closed networks and tests."),
+    KEY(federation.trusted_key_servers, "[]",
+        "Servers asked for the keys of servers that do not answer.", .check = check_server_name),
+
+    KEY(appservices, "[]", "Registration files of bridges and other application services.",
+        .as = CONFIG_PATHS, .reload = true),
+
+    KEY(media.max_upload_size, "50M", "Largest file that may be uploaded.", .as = CONFIG_SIZE,
+        .min = KB, .max = 1024 * GB, .reload = true),
+    KEY(media.max_pixels, "64000000", "Larger pictures get no thumbnail.", .min = 1,
+        .max = 4000000000, .reload = true),
+    KEY(media.thumbnail_sizes,
+        "[32x32 crop, 96x96 crop, 320x240 scale, 640x480 scale, 800x600 scale]",
+        "Thumbnails are made in these sizes; a request gets the next one up.",
+        .as = CONFIG_THUMBNAILS, .reload = true),
+    KEY(media.dynamic_thumbnails, "false", "Make thumbnails in exactly the size asked for.",
+        .reload = true),
+    KEY_AS("media.unused_expiry", media.unused_expiry_ms, "24h",
+           "How long a media id that was created ahead may wait for its upload.",
+           .as = CONFIG_DURATION, .min = 60 * SECONDS, .max = 30 * DAYS, .reload = true),
+    KEY(media.max_pending_uploads, "5", "Media ids created ahead that one user may have waiting.",
+        .min = 1, .max = 10000, .reload = true),
+    KEY(media.thumbnailers, "1", "Sandboxed processes that make thumbnails; 0 for none.",
+        .max = 64),
+    KEY(media.thumbnail_memory, "1G", "Address space that a thumbnailer may use.",
+        .as = CONFIG_SIZE, .min = 256 * MB, .max = 64 * GB),
+    KEY_AS("media.thumbnail_timeout", media.thumbnail_timeout_ms, "20s",
+           "Time that one thumbnail may take.", .as = CONFIG_DURATION, .min = SECONDS,
+           .max = 600 * SECONDS),
+
+    KEY(rooms.default_version, "\"12\"", "Version of new rooms.", .check = check_room_version,
+        .reload = true),
+
+    KEY(user_directory.enabled, "true", "Whether people may search for people.", .reload = true),
+    KEY(user_directory.search_all_users, "false",
+        "Find every user of this server, not only those in public or shared rooms.",
+        .reload = true),
+
+    KEY(well_known.client_base_url, "", "In /.well-known/matrix/client. Default: public_url.",
+        .check = check_url, .reload = true),
+    KEY(well_known.server, "",
+        "host:port in /.well-known/matrix/server where other servers reach this one.",
+        .reload = true),
+    KEY(well_known.identity_server, "", "Identity server to tell clients of.", .check = check_url,
+        .reload = true),
+    KEY(well_known.extra_client, "",
+        "A mapping with further members of /.well-known/matrix/client.", .as = CONFIG_JSON,
+        .reload = true),
+    KEY(well_known.support, "", "A mapping: the content of /.well-known/matrix/support.",
+        .as = CONFIG_JSON, .reload = true),
+
+    KEY(limits.workers, "0", "Threads that run requests; 0: by the number of processors.",
+        .max = 1024),
+    KEY(limits.slow_workers, "0",
+        "How many of them may wait for other servers or hash passwords; 0: half of them.",
+        .max = 1024),
+    KEY(limits.network_threads, "0", "Threads that read and write sockets; 0: by processors.",
+        .max = 256),
+    KEY(limits.memory_budget, "256M", "Memory for caches.", .as = CONFIG_SIZE, .min = MB,
+        .max = 1024 * GB, .reload = true),
+    KEY(limits.max_connections, "20000", "Connections open at a time.", .min = 16, .max = 1000000),
+
+    KEY(log.level, "info", "debug, info, warn or error.", .as = CONFIG_WORD, .words = level_words,
+        .reload = true),
+    KEY(log.format, "text", "text for people, json for machines.", .as = CONFIG_WORD,
+        .words = format_words, .reload = true),
+    {NULL},
+};
+
+size_t config_key_count(void)
+{
+    return ARRAY_LEN(config_keys) - 1;
+}
+
+const char *config_rate_name(enum config_rate_class c)
+{
+    static const char *const names[RATE_CLASSES] = {
+        [RATE_READ] = "read",
+        [RATE_MESSAGE] = "message",
+        [RATE_REGISTER] = "register",
+        [RATE_LOGIN] = "login",
+        [RATE_JOIN] = "join",
+        [RATE_INVITE] = "invite",
+        [RATE_CREATE_ROOM] = "create_room",
+        [RATE_MEDIA] = "media",
+        [RATE_KEYS] = "keys",
+        [RATE_SEARCH] = "search",
+        [RATE_FEDERATION] = "federation",
+    };
+    return names[c];
+}
