@@ -1,0 +1,331 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Lints of the repository. Each finding is `file:line: what is wrong; what to do`.
+
+    tests/lint/lint.py [--build DIR] [NAME...]
+
+Without names all lints run. A lint is a generator of findings; its docstring is its title. The result is
+TAP, so that ./test can count. --build names a configured build folder for the lints that compile.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# Bottom to top: a folder of src/ may include itself and what stands before it ...
+LAYERS = ["base", "wire", "crypto", "matrix", "db", "net", "store", "core", "media", "client", "admin", "main"]
+# ... except that these, which are roles beside each other, may not. Allowed: (from, to).
+ROLES = {"media", "client", "admin"}
+ROLES_MAY = {("admin", "media")}
+
+# Third-party headers have one home, so that replacing a library touches one folder.
+HOMES = {
+    "microhttpd.h": {"net"},
+    "curl/": {"net"},
+    "ares.h": {"net"},
+    "zlib.h": {"net"},
+    "sqlite3.h": {"db"},
+    "libpq-fe.h": {"db"},
+    "sodium.h": {"crypto"},
+    "crypt.h": {"crypto"},
+    "nettle/": {"crypto"},
+    "unistr.h": {"crypto"},
+    "uninorm.h": {"crypto"},
+    "gnutls/": {"crypto", "net"},
+    "yaml.h": {"wire"},
+    "vips/": {"media"},
+    "seccomp.h": {"media"},
+    "magic.h": {"media"},
+    "systemd/": {"main"},
+}
+
+MAX_FILE_LINES = 1000
+MAX_FUNCTION_LINES = 100
+MAX_COLUMNS = 120  # clang-format keeps code within 100; this bounds comments and strings
+
+
+def tracked(*patterns):
+    """Files that git knows or could add, so that a lint sees new files before they are committed."""
+    out = subprocess.run(
+        ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns],
+        check=True, capture_output=True, text=True).stdout
+    return sorted(p for p in {ROOT / name for name in out.split("\0") if name} if p.is_file())
+
+
+def sources():
+    return tracked("src/*.c", "src/*.h", "fuzz/*.c", "fuzz/*.h", "tests/*.c", "tests/*.h")
+
+
+def lines(path):
+    return enumerate(path.read_text(errors="replace").splitlines(), 1)
+
+
+def at(path, line, text):
+    return f"{path.relative_to(ROOT)}:{line}: {text}"
+
+
+def folder_of(path):
+    parts = path.relative_to(ROOT).parts
+    return parts[1] if parts[0] == "src" and len(parts) > 2 else None
+
+
+def in_parallel(job, items):
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for findings in pool.map(job, items):
+            yield from findings
+
+
+# --- what may include what ---
+
+INCLUDE = re.compile(r'\s*#\s*include\s+([<"])([^>"]+)[>"]')
+
+
+def may_include(here, there):
+    if here == there:
+        return True
+    if LAYERS.index(there) > LAYERS.index(here):
+        return False
+    return not (here in ROLES and there in ROLES) or (here, there) in ROLES_MAY
+
+
+def check_own_include(path, n, name):
+    here, there = folder_of(path), name.split("/")[0]
+    if "/" not in name:
+        yield at(path, n, f'"{name}" has no folder; write "folder/{name}"')
+    elif there == "tests":
+        if not path.name.endswith("_test.c"):
+            yield at(path, n, f'"{name}" is for tests; move what is shared into src/')
+    elif there not in LAYERS:
+        yield at(path, n, f'"{name}" is in no layer; add the folder to LAYERS in tests/lint/lint.py')
+    elif not may_include(here, there):
+        yield at(path, n, f'{here}/ may not include {there}/; move the code down or pass it a function')
+    elif name.endswith("_internal.h") and here != there:
+        yield at(path, n, f'"{name}" is private to {there}/; use its public header')
+
+
+def check_foreign_include(path, n, name):
+    for prefix, homes in HOMES.items():
+        if name.startswith(prefix) and folder_of(path) not in homes:
+            yield at(path, n, f'<{name}> belongs to {" and ".join(sorted(homes))}; use the interface there')
+
+
+def lint_layers():
+    """a folder includes only the layers beneath it"""
+    for path in tracked("src/*.c", "src/*.h"):
+        for n, text in lines(path):
+            match = INCLUDE.match(text)
+            if match and match[1] == '"':
+                yield from check_own_include(path, n, match[2])
+
+
+def lint_homes():
+    """each third-party header is included in its one home"""
+    for path in tracked("src/*.c", "src/*.h"):
+        if path.name.endswith("_test.c"):
+            continue
+        for n, text in lines(path):
+            match = INCLUDE.match(text)
+            if match and match[1] == "<":
+                yield from check_foreign_include(path, n, match[2])
+
+
+# --- what the text looks like ---
+
+def lint_banned():
+    """banned C library functions are not named"""
+    header = ROOT / "src/base/banned.h"
+    instead = dict(re.findall(r"#define (\w+)\(\.\.\.\)\s+banned_use_(\w+)", header.read_text()))
+    # Not members (x->rand), and not inside longer names.
+    call = re.compile(r"(?<![\w>.])(%s)\s*\(" % "|".join(instead))
+    for path in sources():
+        if path == header:
+            continue
+        for n, text in lines(path):
+            for match in call.finditer(re.sub(r'/\*.*?\*/|^\s*/?\*.*|"(\\.|[^"\\])*"', '""', text)):
+                yield at(path, n, f"{match[1]}() is banned; use {instead[match[1]]}")
+
+
+def lint_format():
+    """clang-format agrees"""
+    if not shutil.which("clang-format"):
+        yield "clang-format is missing; install what scripts/packages-test.txt lists"
+        return
+
+    def check(path):
+        done = subprocess.run(["clang-format", "--dry-run", "-Werror", path], capture_output=True, text=True)
+        if done.returncode:
+            first = re.search(r":(\d+):\d+: error", done.stderr)
+            yield at(path, first[1] if first else 1, "format differs; run clang-format -i on the file")
+    yield from in_parallel(check, sources())
+
+
+def lint_braces():
+    """every branch and loop has braces"""
+    # clang-format 14 cannot insert them. A condition whose parentheses close on its line must open one.
+    start = re.compile(r"^\s*(?:\} )?(?:else )?(?:if|for|while|list_for_each|vec_for_each) ?\(")
+    for path in sources():
+        in_macro = False
+        for n, text in lines(path):
+            was_macro, in_macro = in_macro, text.endswith("\\")
+            code = re.sub(r'"(\\.|[^"\\])*"' + r"|'(\\.|[^'\\])'|/\*.*?\*/|//.*", "", text).rstrip(" \\")
+            if was_macro or code.lstrip().startswith("#"):
+                continue
+            bare_else = re.search(r"\belse$", code)
+            closed = start.match(code) and code.count("(") == code.count(")")
+            if bare_else or (closed and not code.endswith("{") and not code.lstrip().startswith("} while")):
+                yield at(path, n, "branch without braces; add { }")
+
+
+def lint_lines():
+    """no tab, trailing space, over-long line or note to self"""
+    note = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+    for path in sources():
+        for n, text in lines(path):
+            if "\t" in text or text != text.rstrip():
+                yield at(path, n, "tab or trailing space; run clang-format -i on the file")
+            if len(text) > MAX_COLUMNS:
+                yield at(path, n, f"{len(text)} columns; break the comment or string")
+            if note.search(text):
+                yield at(path, n, "note to self; do it, or open an issue")
+
+
+def lint_licence():
+    """each source file begins with its licence"""
+    for path in sources() + tracked("*.sh", "*.mjs", "*.py", "run", "test", ".ci/run"):
+        head = path.read_text(errors="replace").splitlines()[:2]
+        if not any("SPDX-License-Identifier: Apache-2.0" in text for text in head):
+            yield at(path, 1, "no licence; begin with SPDX-License-Identifier: Apache-2.0")
+
+
+def lint_size():
+    """no file is longer than 1000 lines"""
+    for path in sources() + tracked("*.mjs", "*.py"):
+        n = len(path.read_text(errors="replace").splitlines())
+        if n > MAX_FILE_LINES:
+            yield at(path, n, f"{n} lines; split the file at its seams (at most {MAX_FILE_LINES})")
+
+
+def functions(path):
+    """(name, first line, length) of each function; clang-format puts both braces in column 0."""
+    start = name = None
+    for n, text in lines(path):
+        if text == "{":
+            start = n
+        elif text.startswith("}") and start:
+            yield name, start, n - start + 1
+            start = None
+        elif not start and (match := re.match(r"[a-z_].*?(\w+)\(", text)):
+            name = match[1]
+
+
+def print_long_functions():
+    long = [(length, at(path, n, f"{name}() has {length} lines"))
+            for path in tracked("src/*.c") for name, n, length in functions(path) if length > MAX_FUNCTION_LINES]
+    for _, text in sorted(long, reverse=True):
+        print(f"# long function: {text}")
+
+
+def lint_folders():
+    """each folder of src/ tells what it is"""
+    for folder in sorted({path.parent for path in tracked("src/*.c", "src/*.h")}):
+        if folder != ROOT / "src" and not (folder / "README.md").is_file():
+            yield at(folder / "README.md", 1, "missing; say in ten lines what the folder is for")
+
+
+def lint_shell():
+    """shell scripts pass their checks"""
+    for path in tracked("*.sh", "run", "test", ".ci/run"):
+        checker = ["shellcheck", "-f", "gcc"] if shutil.which("shellcheck") else ["bash", "-n"]
+        done = subprocess.run([*checker, path], capture_output=True, text=True)
+        if done.returncode:
+            yield from (done.stdout + done.stderr).replace(f"{ROOT}/", "").splitlines()
+
+
+# --- what the compiler says ---
+
+def compile_commands(build):
+    for entry in json.loads((pathlib.Path(build) / "compile_commands.json").read_text()):
+        yield (pathlib.Path(entry["directory"]) / entry["file"]).resolve(), entry
+
+
+def without_output(command):
+    """The flags of a compile command, without what it reads and writes."""
+    flags, words = [], iter(shlex.split(command))
+    for word in words:
+        if word in ("-o", "-MF", "-MQ", "-MT", "-c"):
+            next(words)
+        elif word not in ("-MD", "-MMD", "ccache"):
+            flags.append(word)
+    return flags
+
+
+def check_syntax(arguments, directory, text=None):
+    done = subprocess.run([*arguments, "-fsyntax-only", "-Werror", "-fdiagnostics-color=never"],
+                          cwd=directory, input=text, capture_output=True, text=True)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if re.search(r": (fatal )?error: ", line)]
+        yield from (re.sub(r"^(\.\./)+", "", line) for line in lines or [done.stderr])
+
+
+def lint_warnings(build):
+    """sources compile without a warning"""
+    def check(item):
+        path, entry = item
+        yield from check_syntax([*without_output(entry["command"]), str(path)], entry["directory"])
+    yield from in_parallel(check, [c for c in compile_commands(build) if c[0].is_relative_to(ROOT)])
+
+
+def flags_by_folder(build):
+    by_folder = {}
+    for path, entry in compile_commands(build):
+        flags = [f for f in without_output(entry["command"]) if "banned.h" not in f and f != "-include"]
+        by_folder.setdefault(path.parent, (flags, entry["directory"]))
+    return by_folder
+
+
+def lint_headers(build):
+    """each header compiles alone"""
+    flags = flags_by_folder(build)
+
+    def check(path):
+        if path.parent in flags:
+            arguments, directory = flags[path.parent]
+            yield from check_syntax([*arguments, "-x", "c", "-Wno-unused", "-"], directory, f'#include "{path}"\n')
+    # banned.h is for the command line only.
+    yield from in_parallel(check, [p for p in tracked("src/*.h") if p.name != "banned.h"])
+
+
+NEED_BUILD = {"warnings", "headers"}
+
+
+def main():
+    lints = {name[5:]: fn for name, fn in globals().items() if name.startswith("lint_")}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", help="a configured build folder")
+    parser.add_argument("names", nargs="*", choices=[[], *lints], help="lints to run; all if none is given")
+    args = parser.parse_args()
+    failed = 0
+    for name in args.names or lints:
+        if name in NEED_BUILD and not args.build:
+            print(f"ok - {name} # SKIP no --build")
+            continue
+        findings = list(lints[name](args.build) if name in NEED_BUILD else lints[name]())
+        failed += bool(findings)
+        print(f"{'not ok' if findings else 'ok'} - {name}: {lints[name].__doc__}", flush=True)
+        for finding in findings:
+            print(f"    {finding}")
+    print_long_functions()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
