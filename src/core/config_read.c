@@ -431,13 +431,22 @@ static int unknown_key(struct walk *w, struct str path, int line)
                : config_fail(w->r, line, "unknown key \"%s\"", typed);
 }
 
+static int walk_group(struct walk *w, struct str path, int line, const struct yaml_value *v)
+{
+    if (!is_group(w->table, path)) {
+        return unknown_key(w, path, line);
+    }
+    return v->kind == YAML_MAP || yaml_is_null(v)
+               ? walk_map(w, path, v)
+               : config_fail(w->r, line, "%.*s holds further keys", STR_ARG(path));
+}
+
 static int walk_member(struct walk *w, struct str path, int line, const struct yaml_value *v)
 {
     const struct config_key *key = find_key(w->table, path);
     const struct config_key *file_key = key ? NULL : find_secret_file(w->table, path);
     if (!key && !file_key) {
-        bool is_nested = is_group(w->table, path) && (v->kind == YAML_MAP || yaml_is_null(v));
-        return is_nested ? walk_map(w, path, v) : unknown_key(w, path, line);
+        return walk_group(w, path, line, v);
     }
     if (yaml_is_null(v)) {
         return 0; /* `key:` alone leaves the default */

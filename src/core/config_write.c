@@ -253,7 +253,7 @@ static void write_groups(const char *before, const char *path, const char *comme
     buf_add(out, shared == 0 ? STR("\n") : STR_NONE);
     for (const char *dot; (dot = strchr(path, '.')) != NULL; path = dot + 1, level++) {
         if (level >= shared) {
-            buf_printf(out, "%s%*s%.*s:\n", comment, (int)level * 2, "", (int)(dot - path), path);
+            buf_printf(out, "%*s%s%.*s:\n", (int)level * 2, "", comment, (int)(dot - path), path);
         }
     }
 }
@@ -356,13 +356,13 @@ static void sample_key(const struct sample *s, const struct config_key *k, const
     const struct config_setting *given = sample_find(s, k->path, false);
     given = given ? given : sample_find(s, k->path, true);
     int indent = (int)depth_of(k->path) * 2;
-    write_groups(before, k->path, is_group_given(s, k->path) ? "" : "# ", s->out);
+    write_groups(before, k->path, is_group_given(s, k->path) ? "" : "#", s->out);
     write_help(k->help, (size_t)indent, s->out);
     if (given) {
         buf_printf(s->out, "%*s%s: %.*s\n", indent, "", leaf_of(given->path),
                    STR_ARG(given->value));
     } else {
-        buf_printf(s->out, "# %*s%s: %s\n", indent, "", leaf_of(k->path),
+        buf_printf(s->out, "%*s#%s: %s\n", indent, "", leaf_of(k->path),
                    k->fallback ? k->fallback : "");
     }
 }
