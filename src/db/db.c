@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "db/db.h"
+
+#include <stdlib.h>
+
+#include "base/vec.h"
+#include "db/db_driver.h"
+
+static const struct db_col i64_col = COL(struct db_i64, v), str_col = COL(struct db_str, v);
+const struct db_cols db_i64_cols = {&i64_col, 1, sizeof(struct db_i64)};
+const struct db_cols db_str_cols = {&str_col, 1, sizeof(struct db_str)};
+
+/* ---- from values to struct members ----------------------------------------------------------------- */
+
+static int wrong_type(size_t column, enum db_type got, struct err *err)
+{
+    return err_internal(err, "column %zu has a value of type %d that its member cannot hold",
+                        column, (int)got);
+}
+
+static int put_integer(const struct db_value *v, enum db_member member, void *at, struct err *err)
+{
+    int64_t i = v->type == DB_NULL ? 0 : v->i;
+    switch (member) {
+    case DB_M_I64:
+        *(int64_t *)at = i;
+        return 0;
+    case DB_M_U64:
+        *(uint64_t *)at = (uint64_t)i;
+        return 0;
+    case DB_M_BOOL:
+        *(bool *)at = i != 0;
+        return 0;
+    case DB_M_INT:
+        if (i < INT32_MIN || i > INT32_MAX) {
+            return err_internal(err, "stored number %lld does not fit an int", (long long)i);
+        }
+        *(int *)at = (int)i;
+        return 0;
+    default:
+        if (i < 0 || i > UINT32_MAX) {
+            return err_internal(err, "stored number %lld does not fit an unsigned", (long long)i);
+        }
+        *(unsigned *)at = (unsigned)i;
+        return 0;
+    }
+}
+
+/* Strings are copied to the arena, or borrowed if there is none. */
+static struct str put_string(const struct db_value *v, struct arena *a)
+{
+    if (v->type == DB_NULL) {
+        return STR_NONE;
+    }
+    return a ? arena_str(a, v->s) : v->s;
+}
+
+static int put_value(const struct db_value *v, size_t column, enum db_member member, void *at,
+                     struct arena *a, struct err *err)
+{
+    bool is_number = v->type == DB_NULL || v->type == DB_INT || v->type == DB_BOOL;
+    bool is_string = v->type == DB_NULL || v->type == DB_TEXT || v->type == DB_BLOB;
+    if (member == DB_M_STR) {
+        if (!is_string) {
+            return wrong_type(column, v->type, err);
+        }
+        *(struct str *)at = put_string(v, a);
+        return 0;
+    }
+    if (member == DB_M_DOUBLE) {
+        if (!is_number && v->type != DB_DOUBLE) {
+            return wrong_type(column, v->type, err);
+        }
+        *(double *)at = v->type == DB_DOUBLE ? v->d : v->type == DB_NULL ? 0 : (double)v->i;
+        return 0;
+    }
+    return is_number ? put_integer(v, member, at, err) : wrong_type(column, v->type, err);
+}
+
+static int put_row(const struct db_cols *cols, const struct db_value *values, size_t n, void *row,
+                   struct arena *a, struct err *err)
+{
+    if (n != cols->n) {
+        return err_internal(err, "the statement gives %zu columns where %zu are wanted", n,
+                            cols->n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        int rc = put_value(&values[i], i, cols->p[i].member, (char *)row + cols->p[i].off, a, err);
+        if (rc) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+/* ---- reading --------------------------------------------------------------------------------------- */
+
+struct row_list {
+    const struct db_cols *cols;
+    struct arena *arena;
+    char *p; /* on the heap while it grows */
+    size_t n, room;
+    struct err *err;
+};
+
+static int add_row(void *arg, const struct db_value *values, size_t n)
+{
+    struct row_list *l = arg;
+    size_t size = l->cols->row_size;
+    if (l->n == l->room) {
+        l->p = vec_grow(l->p, l->n, &l->room, size);
+    }
+    char *row = l->p + l->n * size;
+    memset(row, 0, size);
+    int rc = put_row(l->cols, values, n, row, l->arena, l->err);
+    l->n += rc == 0;
+    return rc;
+}
+
+/* The statement's rows, whoever runs it: *out_rows and *out_n are set on success only. */
+static int collect_rows(struct db_read *r, struct arena *a, const struct sql *sql,
+                        struct db_params params, const struct db_cols *cols, void *out_rows,
+                        size_t *out_n, struct err *err)
+{
+    struct row_list list = {.cols = cols, .arena = a, .err = err};
+    int rc = r->driver->run(r, sql, params, add_row, &list, NULL, err);
+    if (rc == 0) {
+        void *rows = NULL;
+        if (list.n > 0) {
+            rows = arena_alloc(a, list.n * cols->row_size);
+            memcpy(rows, list.p, list.n * cols->row_size);
+        }
+        *(void **)out_rows = rows;
+        *out_n = list.n;
+    }
+    free(list.p);
+    return rc;
+}
+
+struct one_row {
+    const struct db_cols *cols;
+    struct arena *arena;
+    void *row;
+    bool found;
+    struct err *err;
+};
+
+/* Later rows are stepped over, so that a write with RETURNING runs to its end. */
+static int take_first_row(void *arg, const struct db_value *values, size_t n)
+{
+    struct one_row *one = arg;
+    if (one->found) {
+        return 0;
+    }
+    one->found = true;
+    return put_row(one->cols, values, n, one->row, one->arena, one->err);
+}
+
+int db_rows(struct db_read *r, struct arena *a, const struct sql *sql, struct db_params params,
+            const struct db_cols *cols, void *out_rows, size_t *out_n, struct err *err)
+{
+    return collect_rows(r, a, sql, params, cols, out_rows, out_n, err);
+}
+
+int db_row(struct db_read *r, struct arena *a, const struct sql *sql, struct db_params params,
+           const struct db_cols *cols, void *out_row, struct err *err)
+{
+    struct one_row one = {.cols = cols, .arena = a, .row = out_row, .err = err};
+    int rc = r->driver->run(r, sql, params, take_first_row, &one, NULL, err);
+    return rc == 0 && !one.found ? err_not_found(err, "Not found") : rc;
+}
+
+struct each_row {
+    const struct db_cols *cols;
+    void *row;
+    int (*fn)(void *row, void *arg);
+    void *arg;
+    struct err *err;
+};
+
+static int visit_row(void *arg, const struct db_value *values, size_t n)
+{
+    struct each_row *each = arg;
+    int rc = put_row(each->cols, values, n, each->row, NULL, each->err);
+    return rc ? rc : each->fn(each->row, each->arg);
+}
+
+int db_each(struct db_read *r, const struct sql *sql, struct db_params params,
+            const struct db_cols *cols, void *row, int (*fn)(void *row, void *arg), void *arg,
+            struct err *err)
+{
+    struct each_row each = {.cols = cols, .row = row, .fn = fn, .arg = arg, .err = err};
+    return r->driver->run(r, sql, params, visit_row, &each, NULL, err);
+}
+
+int db_int(struct db_read *r, const struct sql *sql, struct db_params params, int64_t *out,
+           struct err *err)
+{
+    struct db_i64 value = {0};
+    struct one_row one = {.cols = &db_i64_cols, .row = &value, .err = err};
+    int rc = r->driver->run(r, sql, params, take_first_row, &one, NULL, err);
+    if (rc == 0) {
+        *out = value.v;
+    }
+    return rc;
+}
+
+/* ---- writing --------------------------------------------------------------------------------------- */
+
+static int doomed(const struct txn *t, struct err *err)
+{
+    if (err) {
+        *err = t->err;
+    }
+    return t->rc;
+}
+
+static void count_write(struct txn *t, struct db_params params)
+{
+    t->writes++;
+    for (size_t i = 0; i < params.n; i++) {
+        const struct db_value *v = &params.p[i];
+        t->bytes += v->type == DB_TEXT || v->type == DB_BLOB ? v->s.n : sizeof(int64_t);
+    }
+}
+
+/* After a statement of t failed. */
+static int doom(struct txn *t, int rc, const struct err *why, struct err *err)
+{
+    t->rc = rc;
+    t->err = *why;
+    return doomed(t, err);
+}
+
+int db_exec_count(struct txn *t, const struct sql *sql, struct db_params params,
+                  int64_t *out_changed, struct err *err)
+{
+    if (t->rc) {
+        return doomed(t, err);
+    }
+    struct err why = {0};
+    count_write(t, params);
+    int rc = t->read->driver->run(t->read, sql, params, NULL, NULL, out_changed, &why);
+    return rc ? doom(t, rc, &why, err) : 0;
+}
+
+int db_exec(struct txn *t, const struct sql *sql, struct db_params params, struct err *err)
+{
+    return db_exec_count(t, sql, params, NULL, err);
+}
+
+int db_exec_row(struct txn *t, struct arena *a, const struct sql *sql, struct db_params params,
+                const struct db_cols *cols, void *out_row, struct err *err)
+{
+    if (t->rc) {
+        return doomed(t, err);
+    }
+    struct err why = {0};
+    count_write(t, params);
+    int rc = db_row(t->read, a, sql, params, cols, out_row, &why);
+    if (rc == E_NOT_FOUND) {
+        return err_not_found(err, "Not found");
+    }
+    return rc ? doom(t, rc, &why, err) : 0;
+}
+
+int db_exec_rows(struct txn *t, struct arena *a, const struct sql *sql, struct db_params params,
+                 const struct db_cols *cols, void *out_rows, size_t *out_n, struct err *err)
+{
+    if (t->rc) {
+        return doomed(t, err);
+    }
+    struct err why = {0};
+    count_write(t, params);
+    int rc = collect_rows(t->read, a, sql, params, cols, out_rows, out_n, &why);
+    return rc ? doom(t, rc, &why, err) : 0;
+}
+
+/* ---- connections ----------------------------------------------------------------------------------- */
+
+int db_open(const struct db_config *config, enum db_mode mode, struct db_read **out,
+            struct err *err)
+{
+    if (config->engine != DB_SQLITE) {
+        return err_set(err, E_INVALID, 0, NULL,
+                       "This program has no driver for that database engine");
+    }
+    struct db_read *r = db_sqlite.new(config, mode);
+    int rc = mode == DB_WRITER ? r->driver->connect(r, err) : 0;
+    if (rc) {
+        r->driver->free(r);
+        return rc;
+    }
+    *out = r;
+    return 0;
+}
+
+void db_close(struct db_read **r)
+{
+    if (*r) {
+        (*r)->driver->free(*r);
+        *r = NULL;
+    }
+}
+
+int db_snapshot_begin(struct db_read *r, struct err *err)
+{
+    int rc = r->snapshots == 0 && r->mode == DB_READER ? r->driver->begin(r, DB_READER, err) : 0;
+    r->snapshots += rc == 0;
+    return rc;
+}
+
+void db_snapshot_end(struct db_read *r)
+{
+    bug_on(r->snapshots == 0);
+    if (--r->snapshots == 0 && r->mode == DB_READER) {
+        r->driver->rollback(r);
+    }
+}
+
+int db_begin(struct db_read *writer, struct txn *out, struct err *err)
+{
+    bug_on(writer->mode != DB_WRITER);
+    int rc = writer->driver->begin(writer, DB_WRITER, err);
+    if (rc == 0) {
+        *out = (struct txn){.read = writer};
+    }
+    return rc;
+}
+
+int db_commit(struct txn *t, struct err *err)
+{
+    return t->rc ? doomed(t, err) : t->read->driver->commit(t->read, err);
+}
+
+void db_rollback(struct txn *t)
+{
+    t->read->driver->rollback(t->read);
+}
+
+bool db_changed_elsewhere(struct db_read *writer)
+{
+    return writer->driver->changed_elsewhere(writer);
+}
+
+int64_t db_log_pages(struct db_read *writer)
+{
+    return writer->driver->log_pages(writer);
+}
+
+int db_checkpoint(struct db_read *r, bool all, struct err *err)
+{
+    return r->driver->checkpoint(r, all, err);
+}
+
+int db_schema(struct db_read *r, struct arena *a, struct str *out, struct err *err)
+{
+    return r->driver->schema(r, a, out, err);
+}
+
+int db_explain(struct db_read *r, struct arena *a, const struct sql *sql, struct str *out,
+               struct err *err)
+{
+    return r->driver->explain(r, a, sql, out, err);
+}

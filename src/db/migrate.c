@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
+#include "base/clock.h"
+#include "db/db_driver.h"
+
+static const struct sql newest = {"SELECT max(version) FROM schema_version"};
+static const struct sql record = {
+    "INSERT INTO schema_version (version, name, applied_ts) VALUES ($1, $2, $3)"};
+static const char version_table[] = "CREATE TABLE IF NOT EXISTS schema_version (\n"
+                                    "    version BIGINT PRIMARY KEY,\n"
+                                    "    name TEXT NOT NULL,\n"
+                                    "    applied_ts BIGINT NOT NULL -- milliseconds\n"
+                                    ") HEAP;\n";
+
+static bool is_word_char(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+static struct str engine_word(const struct db_ddl_word *words, struct str word)
+{
+    for (const struct db_ddl_word *w = words; w->shared.n > 0; w++) {
+        if (str_eq(w->shared, word)) {
+            return w->engine;
+        }
+    }
+    return word;
+}
+
+/* Length of the token at s: a word, a comment up to its line's end, a quoted text, or one byte. */
+static size_t token_length(struct str s)
+{
+    size_t n = 1;
+    if (is_word_char(s.p[0])) {
+        while (n < s.n && is_word_char(s.p[n])) {
+            n++;
+        }
+    } else if (str_starts(s, STR("--"))) {
+        while (n < s.n && s.p[n] != '\n') {
+            n++;
+        }
+    } else if (s.p[0] == '\'') {
+        while (n < s.n && s.p[n] != '\'') {
+            n++;
+        }
+        n = MIN(n + 1, s.n);
+    }
+    return n;
+}
+
+static void translate(const struct db_ddl_word *words, struct str text, struct buf *out)
+{
+    while (text.n > 0) {
+        struct str token = str_n(text.p, token_length(text));
+        buf_add(out, is_word_char(token.p[0]) ? engine_word(words, token) : token);
+        text = str_from(text, token.n);
+    }
+}
+
+static int run_script(struct db_read *w, const char *text, struct err *err)
+{
+    struct buf script = BUF_INIT(1 << 20);
+    translate(w->driver->ddl, str_c(text), &script);
+    int rc = script.overflow ? err_internal(err, "migration too long")
+                             : w->driver->script(w, script.p, err);
+    buf_release(&script);
+    return rc;
+}
+
+static int apply(struct db_read *w, const struct db_migration *m, struct err *err)
+{
+    struct txn t;
+    int rc = db_begin(w, &t, err);
+    if (rc) {
+        return rc;
+    }
+    rc = run_script(w, m->text, err);
+    if (rc == 0) {
+        rc =
+            db_exec(&t, &record,
+                    PARAMS(P_INT(m->version), P_TEXT(str_c(m->name)), P_INT(clock_wall_ms())), err);
+    }
+    if (rc == 0) {
+        rc = db_commit(&t, err);
+    }
+    if (rc) {
+        db_rollback(&t);
+        err_detail(err, " migration %lld %s", (long long)m->version, m->name);
+    }
+    return rc;
+}
+
+int db_migrate(struct db_read *writer, const struct db_migration *m, size_t n, int64_t *out_applied,
+               struct err *err)
+{
+    int64_t have = 0, known = n > 0 ? m[n - 1].version : 0, applied = 0;
+    int rc = run_script(writer, version_table, err);
+    if (rc == 0) {
+        rc = db_int(writer, &newest, PARAMS(), &have, err);
+    }
+    if (rc == 0 && have > known) {
+        return err_set(
+            err, E_CONFLICT, 0, NULL,
+            "The database was made by a newer version of this program (schema %lld, this program "
+            "knows up to %lld); run that version, or restore a backup made before the upgrade",
+            (long long)have, (long long)known);
+    }
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (m[i].version > have) {
+            rc = apply(writer, &m[i], err);
+            applied += rc == 0;
+        }
+    }
+    if (rc == 0 && out_applied) {
+        *out_applied = applied;
+    }
+    return rc;
+}
