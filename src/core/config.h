@@ -21,28 +21,18 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "net/ratelimit.h"
 
 struct config_strs {
     const struct str *p;
     size_t n;
 };
 
-/* What a listener serves: bits of config_listener.serve. */
-enum config_serve {
-    SERVE_CLIENT = 1 << 0,
-    SERVE_FEDERATION = 1 << 1,
-    SERVE_MEDIA = 1 << 2,
-    SERVE_ADMIN = 1 << 3,
-    SERVE_METRICS = 1 << 4,
-    SERVE_WEB = 1 << 5,
-    SERVE_WELL_KNOWN = 1 << 6,
-};
-
 struct config_listener {
     struct str bind; /* an address, not a name */
     int64_t port;
     struct str tls_certificate, tls_private_key; /* PEM files, absolute; both or neither */
-    unsigned serve;
+    unsigned serve;                              /* enum serve */
     struct config_strs
         trusted_proxies; /* addresses or CIDR ranges whose X-Forwarded-For is believed */
 };
@@ -51,24 +41,9 @@ enum config_engine { ENGINE_SQLITE, ENGINE_POSTGRESQL };
 enum config_registration { REGISTRATION_CLOSED, REGISTRATION_TOKEN, REGISTRATION_OPEN };
 enum config_presence { PRESENCE_OFF, PRESENCE_OWN, PRESENCE_FULL };
 
-/* A token bucket; the classes of requests that have one each. */
 struct config_rate {
-    double per_second;
+    double per_second; /* 0: no limit */
     int64_t burst;
-};
-enum config_rate_class {
-    RATE_READ,
-    RATE_MESSAGE,
-    RATE_REGISTER,
-    RATE_LOGIN,
-    RATE_JOIN,
-    RATE_INVITE,
-    RATE_CREATE_ROOM,
-    RATE_MEDIA,
-    RATE_KEYS,
-    RATE_SEARCH,
-    RATE_FEDERATION,
-    RATE_CLASSES,
 };
 
 struct config_thumbnail {
@@ -106,7 +81,7 @@ struct config {
     } access_tokens;
     struct {
         bool enabled;
-        struct config_rate rate[RATE_CLASSES];
+        struct config_rate rate[RATE_CLASSES]; /* by enum rate_class; RATE_NONE is unused */
     } rate_limits;
     enum config_presence presence;
     struct {
@@ -147,9 +122,6 @@ struct config {
     struct str path;               /* of the file, absolute */
     struct arena arena;            /* everything above that is not a number */
 };
-
-/* Name of a class as the file writes it: "message". */
-const char *config_rate_name(enum config_rate_class c);
 
 /* Where the file is when nobody says: $INGOT_CONFIG, else ./data/ingot.yaml, else /etc/ingot/ingot.yaml.
  * NULL if none of them is there. Static storage or the environment's. */

@@ -4,6 +4,7 @@
 
 #include "core/config_internal.h"
 #include "matrix/ids.h"
+#include "net/router.h"
 
 #define KB      ((int64_t)1024)
 #define MB      (1024 * KB)
@@ -79,7 +80,7 @@ static const struct config_word serve_words[] = {
     {"client", SERVE_CLIENT},         {"federation", SERVE_FEDERATION},
     {"media", SERVE_MEDIA},           {"admin", SERVE_ADMIN},
     {"metrics", SERVE_METRICS},       {"web", SERVE_WEB},
-    {"well_known", SERVE_WELL_KNOWN}, {NULL, 0},
+    {NULL, 0},
 };
 static const struct config_word engine_words[] = {
     {"sqlite", ENGINE_SQLITE},
@@ -113,8 +114,8 @@ static const struct config_key listener_keys[] = {
     ITEM("port", port, NULL, "TCP port.", .min = 1, .max = 65535),
     ITEM("tls.certificate", tls_certificate, "", "Certificate chain, PEM.", .as = CONFIG_PATH),
     ITEM("tls.private_key", tls_private_key, "", "Private key, PEM.", .as = CONFIG_PATH),
-    ITEM("serve", serve, "[client, media, well_known, web]", "What is served here.",
-         .as = CONFIG_WORDS, .words = serve_words),
+    ITEM("serve", serve, "[client, media, web]", "What is served here.", .as = CONFIG_WORDS,
+         .words = serve_words),
     ITEM("trusted_proxies", trusted_proxies, "[]",
          "Addresses or ranges whose X-Forwarded-For is believed.", .check = check_address_range),
     {NULL},
@@ -137,9 +138,9 @@ const struct config_key config_keys[] = {
         .check = check_url),
     KEY(listeners,
         "[{bind: 127.0.0.1, port: 8008,"
-        " serve: [client, federation, media, admin, metrics, web, well_known]}]",
+        " serve: [client, federation, media, admin, metrics, web]}]",
         "Where to listen: bind, port, tls {certificate, private_key}, serve, trusted_proxies. "
-        "serve is any of client, federation, media, admin, metrics, web, well_known.",
+        "serve is any of client, federation, media, admin, metrics, web.",
         .items = listener_keys, .item_size = sizeof(struct config_listener)),
 
     KEY(database.engine, "sqlite", "sqlite (inside data_dir) or postgresql.", .as = CONFIG_WORD,
@@ -178,13 +179,12 @@ const struct config_key config_keys[] = {
         "Accept ?access_token=… as clients did before Matrix 1.11.", .reload = true),
 
     KEY(rate_limits.enabled, "true", "Whether the limits below apply.", .reload = true),
-    RATE(RATE_READ, "read", "50", "200", "Requests of one user that only read, per second."),
+    RATE(RATE_DEFAULT, "default", "50", "200", "Whatever has no limit of its own below, by user."),
     RATE(RATE_MESSAGE, "message", "10", "50", "Events sent by one user."),
     RATE(RATE_REGISTER, "register", "0.2", "10", "Registrations from one address."),
     RATE(RATE_LOGIN, "login", "0.2", "10", "Sign-ins from one address and to one account."),
-    RATE(RATE_JOIN, "join", "1", "20", "Joins of one user."),
+    RATE(RATE_JOIN, "join", "1", "20", "Joins, knocks and new rooms of one user."),
     RATE(RATE_INVITE, "invite", "1", "30", "Invitations by one user."),
-    RATE(RATE_CREATE_ROOM, "create_room", "0.5", "20", "Rooms created by one user."),
     RATE(RATE_MEDIA, "media", "10", "100", "Uploads and downloads of one user."),
     RATE(RATE_KEYS, "keys", "10", "100", "Uploads and queries of encryption keys by one user."),
     RATE(RATE_SEARCH, "search", "2", "20", "Searches of one user."),
@@ -269,22 +269,4 @@ const struct config_key config_keys[] = {
 size_t config_key_count(void)
 {
     return ARRAY_LEN(config_keys) - 1;
-}
-
-const char *config_rate_name(enum config_rate_class c)
-{
-    static const char *const names[RATE_CLASSES] = {
-        [RATE_READ] = "read",
-        [RATE_MESSAGE] = "message",
-        [RATE_REGISTER] = "register",
-        [RATE_LOGIN] = "login",
-        [RATE_JOIN] = "join",
-        [RATE_INVITE] = "invite",
-        [RATE_CREATE_ROOM] = "create_room",
-        [RATE_MEDIA] = "media",
-        [RATE_KEYS] = "keys",
-        [RATE_SEARCH] = "search",
-        [RATE_FEDERATION] = "federation",
-    };
-    return names[c];
 }

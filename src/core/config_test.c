@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "net/router.h"
 #include "tests/support/test.h"
 
 static char dir[] = "/tmp/ingot-config-XXXXXX";
@@ -37,7 +38,7 @@ static void a_short_file_gets_all_defaults(void **state)
     assert_str(c->public_url, "https://example.org");
     assert_int_equal(c->listeners.n, 1);
     assert_int_equal(c->listeners.p[0].port, 8008);
-    assert_int_equal(c->listeners.p[0].serve, 127);
+    assert_int_equal(c->listeners.p[0].serve, SERVE_ALL);
     assert_int_equal(c->registration.mode, REGISTRATION_CLOSED);
     assert_int_equal(c->media.max_upload_size, 50 << 20);
     assert_int_equal(c->media.thumbnail_sizes.n, 5);
