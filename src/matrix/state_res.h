@@ -9,7 +9,8 @@
  * part of it is walked once per state, and all scratch memory dies with the call. The caller keeps events alive
  * during the call, and holds whatever lock makes its answers consistent.
  *
- *     struct state_res_source src = {.ctx = room, .nodes = &nodes, .event = room_event, .auth = room_auth};
+ *     struct state_res_source src = {.ctx = room, .nodes = &nodes, .event = room_event, .auth = room_auth,
+ *                                   .name = room_name};
  *     rc = state_resolve(room->version, &src, roots, n, &resolved, err);
  */
 #ifndef INGOT_MATRIX_STATE_RES_H
@@ -22,20 +23,32 @@ enum {
     STATE_RES_MAX_ROOTS = 64, /* distinct states in one resolution */
 };
 
+/* What became of an event when it was received (server-server API, "Checks performed on receipt of a PDU"). An event
+ * that only the state before it refused (check 5) takes part like any other and may pass after all; it is never used
+ * to authorise another one by being its auth event (rooms/v2, "Rejected events"). When in doubt: AUTH_REJECTED. */
+enum auth_verdict {
+    AUTH_ACCEPTED,
+    AUTH_REJECTED_BY_STATE,
+    AUTH_REJECTED, /* by its form or its auth events: never becomes state */
+};
+
 /* What is known of an event without loading it. */
 struct auth_links {
     const uint64_t *auth; /* nids of its auth_events; valid until the next callback */
     size_t n;
-    bool is_rejected;
+    enum auth_verdict verdict;
 };
 
+/* Callbacks return 0, or a negative kind with err filled, which ends the resolution. */
 struct state_res_source {
     void *ctx;
     const struct state_nodes *nodes;
     /* An event of the room with its ids interned: borrowed until state_resolve returns. */
     int (*event)(void *ctx, uint64_t event_nid, const struct event **out, struct err *err);
-    /* The auth edges of an event and whether it was rejected. In an accepted event every auth event is known. */
+    /* The auth edges of an event. Every auth event of an accepted event is known. */
     int (*auth)(void *ctx, uint64_t event_nid, struct auth_links *out, struct err *err);
+    /* The nid of a user id or token that an event names in its content, 0 if it never was interned. */
+    int (*name)(void *ctx, struct str text, uint64_t *out_nid, struct err *err);
     /* The room's create event: needed from version 12 on, where it is no auth event; else may be NULL. */
     const struct event *create;
 };
