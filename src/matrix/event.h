@@ -73,7 +73,7 @@ struct member_content {
 struct create_content {
     struct str creator; /* content.creator; .p == NULL if absent, n == 0 if not a string */
     const struct str
-        *additional_creators; /* as written; what they mean is the version's affair (v12) */
+        *additional_creators; /* the user ids in the list; what they mean is the version's affair */
     size_t n_additional;
     bool is_additional_valid; /* absent, or an array of user ids */
     struct str room_version;  /* "1" if absent, .p == NULL if not a string */

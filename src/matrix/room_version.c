@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "matrix/room_version.h"
+
+#include "matrix/redaction.h"
+
+#define DEPTH_INT64 INT64_MAX
+#define DEPTH_JSON  ((INT64_C(1) << 53) - 1)
+
+/* Each row is what the version before it has, and what its page says has changed. */
+const struct room_version room_versions[] = {
+    {
+        .id = STR_INIT("1"),
+        .event_id_format = EVENT_ID_OPAQUE,
+        .state_res = STATE_RES_V1,
+        .power_level_grammar = POWER_GRAMMAR_FLOATS,
+        .redaction = &redaction_rules_v1,
+        .max_depth = DEPTH_INT64,
+        .signs_event_id_server = true,
+        .has_aliases_rule = true,
+        .has_redaction_rule = true,
+        .has_creator_in_content = true,
+    },
+    {
+        .id = STR_INIT("2"),
+        .event_id_format = EVENT_ID_OPAQUE,
+        .state_res = STATE_RES_V2,
+        .power_level_grammar = POWER_GRAMMAR_FLOATS,
+        .redaction = &redaction_rules_v1,
+        .max_depth = DEPTH_INT64,
+        .signs_event_id_server = true,
+        .has_aliases_rule = true,
+        .has_redaction_rule = true,
+        .has_creator_in_content = true,
+    },
+    {
+        .id = STR_INIT("3"),
+        .event_id_format = EVENT_ID_HASH,
+        .state_res = STATE_RES_V2,
+        .power_level_grammar = POWER_GRAMMAR_FLOATS,
+        .redaction = &redaction_rules_v1,
+        .max_depth = DEPTH_INT64,
+        .has_aliases_rule = true,
+        .has_creator_in_content = true,
+    },
+    {
+        .id = STR_INIT("4"),
+        .event_id_format = EVENT_ID_HASH_URLSAFE,
+        .state_res = STATE_RES_V2,
+        .power_level_grammar = POWER_GRAMMAR_FLOATS,
+        .redaction = &redaction_rules_v1,
+        .max_depth = DEPTH_INT64,
+        .has_aliases_rule = true,
+        .has_creator_in_content = true,
+    },
+    {
+        .id = STR_INIT("5"),
+        .event_id_format = EVENT_ID_HASH_URLSAFE,
+        .state_res = STATE_RES_V2,
+        .power_level_grammar = POWER_GRAMMAR_FLOATS,
+        .redaction = &redaction_rules_v1,
+        .max_depth = DEPTH_INT64,
+        .is_key_validity_enforced = true,
+        .has_aliases_rule = true,
+        .has_creator_in_content = true,
+    },
+    {
+        .id = STR_INIT("6"),
+        .event_id_format = EVENT_ID_HASH_URLSAFE,
+        .state_res = STATE_RES_V2,
+        .power_level_grammar = POWER_GRAMMAR_STRINGS,
+        .redaction = &redaction_rules_v6,
+        .max_depth = DEPTH_JSON,
+        .is_canonical_json_enforced = true,
+        .is_key_validity_enforced = true,
+        .checks_notification_levels = true,
+        .has_creator_in_content = true,
+    },
+    {
+        .id = STR_INIT("7"),
+        .event_id_format = EVENT_ID_HASH_URLSAFE,
+        .state_res = STATE_RES_V2,
+        .power_level_grammar = POWER_GRAMMAR_STRINGS,
+        .redaction = &redaction_rules_v6,
+        .max_depth = DEPTH_JSON,
+        .is_canonical_json_enforced = true,
+        .is_key_validity_enforced = true,
+        .checks_notification_levels = true,
+        .has_knock = true,
+        .has_creator_in_content = true,
+    },
+    {
+        .id = STR_INIT("8"),
+        .event_id_format = EVENT_ID_HASH_URLSAFE,
+        .state_res = STATE_RES_V2,
+        .power_level_grammar = POWER_GRAMMAR_STRINGS,
+        .redaction = &redaction_rules_v8,
+        .max_depth = DEPTH_JSON,
+        .is_canonical_json_enforced = true,
+        .is_key_validity_enforced = true,
+        .checks_notification_levels = true,
+        .has_knock = true,
+        .has_restricted = true,
+        .has_creator_in_content = true,
+    },
+    {
+        .id = STR_INIT("9"),
+        .event_id_format = EVENT_ID_HASH_URLSAFE,
+        .state_res = STATE_RES_V2,
+        .power_level_grammar = POWER_GRAMMAR_STRINGS,
+        .redaction = &redaction_rules_v9,
+        .max_depth = DEPTH_JSON,
+        .is_canonical_json_enforced = true,
+        .is_key_validity_enforced = true,
+        .checks_notification_levels = true,
+        .has_knock = true,
+        .has_restricted = true,
+        .has_creator_in_content = true,
+    },
+    {
+        .id = STR_INIT("10"),
+        .event_id_format = EVENT_ID_HASH_URLSAFE,
+        .state_res = STATE_RES_V2,
+        .power_level_grammar = POWER_GRAMMAR_INTEGERS,
+        .redaction = &redaction_rules_v9,
+        .max_depth = DEPTH_JSON,
+        .is_canonical_json_enforced = true,
+        .is_key_validity_enforced = true,
+        .checks_notification_levels = true,
+        .has_knock = true,
+        .has_restricted = true,
+        .has_knock_restricted = true,
+        .has_creator_in_content = true,
+    },
+    {
+        .id = STR_INIT("11"),
+        .event_id_format = EVENT_ID_HASH_URLSAFE,
+        .state_res = STATE_RES_V2,
+        .power_level_grammar = POWER_GRAMMAR_INTEGERS,
+        .redaction = &redaction_rules_v11,
+        .max_depth = DEPTH_JSON,
+        .is_canonical_json_enforced = true,
+        .is_key_validity_enforced = true,
+        .has_redacts_in_content = true,
+        .checks_notification_levels = true,
+        .has_knock = true,
+        .has_restricted = true,
+        .has_knock_restricted = true,
+    },
+    {
+        .id = STR_INIT("12"),
+        .event_id_format = EVENT_ID_HASH_URLSAFE,
+        .state_res = STATE_RES_V2_1,
+        .power_level_grammar = POWER_GRAMMAR_INTEGERS,
+        .redaction = &redaction_rules_v11,
+        .max_depth = DEPTH_JSON,
+        .is_canonical_json_enforced = true,
+        .is_key_validity_enforced = true,
+        .has_redacts_in_content = true,
+        .is_room_id_create_hash = true,
+        .checks_notification_levels = true,
+        .has_knock = true,
+        .has_restricted = true,
+        .has_knock_restricted = true,
+        .has_privileged_creators = true,
+    },
+};
+const size_t room_versions_n = ARRAY_LEN(room_versions);
+
+const struct room_version *room_version_find(struct str id)
+{
+    for (size_t i = 0; i < ARRAY_LEN(room_versions); i++) {
+        if (str_eq(room_versions[i].id, id)) {
+            return &room_versions[i];
+        }
+    }
+    return NULL;
+}
