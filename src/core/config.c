@@ -123,7 +123,7 @@ static int check_whole(struct config_reader *r, const struct config *c)
     if (c->listeners.n == 0) {
         return config_fail(r, LINE_OF(c, listeners), "listeners must not be empty");
     }
-    if (c->database.engine == ENGINE_POSTGRESQL && c->database.url.n == 0) {
+    if (c->database.engine == DB_POSTGRESQL && c->database.url.n == 0) {
         return config_fail(r, LINE_OF(c, database.engine),
                            "database.url is needed with engine postgresql");
     }

@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "db/db.h"
 #include "net/ratelimit.h"
 
 struct config_strs {
@@ -37,7 +38,6 @@ struct config_listener {
         trusted_proxies; /* addresses or CIDR ranges whose X-Forwarded-For is believed */
 };
 
-enum config_engine { ENGINE_SQLITE, ENGINE_POSTGRESQL };
 enum config_registration { REGISTRATION_CLOSED, REGISTRATION_TOKEN, REGISTRATION_OPEN };
 enum config_presence { PRESENCE_OFF, PRESENCE_OWN, PRESENCE_FULL };
 
@@ -58,7 +58,7 @@ struct config {
         size_t n;
     } listeners;
     struct {
-        enum config_engine engine;
+        enum db_engine engine;
         struct str url; /* of PostgreSQL; may hold a password: never log */
     } database;
     struct {

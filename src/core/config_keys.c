@@ -83,8 +83,8 @@ static const struct config_word serve_words[] = {
     {NULL, 0},
 };
 static const struct config_word engine_words[] = {
-    {"sqlite", ENGINE_SQLITE},
-    {"postgresql", ENGINE_POSTGRESQL},
+    {"sqlite", DB_SQLITE},
+    {"postgresql", DB_POSTGRESQL},
     {NULL, 0},
 };
 static const struct config_word registration_words[] = {

@@ -71,7 +71,7 @@ static void every_kind_of_value_is_read(void **state)
     assert_str(l->tls_private_key, "/k.pem");
     assert_int_equal(l->serve, SERVE_FEDERATION);
     assert_int_equal(l->trusted_proxies.n, 2);
-    assert_int_equal(c->database.engine, ENGINE_POSTGRESQL);
+    assert_int_equal(c->database.engine, DB_POSTGRESQL);
     assert_int_equal(c->registration.tokens.n, 2);
     assert_int_equal(c->media.thumbnail_sizes.p[0].height, 20);
     assert_int_equal(c->media.unused_expiry_ms, 90 * 60000);
