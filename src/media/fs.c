@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "media/fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int fs_fail(struct err *err, const char *what, const char *path)
+{
+    int saved = errno;
+    bool is_full = saved == ENOSPC || saved == EDQUOT || saved == EROFS || saved == EIO;
+    int rc = is_full ? err_set(err, E_BUSY, 503, "M_UNKNOWN",
+                               "The media storage of this server is full or broken; try later")
+                     : err_internal(err, "media");
+    err_detail(err, " %s %s: %s", what, path, strerror(saved));
+    return rc;
+}
+
+static int parent_of(const char *path, char out[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    int n = slash && slash > path ? (int)(slash - path) : 1;
+    return snprintf(out, PATH_MAX, "%.*s", n, slash ? path : ".");
+}
+
+int fs_make_dir(const char *path, struct err *err)
+{
+    char parent[PATH_MAX];
+    if (mkdir(path, 0700) == 0) {
+        (void)parent_of(path, parent);
+        return fs_sync_dir(parent, err);
+    }
+    return errno == EEXIST ? 0 : fs_fail(err, "cannot make", path);
+}
+
+int fs_sync_dir(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return fs_fail(err, "cannot open", path);
+    }
+    int rc = fsync(fd) == 0 ? 0 : fs_fail(err, "cannot sync", path);
+    (void)close(fd);
+    return rc;
+}
+
+void fs_empty_dir(const char *path)
+{
+    DIR *d = opendir(path);
+    struct dirent *e;
+    while (d && (e = readdir(d)) != NULL) {
+        if (e->d_name[0] != '.') {
+            (void)unlinkat(dirfd(d), e->d_name, 0);
+        }
+    }
+    if (d) {
+        (void)closedir(d);
+    }
+}
+
+int fs_write_all(int fd, struct str bytes, struct err *err)
+{
+    while (bytes.n > 0) {
+        ssize_t n = write(fd, bytes.p, bytes.n);
+        if (n < 0 && errno != EINTR) {
+            return fs_fail(err, "cannot write", "a temporary file");
+        }
+        bytes = str_from(bytes, n > 0 ? (size_t)n : 0);
+    }
+    return 0;
+}
+
+void fs_shard_path(char out[PATH_MAX], const char *dir, const char *hex, int level)
+{
+    const char *rest = level == 3 ? hex + 4 : "";
+    int n = snprintf(out, PATH_MAX, "%s/%.2s%s%.2s%s%s", dir, hex, level > 1 ? "/" : "",
+                     level > 1 ? hex + 2 : "", level > 2 ? "/" : "", rest);
+    bug_on(n >= PATH_MAX);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* File system steps that the modules of this folder share. Paths are C strings, errors say what failed. */
+#ifndef INGOT_MEDIA_FS_H
+#define INGOT_MEDIA_FS_H
+
+#include <limits.h>
+
+#include "base/err.h"
+
+/* E_BUSY (503) when there is no room or the file system is read-only, else E_INTERNAL; from errno. */
+int fs_fail(struct err *err, const char *what, const char *path);
+/* Makes the directory (0700) if it is not there, and its entry durable. */
+MUST_USE int fs_make_dir(const char *path, struct err *err);
+/* Makes the names in a directory durable. */
+MUST_USE int fs_sync_dir(const char *path, struct err *err);
+/* Removes the plain files of a directory; the directory stays. */
+void fs_empty_dir(const char *path);
+MUST_USE int fs_write_all(int fd, struct str bytes, struct err *err);
+/* path = dir + "/ab/cd/rest"; level 1 or 2 stops after ab or cd, 3 is all of it. */
+void fs_shard_path(char out[PATH_MAX], const char *dir, const char *hex, int level);
+
+#endif

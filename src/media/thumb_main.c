@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ingot-thumbnailer: started by the server, serves requests on its socket until that is closed.
+ * Order matters: limits first, then libvips reads its files, then the sandbox closes, then the first foreign byte.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "media/thumb_picture.h"
+#include "media/thumb_sandbox.h"
+
+/* 1: a request with its two descriptors; 0: the server is gone; -1: something else came. */
+static int receive(struct thumb_request *rq, int fds[2])
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(2 * sizeof(int))];
+    } control;
+    struct iovec part = {rq, sizeof(*rq)};
+    struct msghdr m = {.msg_iov = &part,
+                       .msg_iovlen = 1,
+                       .msg_control = control.space,
+                       .msg_controllen = sizeof(control.space)};
+    ssize_t n = recvmsg(THUMB_SOCKET, &m, MSG_CMSG_CLOEXEC);
+    if (n == 0) {
+        return 0;
+    }
+    struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    if (n != (ssize_t)sizeof(*rq) || !c || c->cmsg_type != SCM_RIGHTS ||
+        c->cmsg_len != CMSG_LEN(2 * sizeof(int))) {
+        return -1;
+    }
+    memcpy(fds, CMSG_DATA(c), 2 * sizeof(int));
+    return 1;
+}
+
+static int serve(void)
+{
+    struct thumb_request rq;
+    int fds[2], rc;
+    while ((rc = receive(&rq, fds)) == 1) {
+        struct thumb_reply reply = {.status = THUMB_UNREADABLE};
+        picture_shrink(&rq, fds[0], fds[1], &reply);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+        if (send(THUMB_SOCKET, &reply, sizeof(reply), MSG_NOSIGNAL) != (ssize_t)sizeof(reply)) {
+            return 0;
+        }
+    }
+    return rc == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    long long memory = argc == 2 ? strtoll(argv[1], NULL, 10) : 0;
+    if (memory <= 0) {
+        (void)fprintf(stderr, "ingot-thumbnailer is started by the server, not by hand.\n");
+        return 2;
+    }
+    if (sandbox_limit(memory) != 0 || picture_init() != 0 || sandbox_enter() != 0) {
+        return 1;
+    }
+    /* exit_group, no destructors: those of a hundred libraries want what the sandbox forbids. */
+    _exit(serve());
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What server and thumbnailer say to each other over a SOCK_SEQPACKET pair (the kernel keeps the messages
+ * apart). The thumbnailer finds its end as descriptor THUMB_SOCKET.
+ *
+ *     server       -> thumbnailer   struct thumb_request, with two descriptors (SCM_RIGHTS):
+ *                                   the picture (read-only), and an empty memory file for the result
+ *     thumbnailer  -> server        struct thumb_reply; the result is in the memory file
+ *
+ * Both are built together, so the structs are the format. The server believes nothing in a reply without
+ * checking it: the process behind it may have been taken over by a picture.
+ */
+#ifndef INGOT_MEDIA_THUMB_PROTOCOL_H
+#define INGOT_MEDIA_THUMB_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define THUMB_SOCKET    3
+#define THUMB_MAX_BYTES (32 << 20) /* of a result */
+
+struct thumb_request {
+    uint64_t max_pixels; /* larger pictures are refused before they are decoded */
+    int32_t width, height;
+    bool crop, animated;
+};
+
+enum thumb_status { THUMB_OK, THUMB_UNREADABLE, THUMB_TOO_LARGE };
+
+struct thumb_reply {
+    int32_t status;
+    int32_t width, height;
+    uint64_t bytes; /* of the result */
+};
+
+#endif
