@@ -6,6 +6,7 @@
 #include "crypto/hash.h"
 
 #include <nettle/hmac.h>
+#include <nettle/sha1.h>
 #include <nettle/sha2.h>
 #include <sodium.h>
 
@@ -53,6 +54,14 @@ void sha256(struct str bytes, unsigned char out[SHA256_LEN])
     sha256_init(&h);
     sha256_update(&h, bytes);
     sha256_final(&h, out);
+}
+
+void sha1(struct str bytes, unsigned char out[SHA1_LEN])
+{
+    struct sha1_ctx h;
+    nettle_sha1_init(&h);
+    nettle_sha1_update(&h, bytes.n, bytes_of(bytes));
+    nettle_sha1_digest(&h, SHA1_LEN, out);
 }
 
 void blake2b(struct str bytes, void *out, size_t n)

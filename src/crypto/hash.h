@@ -22,6 +22,9 @@ void sha256_update(struct sha256 *h, struct str bytes);
 void sha256_final(struct sha256 *h, unsigned char out[SHA256_LEN]);
 void sha256(struct str bytes, unsigned char out[SHA256_LEN]);
 
+/* For what the protocol still wants it for: the order of events in state resolution of room version 1. */
+void sha1(struct str bytes, unsigned char out[SHA1_LEN]);
+
 /* BLAKE2b of n bytes, 16 <= n <= 64: short content addresses of our own. Not part of the protocol. */
 void blake2b(struct str bytes, void *out, size_t n);
 

@@ -79,6 +79,17 @@ static void hmacs_match_their_vectors(void **state)
     assert_hex(out, SHA256_LEN, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
+/* FIPS 180-4, examples. */
+static void sha1_matches_its_vectors(void **state)
+{
+    (void)state;
+    unsigned char out[SHA1_LEN];
+    sha1(STR("abc"), out);
+    assert_hex(out, SHA1_LEN, "a9993e364706816aba3e25717850c26c9cd0d89d");
+    sha1(STR_NONE, out);
+    assert_hex(out, SHA1_LEN, "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+}
+
 /* RFC 7693 appendix A. */
 static void blake2b_matches_its_vector(void **state)
 {
@@ -108,11 +119,9 @@ int main(void)
 {
     crypto_init();
     const struct CMUnitTest tests[] = {
-        TEST(sha256_matches_its_vectors),
-        TEST(sha256_in_pieces_equals_sha256_at_once),
-        TEST(hmacs_match_their_vectors),
-        TEST(blake2b_matches_its_vector),
-        TEST(hex_comes_back),
+        TEST(sha256_matches_its_vectors), TEST(sha256_in_pieces_equals_sha256_at_once),
+        TEST(hmacs_match_their_vectors),  TEST(sha1_matches_its_vectors),
+        TEST(blake2b_matches_its_vector), TEST(hex_comes_back),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
