@@ -225,7 +225,7 @@ export class Server {
   async req(method, target, o = {}) {
     const full = target.startsWith("/_") || target === "/" || target.startsWith("/.") || target.startsWith("/metrics") ? target : CLIENT + target;
     const r = await exchange(this.base, method, full, o);
-    if (o.expect !== undefined) assert.equal(r.status, o.expect, `${method} ${full} ${show(o.body)} -> ${r.status} ${show(r.body ?? r.raw)}`);
+    if (o.expect) assert.equal(r.status, o.expect, `${method} ${full} ${show(o.body)} -> ${r.status} ${show(r.body ?? r.raw)}`);
     return r;
   }
 

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Media: uploads at once and later, downloads, ranges of safe types, thumbnails, limits.
+import assert from "node:assert/strict";
+import crypto from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import test from "node:test";
+import { E, EXTERNAL, OWN_SERVER, eventually, pictureSize, png, useServer, withServer } from "./harness.mjs";
+
+const hs = useServer();
+const V1 = "/_matrix/client/v1/media";
+const upload = (u, body, type = "text/plain", name = "", expect = 200) => hs.req("POST", `/_matrix/media/v3/upload${name ? `?filename=${E(name)}` : ""}`, { token: u.token, body, type, expect });
+const fetchIt = (u, uri, { name = "", query = "", expect = 200, kind = "download" } = {}) => hs.req("GET", `${V1}/${kind}/${uri.slice(6)}${name && `/${E(name)}`}${query && `?${query}`}`, { token: u?.token, expect });
+
+test("what is uploaded comes back byte for byte, with its type and name", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  for (const size of [0, 1, 4096, 1 << 20, 5 << 20]) {
+    const bytes = crypto.randomBytes(size);
+    const { content_uri } = (await upload(alice, bytes, "application/octet-stream", "datei ü.bin")).body;
+    assert.match(content_uri, /^mxc:\/\/localhost\/[A-Za-z0-9_-]+$/);
+    const r = await fetchIt(bob, content_uri);
+    assert.ok(r.raw.equals(bytes), `${size} bytes differ`);
+    assert.equal(r.headers["content-type"], "application/octet-stream");
+    assert.match(r.headers["content-disposition"], /^attachment/);
+    assert.match(r.headers["content-disposition"], /filename\*=(utf-8|UTF-8)''datei%20%c3%bc\.bin/i);
+  }
+});
+
+test("the headers keep browsers from running what strangers uploaded", async () => {
+  const alice = await hs.user("alice");
+  const table = { "image/png": "inline", "text/plain": "inline", "video/mp4": "inline", "text/html": "attachment", "image/svg+xml": "attachment", "application/javascript": "attachment" };
+  for (const [type, disposition] of Object.entries(table)) {
+    const { content_uri } = (await upload(alice, Buffer.from("<script>alert(1)</script>"), type)).body;
+    const { headers } = await fetchIt(alice, content_uri);
+    assert.match(headers["content-disposition"], new RegExp(`^${disposition}`), type);
+    assert.match(headers["content-security-policy"], /sandbox/);
+    assert.match(headers["content-security-policy"], /default-src 'none'/);
+    assert.equal(headers["cross-origin-resource-policy"], "cross-origin");
+    assert.equal(headers["access-control-allow-origin"], "*");
+    if (!EXTERNAL) assert.equal(headers["x-content-type-options"], "nosniff");
+  }
+});
+
+test("the file name in the path overrides the uploaded one", async () => {
+  const alice = await hs.user("alice");
+  const { content_uri } = (await upload(alice, Buffer.from("x"), "text/plain", "a.txt")).body;
+  assert.match((await fetchIt(alice, content_uri)).headers["content-disposition"], /filename="?a\.txt/);
+  assert.match((await fetchIt(alice, content_uri, { name: "b.txt" })).headers["content-disposition"], /filename="?b\.txt/);
+  const evil = await fetchIt(alice, content_uri, { name: "a\"b\r\nX-Evil: 1" });
+  assert.equal(evil.headers["x-evil"], undefined);
+});
+
+test("media need a token and an existing id", async () => {
+  const alice = await hs.user("alice");
+  const { content_uri } = (await upload(alice, Buffer.from("x"))).body;
+  const r = await fetchIt(null, content_uri, { expect: 401 });
+  assert.equal(r.body.errcode, "M_MISSING_TOKEN");
+  await hs.fails(401, "M_MISSING_TOKEN", "POST", "/_matrix/media/v3/upload", { body: Buffer.from("x") });
+  await hs.fails(404, "M_NOT_FOUND", "GET", `${V1}/download/localhost/nosuchmedia`, { token: alice.token });
+  for (const evil of ["..%2f..%2fetc%2fpasswd", "%2e%2e", "a%00b", "x".repeat(5000)]) {
+    const e = await hs.req("GET", `${V1}/download/localhost/${evil}`, { token: alice.token });
+    assert.ok(e.status >= 400 && e.status < 500, `${evil}: ${e.status}`);
+  }
+});
+
+test("media are frozen out of the unauthenticated endpoints", OWN_SERVER, async () => {
+  const alice = await hs.user("alice");
+  const { content_uri } = (await upload(alice, Buffer.from("x"))).body;
+  const r = await hs.req("GET", `/_matrix/media/v3/download/${content_uri.slice(6)}`);
+  assert.equal(r.status, 404);
+});
+
+test("create first, upload later: not there yet, then there, and only once", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const c = (await hs.req("POST", "/_matrix/media/v1/create", { token: alice.token, body: {}, expect: 200 })).body;
+  assert.ok(c.unused_expires_at > Date.now());
+  const id = c.content_uri.slice(6), put = `/_matrix/media/v3/upload/${id}`;
+  const early = await fetchIt(bob, c.content_uri, { query: "timeout_ms=0", expect: 504 });
+  assert.equal(early.body.errcode, "M_NOT_YET_UPLOADED");
+  await hs.fails(403, "M_FORBIDDEN", "PUT", put, { token: bob.token, body: Buffer.from("evil"), type: "text/plain" });
+  const waiting = fetchIt(bob, c.content_uri, { query: "timeout_ms=20000" });
+  await hs.req("PUT", put, { token: alice.token, body: Buffer.from("late"), type: "text/plain", expect: 200 });
+  assert.equal((await waiting).raw.toString(), "late");
+  await hs.fails(409, "M_CANNOT_OVERWRITE_MEDIA", "PUT", put, { token: alice.token, body: Buffer.from("again"), type: "text/plain" });
+  assert.equal((await fetchIt(bob, c.content_uri)).raw.toString(), "late");
+});
+
+test("the limit is told and enforced", OWN_SERVER, async () => {
+  await withServer({ config: { media: { max_upload_size: 1000000 } } }, async s => {
+    const alice = await s.user("alice");
+    const c = (await s.req("GET", `${V1}/config`, { token: alice.token, expect: 200 })).body;
+    assert.equal(c["m.upload.size"], 1000000);
+    await s.fails(413, "M_TOO_LARGE", "POST", "/_matrix/media/v3/upload", { token: alice.token, body: Buffer.alloc(1000001), type: "image/png" });
+    await s.req("POST", "/_matrix/media/v3/upload", { token: alice.token, body: Buffer.alloc(1000000), type: "image/png", expect: 200 });
+    await s.fails(401, "M_MISSING_TOKEN", "GET", `${V1}/config`);
+  });
+});
+
+test("the same bytes twice are stored once", OWN_SERVER, async () => {
+  const alice = await hs.user("alice");
+  const bytes = crypto.randomBytes(3 << 20);
+  const used = () => fs.readdirSync(hs.dir, { recursive: true, withFileTypes: true }).filter(f => f.isFile() && !/sqlite|\.db|wal|shm/.test(f.name)).reduce((n, f) => n + fs.statSync(path.join(f.parentPath ?? f.path, f.name)).size, 0);
+  const a = (await upload(alice, bytes)).body.content_uri;
+  const one = used();
+  const b = (await upload(alice, bytes)).body.content_uri;
+  assert.notEqual(a, b);
+  assert.ok(used() - one < bytes.length / 2, "a second copy on disk");
+  assert.ok((await fetchIt(alice, b)).raw.equals(bytes));
+});
+
+test("thumbnails: crop and scale, safe types only, never larger than the picture", async () => {
+  const alice = await hs.user("alice");
+  const { content_uri } = (await upload(alice, png(600, 400), "image/png", "p.png")).body;
+  const thumb = (w, h, method, expect = 200) => fetchIt(alice, content_uri, { kind: "thumbnail", query: `width=${w}&height=${h}&method=${method}`, expect });
+  const scaled = await thumb(320, 240, "scale");
+  assert.match(scaled.headers["content-type"], /^image\/(png|jpeg|webp)$/);
+  assert.match(scaled.headers["content-disposition"] ?? "inline", /^inline/);
+  const [w, h] = pictureSize(scaled.raw);
+  assert.ok(w >= 320 || h >= 240, `${w}×${h}`);
+  assert.ok(Math.abs(w / h - 1.5) < 0.02, "scaling keeps the proportions");
+  const crop = pictureSize((await thumb(96, 96, "crop")).raw);
+  assert.ok(Math.abs(crop[0] / crop[1] - 1) < 0.02 && crop[0] >= 96, `${crop}`);
+  const small = (await upload(alice, png(20, 20), "image/png")).body.content_uri;
+  const [sw] = pictureSize((await fetchIt(alice, small, { kind: "thumbnail", query: "width=800&height=600&method=scale" })).raw);
+  assert.equal(sw, 20, "no enlarging");
+  for (const bad of ["width=0&height=10", "width=-5&height=10", "width=10", "width=x&height=y", "width=10&height=10&method=twirl"]) {
+    const r = await hs.req("GET", `${V1}/thumbnail/${content_uri.slice(6)}?${bad}`, { token: alice.token });
+    assert.equal(r.status, 400, `${bad}: ${r.status}`);
+  }
+});
+
+test("what is no picture has no thumbnail, and a hostile one does no harm", async () => {
+  const alice = await hs.user("alice");
+  const bombs = [Buffer.from("not a picture"), png(64, 64).subarray(0, 60), Buffer.concat([png(8, 8).subarray(0, 16), Buffer.from("7fffffff7fffffff", "hex"), png(8, 8).subarray(24)]), crypto.randomBytes(2000)];
+  for (const bytes of bombs) {
+    const { content_uri } = (await upload(alice, bytes, "image/png")).body;
+    const r = await fetchIt(alice, content_uri, { kind: "thumbnail", query: "width=32&height=32&method=scale", expect: null });
+    if (r.status === 200) { assert.ok(pictureSize(r.raw)); continue; } // what is left of a cut picture
+    assert.ok(r.status >= 400 && r.status < 500, `${r.status}`);
+    assert.equal(typeof r.body.errcode, "string");
+  }
+  await alice.get("/account/whoami");
+});
+
+test("uploads survive a restart, thumbnails too", OWN_SERVER, async () => {
+  const alice = await hs.user("alice");
+  const bytes = png(200, 200);
+  const { content_uri } = (await upload(alice, bytes, "image/png")).body;
+  await hs.restart();
+  assert.ok((await fetchIt(alice, content_uri)).raw.equals(bytes));
+  await fetchIt(alice, content_uri, { kind: "thumbnail", query: "width=32&height=32&method=crop" });
+});
+
+test("an upload that breaks off leaves nothing behind", OWN_SERVER, async () => {
+  const alice = await hs.user("alice");
+  const { rawExchange } = await import("./harness.mjs");
+  const files = () => fs.readdirSync(hs.dir, { recursive: true }).length;
+  await upload(alice, Buffer.from("warm up"));
+  const before = files();
+  for (let i = 0; i < 5; i++) {
+    await rawExchange(hs.port, [`POST /_matrix/media/v3/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${alice.token}\r\nContent-Type: image/png\r\nContent-Length: 10000000\r\n\r\n`, Buffer.alloc(1000000)], { halfClose: true });
+  }
+  await eventually("temporary files are removed", () => files() <= before);
+});
