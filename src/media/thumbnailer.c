@@ -75,8 +75,8 @@ static int spawn_with(struct thumbnailer *t, int socket, pid_t *out_pid)
     /* Nothing of our environment: it may hold secrets. One arena keeps malloc within the address space
      * limit; without VIPS_NOVECTOR libvips would generate machine code, which the sandbox forbids; VIPSHOME
      * keeps its plug-ins (ImageMagick, PDF, …) from being loaded at all. */
-    char *env[] = {"MALLOC_ARENA_MAX=1", "VIPS_NOVECTOR=1", "VIPS_CONCURRENCY=1",
-                   "VIPSHOME=/nonexistent", NULL};
+    const char *env[] = {"MALLOC_ARENA_MAX=1", "VIPS_NOVECTOR=1", "VIPS_CONCURRENCY=1",
+                         "VIPSHOME=/nonexistent", NULL};
     posix_spawn_file_actions_t actions;
     int rc = posix_spawn_file_actions_init(&actions);
     bug_on(rc != 0);
@@ -86,7 +86,7 @@ static int spawn_with(struct thumbnailer *t, int socket, pid_t *out_pid)
     }
     rc = rc ? rc : posix_spawn_file_actions_adddup2(&actions, socket, THUMB_SOCKET);
     rc = rc ? rc : posix_spawn_file_actions_addclosefrom_np(&actions, THUMB_SOCKET + 1);
-    rc = rc ? rc : posix_spawn(out_pid, t->program, &actions, NULL, argv, env);
+    rc = rc ? rc : posix_spawn(out_pid, t->program, &actions, NULL, argv, (char **)env);
     (void)posix_spawn_file_actions_destroy(&actions);
     return rc;
 }
