@@ -18,8 +18,8 @@
 #ifndef INGOT_CORE_BATCH_H
 #define INGOT_CORE_BATCH_H
 
-#include "core/room.h"
 #include "core/nodes.h"
+#include "core/room.h"
 #include "db/db.h"
 
 /* An event that somebody on this server wants to send. Strings are borrowed. */
@@ -28,10 +28,10 @@ struct new_event {
     uint64_t sender_nid;
     struct str state_key;
     bool is_state;
-    struct str content; /* canonical JSON of an object */
-    struct str redacts; /* m.room.redaction only */
+    struct str content;       /* canonical JSON of an object */
+    struct str redacts;       /* m.room.redaction only */
     int64_t origin_server_ts; /* 0: now */
-    struct str txn_id;        /* with device: idempotency, and unsigned.transaction_id; empty: none */
+    struct str txn_id; /* with device: idempotency, and unsigned.transaction_id; empty: none */
     uint64_t device_nid;
 };
 
@@ -40,9 +40,9 @@ struct batch {
     struct arena *arena; /* of the request */
     struct room *room;
     bool locked, is_new, committed;
-    struct room_view *base; /* NULL for a new room */
+    struct room_view *base;    /* NULL for a new room */
     struct node_overlay nodes; /* state nodes made by this batch */
-    struct state_id state;  /* pending */
+    struct state_id state;     /* pending */
     uint64_t create_nid;
     int64_t depth;
     struct room_head *heads;
@@ -63,14 +63,16 @@ struct pending {
     bool existing;        /* nothing to write: the same state was already there */
 };
 
-MUST_USE int batch_begin(struct batch *b, struct server *s, struct arena *a, struct room *room, struct err *err);
+MUST_USE int batch_begin(struct batch *b, struct server *s, struct arena *a, struct room *room,
+                         struct err *err);
 /* A room that does not exist yet. The first event added must be m.room.create; b->room is valid after it. */
 MUST_USE int batch_begin_new_room(struct batch *b, struct server *s, struct arena *a,
                                   const struct room_version *version, struct err *err);
 /* Builds the event on the pending state, checks size and auth rules. *out (may be NULL): its entry, owned by
  * the batch until batch_end; hold a reference to keep it. A state event that changes nothing is not sent
  * again: *out is then the one that is there. E_FORBIDDEN with the rule's sentence. */
-MUST_USE int batch_add(struct batch *b, const struct new_event *ev, struct entry **out, struct err *err);
+MUST_USE int batch_add(struct batch *b, const struct new_event *ev, struct entry **out,
+                       struct err *err);
 /* Runs in the same transaction after the events were written (aliases, directory, …). May run again. */
 void batch_also(struct batch *b, int (*fn)(struct txn *t, void *arg), void *arg);
 MUST_USE int batch_commit(struct batch *b, struct err *err);
@@ -78,7 +80,7 @@ void batch_end(struct batch *b);
 
 /* Begin, add one event, commit, end; retried when another node was faster. *out_event_id in the arena (NULL: not
  * wanted). With a transaction id that this device has used for this room, returns the id of then. */
-MUST_USE int room_send(struct server *s, struct arena *a, struct room *room, const struct new_event *ev,
-                       struct str *out_event_id, struct err *err);
+MUST_USE int room_send(struct server *s, struct arena *a, struct room *room,
+                       const struct new_event *ev, struct str *out_event_id, struct err *err);
 
 #endif

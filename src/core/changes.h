@@ -27,10 +27,10 @@ enum change_kind {
     CHANGE_RECEIPT,      /* room; user = whose; `only_user` for private ones */
     CHANGE_ACCOUNT_DATA, /* user; room = 0 for global; push rules too */
     CHANGE_TO_DEVICE,    /* user, device */
-    CHANGE_DEVICES,      /* user: device list or cross-signing keys: who shares an encrypted room wants it */
-    CHANGE_KEY_COUNTS,   /* user, device: one-time keys were claimed */
-    CHANGE_TYPING,       /* room (volatile) */
-    CHANGE_PRESENCE,     /* user (volatile) */
+    CHANGE_DEVICES, /* user: device list or cross-signing keys: who shares an encrypted room wants it */
+    CHANGE_KEY_COUNTS, /* user, device: one-time keys were claimed */
+    CHANGE_TYPING,     /* room (volatile) */
+    CHANGE_PRESENCE,   /* user (volatile) */
 };
 
 struct change {
@@ -55,8 +55,8 @@ int64_t changes_volatile_serial(struct server *s);
  * Calls fn for every logged durable change with since < position <= upto, oldest first. Returns false without calling fn
  * if the log does not reach back to `since`: then ask the store. fn must be quick and take no locks.
  */
-bool changes_each(struct server *s, int64_t since, int64_t upto, void (*fn)(void *arg, const struct change *c),
-                  void *arg);
+bool changes_each(struct server *s, int64_t since, int64_t upto,
+                  void (*fn)(void *arg, const struct change *c), void *arg);
 /* The same for volatile serials. */
 bool changes_each_volatile(struct server *s, int64_t since, int64_t upto,
                            void (*fn)(void *arg, const struct change *c), void *arg);
@@ -70,7 +70,8 @@ struct waiter {
     uint64_t user, device;
     struct request *rq; /* a reference */
 };
-void waiter_add(struct server *s, struct waiter *w, struct request *rq, uint64_t user, uint64_t device);
+void waiter_add(struct server *s, struct waiter *w, struct request *rq, uint64_t user,
+                uint64_t device);
 /* Idempotent; drops the reference to the request. */
 void waiter_remove(struct server *s, struct waiter *w);
 

@@ -21,10 +21,12 @@ struct entry {
     struct event *ev;
     int64_t position; /* 0: not in the timeline; negative: history that was fetched later */
     int64_t received_ts;
-    unsigned flags;             /* enum event_flag */
+    unsigned flags;              /* enum event_flag */
     struct state_id state_after; /* zero for outliers */
-    uint64_t replaces;    /* nid of the event that held this state key before; 0 none */
-    uint64_t redacted_by; /* nid of the redaction; 0 none */
+    uint64_t replaces;           /* nid of the event that held this state key before; 0 none */
+    uint64_t redacted_by;        /* nid of the redaction; 0 none */
+    uint64_t txn_device;         /* the device that sent it, with transaction id txn_id; 0: none */
+    struct str txn_id;
     const uint64_t *auth, *prev; /* nids, inside this block */
     size_t n_auth, n_prev;
 };
@@ -33,21 +35,30 @@ struct entry *entry_ref(const struct entry *e);
 void entry_unref(struct entry **e); /* NULL inside is allowed */
 size_t entry_bytes(const struct entry *e);
 
+/* The cache for server.entries. */
+struct cache;
+struct cache *entries_cache_new(size_t budget_bytes);
+
+/* Gives a reference to the arena: it is dropped when the arena dies. Returns e. */
+struct entry *entry_keep(struct arena *a, struct entry *e);
+
 /* From a row of the store and the event made from it (takes its own reference to ev). */
 struct entry *entry_new(struct event *ev, const struct event_row *row);
 
 /* By nid, from the cache or the store; new reference. E_NOT_FOUND. */
 MUST_USE int entry_get(struct server *s, uint64_t nid, struct entry **out, struct err *err);
 /* The same, and the reference is dropped when the arena dies: for handlers. */
-MUST_USE int entry_hold(struct server *s, struct arena *a, uint64_t nid, struct entry **out, struct err *err);
+MUST_USE int entry_hold(struct server *s, struct arena *a, uint64_t nid, struct entry **out,
+                        struct err *err);
 /* By event id. E_NOT_FOUND (404 M_NOT_FOUND "Event not found"). */
-MUST_USE int entry_hold_id(struct server *s, struct arena *a, struct str event_id, struct entry **out,
-                           struct err *err);
+MUST_USE int entry_hold_id(struct server *s, struct arena *a, struct str event_id,
+                           struct entry **out, struct err *err);
 /* From a row that was just read, through the cache; held by the arena. */
-MUST_USE int entry_hold_row(struct server *s, struct arena *a, const struct event_row *row, struct entry **out,
-                            struct err *err);
+MUST_USE int entry_hold_row(struct server *s, struct arena *a, const struct event_row *row,
+                            struct entry **out, struct err *err);
 
 /* The state just before the event (state_after with this event's own change undone). */
-MUST_USE int entry_state_before(struct server *s, const struct entry *e, struct state_id *out, struct err *err);
+MUST_USE int entry_state_before(struct server *s, const struct entry *e, struct state_id *out,
+                                struct err *err);
 
 #endif

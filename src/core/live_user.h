@@ -25,18 +25,18 @@ struct live_users *live_users_new(struct server *s);
 void live_users_free(struct live_users *l);
 
 /* The user's rooms with all memberships (forgotten ones too), as of now; in the arena, unordered. */
-MUST_USE int user_rooms(struct server *s, struct arena *a, uint64_t user_nid, struct user_room **out, size_t *out_n,
-                        struct err *err);
+MUST_USE int user_rooms(struct server *s, struct arena *a, uint64_t user_nid,
+                        struct user_room **out, size_t *out_n, struct err *err);
 /* His membership in one room, as user_rooms would list it (MEMBERSHIP_NONE if there is none). */
-MUST_USE int user_room(struct server *s, uint64_t user_nid, uint64_t room_nid, struct user_room *out,
-                       struct err *err);
+MUST_USE int user_room(struct server *s, uint64_t user_nid, uint64_t room_nid,
+                       struct user_room *out, struct err *err);
 /* Called after a commit changed a membership, or it was forgotten. */
 void live_users_update(struct server *s, uint64_t user_nid, const struct user_room *room);
 /* Whether two users share a joined room. */
 MUST_USE int users_share_room(struct server *s, uint64_t a, uint64_t b, bool *out, struct err *err);
 /* All users (local and remote) who share a joined room with this one, himself included; sorted; in the arena. */
-MUST_USE int users_sharing_with(struct server *s, struct arena *a, uint64_t user_nid, const uint64_t **out,
-                                size_t *out_n, struct err *err);
+MUST_USE int users_sharing_with(struct server *s, struct arena *a, uint64_t user_nid,
+                                const uint64_t **out, size_t *out_n, struct err *err);
 void live_users_trim(struct server *s, size_t max_users);
 
 #endif

@@ -11,6 +11,11 @@
 
 struct server;
 struct txn;
+struct node;
+struct cache;
+
+/* The cache for server.nodes. */
+struct cache *nodes_cache_new(size_t budget_bytes);
 
 /* Nodes made by a batch, in its arena. Zero-initialise through node_overlay_init. */
 struct node_overlay {
@@ -20,11 +25,14 @@ struct node_overlay {
     struct new_node {
         struct state_id id;
         struct str bytes;
-    } *made;
+    } * made;
     size_t n, room;
+    struct node *borrowed; /* what the tree was given last */
 };
 
+/* init borrows all three; release drops what was borrowed from the cache (the arena keeps the rest). */
 void node_overlay_init(struct node_overlay *o, struct server *s, struct arena *a);
+void node_overlay_release(struct node_overlay *o);
 /* Inside a transaction: writes the nodes that the database may lack. */
 MUST_USE int node_overlay_write(const struct node_overlay *o, struct txn *t, struct err *err);
 /* After the commit: hands them to the cache. */

@@ -57,11 +57,12 @@ struct room {
     const struct room_version *version;
     struct lock lock; /* writers, see above */
     struct lock leaf;
-    struct room_view *view;     /* leaf */
-    struct imap members;        /* leaf: user nid -> struct room_member * */
-    struct imap local_joined;   /* leaf: user nid -> nothing: whom an event wakes */
-    struct room_counts counts;  /* leaf */
-    struct entry *tail[ROOM_TAIL]; /* leaf: ring; tail[tail_n % ROOM_TAIL] is the next to be replaced */
+    struct room_view *view;    /* leaf */
+    struct imap members;       /* leaf: user nid -> struct room_member * */
+    struct imap local_joined;  /* leaf: user nid -> nothing: whom an event wakes */
+    struct room_counts counts; /* leaf */
+    struct entry
+        *tail[ROOM_TAIL]; /* leaf: ring; tail[tail_n % ROOM_TAIL] is the next to be replaced */
     uint64_t tail_n;
     int64_t tail_from; /* every timeline event with a position greater than this is in the tail */
     bool is_blocked, is_published; /* leaf */
@@ -69,12 +70,20 @@ struct room {
     int64_t last_used_ms;
 };
 
+/* The version of a room: never changes, so it is remembered for every room that was ever asked for. */
+MUST_USE int room_version_of(struct server *s, uint64_t room_nid, const struct room_version **out,
+                             struct err *err);
+
 /* New reference; E_NOT_FOUND (404 M_NOT_FOUND) if this server does not know the room. */
 MUST_USE int room_get(struct server *s, struct str room_id, struct room **out, struct err *err);
 MUST_USE int room_get_nid(struct server *s, uint64_t nid, struct room **out, struct err *err);
 /* The same, held until the arena dies: what handlers use. */
-MUST_USE int room_hold(struct server *s, struct arena *a, struct str room_id, struct room **out, struct err *err);
-MUST_USE int room_hold_nid(struct server *s, struct arena *a, uint64_t nid, struct room **out, struct err *err);
+MUST_USE int room_hold(struct server *s, struct arena *a, struct str room_id, struct room **out,
+                       struct err *err);
+MUST_USE int room_hold_nid(struct server *s, struct arena *a, uint64_t nid, struct room **out,
+                           struct err *err);
+/* The room if it is in memory, as a new reference, else NULL; reads nothing. */
+struct room *room_find_loaded(struct server *s, uint64_t nid);
 void room_unref(struct room **room);
 struct room *room_ref(struct room *room);
 
@@ -87,32 +96,39 @@ const struct room_view *room_view_hold(struct arena *a, struct room *room);
 /* Copies the user's membership now. MEMBERSHIP_NONE if there is none. */
 struct room_member room_member_of(struct room *room, uint64_t user_nid);
 struct room_counts room_counts_now(struct room *room);
+/* The user has forgotten the room (after the store was told). */
+void room_mark_forgotten(struct room *room, uint64_t user_nid);
 /* The nids of all users with one of these memberships (bits 1 << enum membership); in the arena. */
-size_t room_members_list(struct arena *a, struct room *room, unsigned membership_bits, const uint64_t **out);
+size_t room_members_list(struct arena *a, struct room *room, unsigned membership_bits,
+                         const uint64_t **out);
 /* Local users who are joined. */
 size_t room_local_users(struct arena *a, struct room *room, const uint64_t **out);
 
 /* Event that holds (type, state key) in a state; held by the arena; *out = NULL and 0 if there is none. */
-MUST_USE int state_event(struct server *s, struct arena *a, struct state_id state, uint64_t type_nid,
-                         uint64_t key_nid, struct entry **out, struct err *err);
+MUST_USE int state_event(struct server *s, struct arena *a, struct state_id state,
+                         uint64_t type_nid, uint64_t key_nid, struct entry **out, struct err *err);
 /* The same with a state key that may never have been interned (then there is none). */
-MUST_USE int state_event_str(struct server *s, struct arena *a, struct state_id state, struct str type,
-                             struct str state_key, struct entry **out, struct err *err);
+MUST_USE int state_event_str(struct server *s, struct arena *a, struct state_id state,
+                             struct str type, struct str state_key, struct entry **out,
+                             struct err *err);
 /* In the current state of the room. */
-MUST_USE int room_state_event(struct server *s, struct arena *a, struct room *room, uint64_t type_nid,
-                              uint64_t key_nid, struct entry **out, struct err *err);
+MUST_USE int room_state_event(struct server *s, struct arena *a, struct room *room,
+                              uint64_t type_nid, uint64_t key_nid, struct entry **out,
+                              struct err *err);
 
 /* Power of a user now, and what is needed to send an event of a type: for checks outside of the auth rules
  * (aliases, notifications, …). */
 MUST_USE int room_power_of(struct server *s, struct arena *a, struct room *room, struct str user_id,
                            int64_t *out_power, struct err *err);
-MUST_USE int room_power_needed(struct server *s, struct arena *a, struct room *room, struct str type,
-                               bool is_state, int64_t *out_needed, struct err *err);
+MUST_USE int room_power_needed(struct server *s, struct arena *a, struct room *room,
+                               struct str type, bool is_state, int64_t *out_needed,
+                               struct err *err);
 
 /* Timeline entries with from < position <= to, newest first, at most `limit`, held by the arena; from the
  * tail if it reaches that far, else from the store. *out_more: there are older ones after `from`. */
-MUST_USE int room_timeline(struct server *s, struct arena *a, struct room *room, int64_t from, int64_t to,
-                           size_t limit, struct entry ***out, size_t *out_n, bool *out_more, struct err *err);
+MUST_USE int room_timeline(struct server *s, struct arena *a, struct room *room, int64_t from,
+                           int64_t to, size_t limit, struct entry ***out, size_t *out_n,
+                           bool *out_more, struct err *err);
 
 /* Registry. */
 struct rooms;

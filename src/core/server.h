@@ -31,6 +31,12 @@ struct server {
     int64_t started_ms;
 };
 
+/* Opens the store, reads the signing key, makes the caches; the config is borrowed. Pool and rate limits are set
+ * by main. E_BUSY, E_NOT_FOUND, … with a sentence for the operator. */
+MUST_USE int server_new(const struct config *config, struct server **out, struct err *err);
+/* After the HTTP server and the pool have ended. NULL is allowed. */
+void server_free(struct server *s);
+
 /* The server of a request. */
 static inline struct server *server_of(const struct request *rq)
 {

@@ -128,6 +128,15 @@ void jw_members(struct json_writer *w, struct str object)
     }
 }
 
+void jw_members_raw(struct json_writer *w, struct str members)
+{
+    bug_on(!is_in_object(w) || w->after_key);
+    if (members.n > 0) {
+        comma(w);
+        buf_add(w->out, members);
+    }
+}
+
 bool jw_is_complete(const struct json_writer *w)
 {
     return w->depth == 0 && w->has_items && !w->out->overflow;

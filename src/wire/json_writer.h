@@ -51,6 +51,8 @@ void jw_raw(struct json_writer *w, struct str json);      /* one complete JSON v
 void jw_json(struct json_writer *w, const json_t *value); /* members keep their order */
 /* Splices the members of a stored JSON object ("{...}", may be "{}") into the open object. */
 void jw_members(struct json_writer *w, struct str object);
+/* The same for members without the braces around them: `"a":1,"b":2`. */
+void jw_members_raw(struct json_writer *w, struct str members);
 /* `"key":` as ready bytes; what the macros below use. */
 void jw_key_raw(struct json_writer *w, struct str quoted_key_and_colon);
 /* True when everything that was opened is closed again and the buffer did not overflow. */

@@ -13,7 +13,7 @@ CREATE TABLE rooms (
     is_published BOOLEAN NOT NULL DEFAULT FALSE, -- in this server's room directory
     created_ts BIGINT NOT NULL,
     is_blocked BOOLEAN NOT NULL DEFAULT FALSE    -- by an administrator: nobody may join or send
-);
+) HEAP;
 CREATE INDEX rooms_published ON rooms (is_published, nid);
 
 CREATE TABLE events (
@@ -33,18 +33,20 @@ CREATE TABLE events (
     redacted_by BIGINT NOT NULL DEFAULT 0,  -- nid of the redaction that was applied to it
     auth_nids BYTEA NOT NULL,            -- nids of its auth events, 8 bytes each, big-endian
     prev_nids BYTEA NOT NULL,            -- nids of its previous events that are known here
+    txn_device BIGINT,                   -- device that sent it with the transaction id txn_id; NULL: none
+    txn_id TEXT,
     client_json TEXT NOT NULL,           -- canonical JSON: what clients see
     server_json TEXT NOT NULL            -- canonical JSON: what only servers need
-);
+) HEAP;
 CREATE UNIQUE INDEX events_timeline ON events (room_nid, position);
-CREATE INDEX events_position ON events (position);
 CREATE INDEX events_room_ts ON events (room_nid, origin_server_ts);
+CREATE INDEX events_txn ON events (txn_device, txn_id) WHERE txn_device IS NOT NULL;
 
 -- Nodes of the persistent state tree; an id is the hash of the body, so equal states are stored once.
 CREATE TABLE state_nodes (
     id BYTEA PRIMARY KEY,
     body BYTEA NOT NULL
-);
+) KEYED;
 
 -- The current membership of each user in each room: derived from state, kept for look-ups by user.
 CREATE TABLE room_members (
@@ -57,7 +59,7 @@ CREATE TABLE room_members (
     is_local BOOLEAN NOT NULL,
     forgotten BOOLEAN NOT NULL DEFAULT FALSE,
     PRIMARY KEY (room_nid, user_nid)
-);
+) KEYED;
 CREATE INDEX room_members_user ON room_members (user_nid, membership);
 
 -- m.relates_to of events, by what they point at.
@@ -69,7 +71,7 @@ CREATE TABLE relations (
     type_nid BIGINT NOT NULL,
     sender_nid BIGINT NOT NULL,
     position BIGINT NOT NULL
-);
+) HEAP;
 CREATE INDEX relations_parent ON relations (parent_id, rel_type, position);
 CREATE INDEX relations_threads ON relations (room_nid, rel_type, position);
 
@@ -78,11 +80,11 @@ CREATE TABLE waiting_redactions (
     target_id TEXT NOT NULL,
     redaction_nid BIGINT NOT NULL,
     PRIMARY KEY (target_id, redaction_nid)
-);
+) KEYED;
 
 CREATE TABLE room_aliases (
     alias TEXT PRIMARY KEY,
     room_nid BIGINT NOT NULL,
     creator_nid BIGINT NOT NULL
-);
+) KEYED;
 CREATE INDEX room_aliases_room ON room_aliases (room_nid);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Aggregations bundled into an event's unsigned."m.relations" (client-server API, "Aggregations of child events"):
+ * the newest edit, references, and the summary of a thread. */
+#ifndef INGOT_CORE_BUNDLE_H
+#define INGOT_CORE_BUNDLE_H
+
+#include "core/render.h"
+
+/* Writes the member "m.relations" into the open object, if there is something to bundle. */
+MUST_USE int bundle_write(const struct renderer *r, struct json_writer *w, const struct entry *e,
+                          struct err *err);
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/changes.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/map.h"
+#include "core/live_user.h"
+#include "core/room.h"
+#include "core/server.h"
+
+enum { LOG_SIZE = 1 << 16 }; /* changes remembered; a client further behind asks the store */
+
+/* A ring of changes in order of position; complete from `from` (exclusive) on. */
+struct change_log {
+    struct lock lock; /* RANK_CACHE */
+    struct change *ring;
+    uint64_t n;
+    int64_t from;
+};
+
+struct changes {
+    struct server *server;
+    struct change_log durable, volatiles;
+    atomic_int_least64_t serial; /* of volatile changes */
+    struct lock lock;            /* RANK_NOTIFIER */
+    struct imap waiting;         /* user nid -> struct list * of his waiters */
+};
+
+/* ---- the log ---- */
+
+static void log_init(struct change_log *log, int64_t from)
+{
+    lock_init(&log->lock, RANK_CACHE, "change log");
+    log->ring = xcalloc(LOG_SIZE, sizeof(*log->ring));
+    log->from = from;
+}
+
+static void log_release(struct change_log *log)
+{
+    free(log->ring);
+    lock_destroy(&log->lock);
+}
+
+static void log_add(struct change_log *log, const struct change *change)
+{
+    lock_take(&log->lock);
+    struct change *slot = &log->ring[log->n++ % LOG_SIZE];
+    if (log->n > LOG_SIZE) {
+        log->from = slot->position;
+    }
+    *slot = *change;
+    lock_release(&log->lock);
+}
+
+/* Number of the first change after `since`; they are in order of position. */
+static uint64_t log_seek(const struct change_log *log, int64_t since)
+{
+    uint64_t low = log->n > LOG_SIZE ? log->n - LOG_SIZE : 0, high = log->n;
+    while (low < high) {
+        uint64_t mid = low + (high - low) / 2;
+        if (log->ring[mid % LOG_SIZE].position > since) {
+            high = mid;
+        } else {
+            low = mid + 1;
+        }
+    }
+    return low;
+}
+
+static bool log_each(struct change_log *log, int64_t since, int64_t upto,
+                     void (*fn)(void *arg, const struct change *c), void *arg)
+{
+    lock_take(&log->lock);
+    bool complete = since >= log->from;
+    for (uint64_t i = complete ? log_seek(log, since) : log->n; i < log->n; i++) {
+        const struct change *c = &log->ring[i % LOG_SIZE];
+        if (c->position > upto) {
+            break;
+        }
+        fn(arg, c);
+    }
+    lock_release(&log->lock);
+    return complete;
+}
+
+bool changes_each(struct server *s, int64_t since, int64_t upto,
+                  void (*fn)(void *arg, const struct change *c), void *arg)
+{
+    return log_each(&s->changes->durable, since, upto, fn, arg);
+}
+
+bool changes_each_volatile(struct server *s, int64_t since, int64_t upto,
+                           void (*fn)(void *arg, const struct change *c), void *arg)
+{
+    return log_each(&s->changes->volatiles, since, upto, fn, arg);
+}
+
+struct changes *changes_new(struct server *s)
+{
+    struct changes *c = xcalloc(1, sizeof(*c));
+    c->server = s;
+    log_init(&c->durable, store_position(s->store));
+    /* Serials of this run are greater than those of earlier ones, so a client that comes back with an older
+     * one is behind, and none can be ahead. */
+    atomic_init(&c->serial, clock_wall_ms() * 64);
+    log_init(&c->volatiles, atomic_load(&c->serial));
+    lock_init(&c->lock, RANK_NOTIFIER, "waiters");
+    return c;
+}
+
+void changes_free(struct changes *c)
+{
+    if (!c) {
+        return;
+    }
+    size_t pos = 0;
+    uint64_t key;
+    union map_val v;
+    while (imap_next(&c->waiting, &pos, &key, &v)) {
+        free(v.ptr);
+    }
+    imap_release(&c->waiting);
+    log_release(&c->durable);
+    log_release(&c->volatiles);
+    lock_destroy(&c->lock);
+    free(c);
+}
+
+/* ---- waiters ---- */
+
+void waiter_add(struct server *s, struct waiter *w, struct request *rq, uint64_t user,
+                uint64_t device)
+{
+    struct changes *c = s->changes;
+    *w = (struct waiter){.user = user, .device = device, .rq = request_ref(rq)};
+    lock_take(&c->lock);
+    bool is_new;
+    union map_val *v = imap_at(&c->waiting, user, &is_new);
+    if (is_new) {
+        v->ptr = xmalloc(sizeof(struct list));
+        list_init(v->ptr);
+    }
+    list_push_back(v->ptr, &w->in_user);
+    lock_release(&c->lock);
+}
+
+void waiter_remove(struct server *s, struct waiter *w)
+{
+    struct changes *c = s->changes;
+    if (!w->rq) {
+        return;
+    }
+    lock_take(&c->lock);
+    list_remove(&w->in_user);
+    union map_val *v = imap_find(&c->waiting, w->user);
+    if (v && list_is_empty(v->ptr)) {
+        free(v->ptr);
+        imap_remove(&c->waiting, w->user);
+    }
+    lock_release(&c->lock);
+    request_unref(w->rq);
+    w->rq = NULL;
+}
+
+/* ---- waking; all with c->lock held ---- */
+
+static void wake_list(struct list *waiters, uint64_t device)
+{
+    list_for_each (it, waiters) {
+        struct waiter *w = container_of(it, struct waiter, in_user);
+        if (!device || !w->device || w->device == device) {
+            request_wake(w->rq);
+        }
+    }
+}
+
+static void wake_user(struct changes *c, uint64_t user, uint64_t device)
+{
+    union map_val *v = imap_find(&c->waiting, user);
+    if (v) {
+        wake_list(v->ptr, device);
+    }
+}
+
+static void wake_all(struct changes *c)
+{
+    size_t pos = 0;
+    uint64_t user;
+    union map_val v;
+    while (imap_next(&c->waiting, &pos, &user, &v)) {
+        wake_list(v.ptr, 0);
+    }
+}
+
+/* Whichever is fewer is walked: who waits, or who is joined. */
+static void wake_joined(struct changes *c, struct room *room)
+{
+    size_t pos = 0;
+    uint64_t user;
+    union map_val v;
+    lock_take(&room->leaf);
+    if (room->local_joined.n < c->waiting.n) {
+        while (imap_next(&room->local_joined, &pos, &user, NULL)) {
+            wake_user(c, user, 0);
+        }
+    } else {
+        while (imap_next(&c->waiting, &pos, &user, &v)) {
+            if (imap_has(&room->local_joined, user)) {
+                wake_list(v.ptr, 0);
+            }
+        }
+    }
+    lock_release(&room->leaf);
+}
+
+/* ---- announcing ---- */
+
+static void wake_for(struct server *s, const struct change *change)
+{
+    struct changes *c = s->changes;
+    bool by_room = !change->only_user && change->room &&
+                   (change->kind == CHANGE_EVENT || change->kind == CHANGE_RECEIPT ||
+                    change->kind == CHANGE_TYPING);
+    bool by_company = change->kind == CHANGE_DEVICES || change->kind == CHANGE_PRESENCE;
+    struct room *room = by_room ? room_find_loaded(s, change->room) : NULL;
+    lock_take(&c->lock);
+    if (c->waiting.n > 0) {
+        if (room) {
+            wake_joined(c, room);
+        } else if (by_room || by_company) {
+            /* Who shares a room with whom is for each client's own /sync to find out. */
+            wake_all(c);
+        }
+        if (change->user) {
+            wake_user(c, change->user, change->device);
+        }
+    }
+    lock_release(&c->lock);
+    room_unref(&room);
+}
+
+struct announcement {
+    struct server *server;
+    struct change change;
+};
+
+static void announce(void *arg)
+{
+    struct announcement *a = arg;
+    log_add(&a->server->changes->durable, &a->change);
+}
+
+static void announce_visible(void *arg)
+{
+    struct announcement *a = arg;
+    wake_for(a->server, &a->change);
+}
+
+void changes_add(struct txn *t, struct server *s, struct change change)
+{
+    struct announcement *a = arena_new(txn_arena(t), struct announcement);
+    *a = (struct announcement){.server = s, .change = change};
+    txn_on_commit(t, announce, a);
+    txn_on_visible(t, announce_visible, a);
+}
+
+int64_t changes_volatile(struct server *s, struct change change)
+{
+    struct changes *c = s->changes;
+    lock_take(&c->lock); /* so that the log is in order of serials */
+    change.position = atomic_load(&c->serial) + 1;
+    log_add(&c->volatiles, &change);
+    atomic_store(&c->serial, change.position);
+    lock_release(&c->lock);
+    wake_for(s, &change);
+    return change.position;
+}
+
+int64_t changes_volatile_serial(struct server *s)
+{
+    return atomic_load(&s->changes->serial);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registry: which rooms are in memory, and loading one from the store. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "core/room_internal.h"
+#include "core/server.h"
+#include "store/rooms.h"
+
+struct rooms {
+    struct server *server;
+    struct lock lock; /* RANK_REGISTRY */
+    struct smap by_id;
+    struct imap by_nid; /* each holds the registry's one reference to the room */
+    struct imap
+        versions; /* nid -> const struct room_version * of every room that was ever asked for */
+};
+
+struct rooms *rooms_new(struct server *s)
+{
+    struct rooms *r = xcalloc(1, sizeof(*r));
+    r->server = s;
+    lock_init(&r->lock, RANK_REGISTRY, "rooms");
+    return r;
+}
+
+void rooms_free(struct rooms *r)
+{
+    if (!r) {
+        return;
+    }
+    size_t pos = 0;
+    uint64_t key;
+    union map_val v;
+    while (imap_next(&r->by_nid, &pos, &key, &v)) {
+        struct room *room = v.ptr;
+        room_unref(&room);
+    }
+    smap_release(&r->by_id);
+    imap_release(&r->by_nid);
+    imap_release(&r->versions);
+    lock_destroy(&r->lock);
+    free(r);
+}
+
+size_t rooms_loaded(struct rooms *r)
+{
+    lock_take(&r->lock);
+    size_t n = r->by_nid.n;
+    lock_release(&r->lock);
+    return n;
+}
+
+struct room *room_new(uint64_t nid, struct str room_id, const struct room_version *version)
+{
+    struct room *room = xcalloc(1, sizeof(*room) + room_id.n + 1);
+    ref_init(&room->refs);
+    room->nid = nid;
+    memcpy(room + 1, room_id.p, room_id.n);
+    room->room_id = str_n((char *)(room + 1), room_id.n);
+    room->version = version;
+    room->last_used_ms = clock_mono_ms();
+    lock_init(&room->lock, RANK_ROOM, "room");
+    lock_init(&room->leaf, RANK_CACHE, "room leaf");
+    return room;
+}
+
+/* ---- loading ---- */
+
+static struct room_view *view_of_row(struct arena *a, const struct room_row *row)
+{
+    uint64_t *heads;
+    size_t n = nids_unpack(a, row->heads, &heads);
+    struct room_view *view = room_view_new(n);
+    view->row_version = row->row_version;
+    view->position = row->last_position;
+    view->create_nid = row->create_nid;
+    view->depth = row->depth;
+    memcpy(view->state.b, row->state.p, MIN(row->state.n, sizeof(view->state.b)));
+    for (size_t i = 0; i < n; i++) {
+        view->heads[i] = (struct room_head){.nid = heads[i], .depth = row->depth};
+    }
+    return view;
+}
+
+static int load_members(struct server *s, struct arena *a, struct room *room, struct err *err)
+{
+    struct member_row *rows;
+    size_t n;
+    int rc = room_members_of_room(store_reader(s->store), a, room->nid, &rows, &n, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct room_member member = {.membership = (enum membership)rows[i].membership,
+                                     .is_local = rows[i].is_local,
+                                     .forgotten = rows[i].forgotten,
+                                     .event_nid = rows[i].event_nid,
+                                     .sender_nid = rows[i].sender_nid,
+                                     .position = rows[i].position};
+        room_put_member(room, rows[i].user_nid, &member);
+    }
+    return rc;
+}
+
+static int load_row(struct server *s, struct arena *a, const struct room_row *row,
+                    struct room **out, struct err *err)
+{
+    const struct room_version *version = room_version_find(row->version);
+    if (!version || row->state.n != sizeof(struct state_id)) {
+        return err_internal(err, "room %.*s: bad version or state in the database",
+                            STR_ARG(row->room_id));
+    }
+    struct room *room = room_new(row->nid, row->room_id, version);
+    room->view = view_of_row(a, row);
+    room->is_blocked = row->is_blocked;
+    room->is_published = row->is_published;
+    room->tail_from = row->last_position;
+    int rc = load_members(s, a, room, err);
+    if (rc != 0) {
+        room_unref(&room);
+        return rc;
+    }
+    *out = room;
+    return 0;
+}
+
+/* With the registry's lock held: registers the room, or returns the one that another thread was faster with. */
+static struct room *register_or_find(struct rooms *r, struct room *room)
+{
+    bool is_new;
+    union map_val *v = imap_at(&r->by_nid, room->nid, &is_new);
+    if (is_new) {
+        v->ptr = room_ref(room);
+        smap_at(&r->by_id, room->room_id, NULL)->ptr = room;
+        imap_set(&r->versions, room->nid, (union map_val){.ptr = (void *)room->version});
+    }
+    return v->ptr;
+}
+
+void rooms_register(struct server *s, struct room *room)
+{
+    lock_take(&s->rooms->lock);
+    register_or_find(s->rooms, room);
+    lock_release(&s->rooms->lock);
+}
+
+static struct room *find_loaded(struct rooms *r, struct str room_id, uint64_t nid)
+{
+    lock_take(&r->lock);
+    union map_val *v = nid ? imap_find(&r->by_nid, nid) : smap_find(&r->by_id, room_id);
+    struct room *room = v ? room_ref(v->ptr) : NULL;
+    if (room) {
+        room->last_used_ms = clock_mono_ms();
+    }
+    lock_release(&r->lock);
+    return room;
+}
+
+struct room *room_find_loaded(struct server *s, uint64_t nid)
+{
+    return find_loaded(s->rooms, STR_NONE, nid);
+}
+
+static int room_load(struct server *s, struct str room_id, uint64_t nid, struct room **out,
+                     struct err *err)
+{
+    struct arena a;
+    struct room_row row;
+    struct db_read *reader = store_reader(s->store);
+    struct room *room = NULL;
+    arena_init(&a, 0);
+    /* One snapshot, so that members and view agree. */
+    int rc = store_snapshot_begin(reader, err);
+    if (rc == 0) {
+        rc = nid ? rooms_get(reader, &a, nid, &row, err)
+                 : rooms_find(reader, &a, room_id, &row, err);
+        if (rc == 0) {
+            rc = load_row(s, &a, &row, &room, err);
+        }
+        store_snapshot_end(reader);
+    }
+    if (rc == 0) {
+        lock_take(&s->rooms->lock);
+        *out = room_ref(register_or_find(s->rooms, room));
+        lock_release(&s->rooms->lock);
+        room_unref(&room);
+    }
+    arena_release(&a);
+    return rc == E_NOT_FOUND ? err_not_found(err, "Unknown room") : rc;
+}
+
+int room_get(struct server *s, struct str room_id, struct room **out, struct err *err)
+{
+    *out = find_loaded(s->rooms, room_id, 0);
+    return *out ? 0 : room_load(s, room_id, 0, out, err);
+}
+
+int room_get_nid(struct server *s, uint64_t nid, struct room **out, struct err *err)
+{
+    *out = find_loaded(s->rooms, STR_NONE, nid);
+    return *out ? 0 : room_load(s, STR_NONE, nid, out, err);
+}
+
+static void deferred_unref(void *p)
+{
+    struct room *room = p;
+    room_unref(&room);
+}
+
+static int keep(struct arena *a, int rc, struct room *room, struct room **out)
+{
+    if (rc == 0) {
+        arena_defer(a, deferred_unref, room);
+        *out = room;
+    }
+    return rc;
+}
+
+int room_hold(struct server *s, struct arena *a, struct str room_id, struct room **out,
+              struct err *err)
+{
+    struct room *room;
+    int rc = room_get(s, room_id, &room, err);
+    return keep(a, rc, room, out);
+}
+
+int room_hold_nid(struct server *s, struct arena *a, uint64_t nid, struct room **out,
+                  struct err *err)
+{
+    struct room *room;
+    int rc = room_get_nid(s, nid, &room, err);
+    return keep(a, rc, room, out);
+}
+
+int room_version_of(struct server *s, uint64_t room_nid, const struct room_version **out,
+                    struct err *err)
+{
+    struct rooms *r = s->rooms;
+    lock_take(&r->lock);
+    union map_val *v = imap_find(&r->versions, room_nid);
+    *out = v ? v->ptr : NULL;
+    lock_release(&r->lock);
+    if (*out) {
+        return 0;
+    }
+    struct arena a;
+    struct room_row row;
+    arena_init(&a, 0);
+    int rc = rooms_get(store_reader(s->store), &a, room_nid, &row, err);
+    *out = rc == 0 ? room_version_find(row.version) : NULL;
+    arena_release(&a);
+    if (!*out) {
+        return err_internal(err, "room %llu has no known version", (unsigned long long)room_nid);
+    }
+    lock_take(&r->lock);
+    imap_set(&r->versions, room_nid, (union map_val){.ptr = (void *)*out});
+    lock_release(&r->lock);
+    return 0;
+}
+
+/* ---- dropping ---- */
+
+/* With the lock held; returns the registry's reference. */
+static struct room *take_out(struct rooms *r, struct room *room)
+{
+    smap_remove(&r->by_id, room->room_id);
+    imap_remove(&r->by_nid, room->nid);
+    return room;
+}
+
+void rooms_discard(struct server *s, struct room *room)
+{
+    struct rooms *r = s->rooms;
+    struct room *mine = NULL;
+    lock_take(&r->lock);
+    union map_val *v = imap_find(&r->by_nid, room->nid);
+    if (v && v->ptr == room) {
+        mine = take_out(r, room);
+    }
+    lock_release(&r->lock);
+    room_unref(&mine);
+}
+
+/* The idle room that was not used for the longest time; nobody but the registry holds it. */
+static struct room *oldest_idle(struct rooms *r, int64_t idle_since)
+{
+    struct room *oldest = NULL;
+    size_t pos = 0;
+    uint64_t key;
+    union map_val v;
+    while (imap_next(&r->by_nid, &pos, &key, &v)) {
+        struct room *room = v.ptr;
+        bool idle = atomic_load(&room->refs.n) == 1 && room->last_used_ms < idle_since;
+        if (idle && (!oldest || room->last_used_ms < oldest->last_used_ms)) {
+            oldest = room;
+        }
+    }
+    return oldest;
+}
+
+void rooms_trim(struct rooms *r, size_t max_rooms)
+{
+    enum { IDLE_MS = 60 * 1000 }; /* younger ones may be between two requests of one client */
+    for (;;) {
+        struct room *victim = NULL;
+        lock_take(&r->lock);
+        if (r->by_nid.n > max_rooms) {
+            victim = oldest_idle(r, clock_mono_ms() - IDLE_MS);
+            victim = victim ? take_out(r, victim) : NULL;
+        }
+        lock_release(&r->lock);
+        if (!victim) {
+            return;
+        }
+        room_unref(&victim);
+    }
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/server.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "core/cache.h"
+#include "core/changes.h"
+#include "core/entry.h"
+#include "core/live_user.h"
+#include "core/nodes.h"
+#include "core/room.h"
+#include "matrix/ids.h"
+
+bool server_is_local(const struct server *s, struct str user_id)
+{
+    return str_eq(id_domain(user_id), s->server_name);
+}
+
+static int open_store(struct server *s, struct err *err)
+{
+    struct arena a;
+    arena_init(&a, 0);
+    struct store_config config = {
+        .db = {.engine = s->config->database.engine,
+               .path = arena_cstr(&a, ARENA_CONCAT(&a, s->config->data_dir, STR("/ingot.db"))),
+               .url = arena_cstr(&a, s->config->database.url)},
+        .exclusive = true,
+    };
+    int rc = store_open(&config, &s->store, err);
+    arena_release(&a);
+    return rc;
+}
+
+static int load_key(struct server *s, struct err *err)
+{
+    struct arena a;
+    struct signing_keys keys;
+    arena_init(&a, 0);
+    int rc = signing_keys_load(
+        &a, arena_cstr(&a, ARENA_CONCAT(&a, s->config->data_dir, STR("/signing.key"))), &keys, err);
+    if (rc == 0) {
+        s->key = keys.p[0];
+        for (size_t i = 0; i < keys.n; i++) {
+            signing_key_wipe(&keys.p[i]);
+        }
+    }
+    arena_release(&a);
+    return rc;
+}
+
+/* The budget of limits.memory_budget is for the caches that grow with use: most of it goes to events. */
+static void make_caches(struct server *s)
+{
+    size_t budget = (size_t)s->config->limits.memory_budget;
+    s->entries = entries_cache_new(budget / 4 * 3);
+    s->nodes = nodes_cache_new(budget / 4);
+    s->rooms = rooms_new(s);
+    s->changes = changes_new(s);
+    s->users = live_users_new(s);
+}
+
+int server_new(const struct config *config, struct server **out, struct err *err)
+{
+    struct server *s = xcalloc(1, sizeof(*s));
+    s->config = config;
+    s->server_name = config->server_name;
+    s->started_ms = clock_wall_ms();
+    int rc = load_key(s, err);
+    if (rc == 0) {
+        rc = open_store(s, err);
+    }
+    if (rc != 0) {
+        server_free(s);
+        return rc;
+    }
+    make_caches(s);
+    *out = s;
+    return 0;
+}
+
+void server_free(struct server *s)
+{
+    if (!s) {
+        return;
+    }
+    live_users_free(s->users);
+    changes_free(s->changes);
+    rooms_free(s->rooms);
+    if (s->nodes) {
+        cache_free(s->nodes);
+        cache_free(s->entries);
+    }
+    store_close(&s->store);
+    signing_key_wipe(&s->key);
+    free(s);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/visibility.h"
+
+#include "core/server.h"
+
+void viewer_init(struct viewer *v, struct server *s, struct arena *a, struct room *room,
+                 uint64_t user_nid)
+{
+    *v = (struct viewer){.server = s, .arena = a, .room = room, .user_nid = user_nid};
+    v->member = user_nid ? room_member_of(room, user_nid) : (struct room_member){0};
+}
+
+static int visibility_in(struct viewer *v, struct state_id state, enum history_visibility *out,
+                         struct err *err)
+{
+    struct entry *e;
+    int rc = state_event(v->server, v->arena, state, NID_HISTORY_VISIBILITY, NID_EMPTY, &e, err);
+    *out = rc == 0 && e ? e->ev->history_visibility : HISTORY_SHARED;
+    return rc;
+}
+
+static int membership_in(struct viewer *v, struct state_id state, enum membership *out,
+                         struct err *err)
+{
+    struct entry *e = NULL;
+    int rc =
+        v->user_nid ? state_event(v->server, v->arena, state, NID_MEMBER, v->user_nid, &e, err) : 0;
+    *out = rc == 0 && e && e->ev->member ? e->ev->member->membership : MEMBERSHIP_NONE;
+    return rc;
+}
+
+static bool allows(const struct viewer *v, enum history_visibility visibility,
+                   enum membership membership, const struct entry *e)
+{
+    if (visibility == HISTORY_WORLD_READABLE || membership == MEMBERSHIP_JOIN) {
+        return true;
+    }
+    if (visibility == HISTORY_SHARED) {
+        bool before_he_left = v->member.membership == MEMBERSHIP_JOIN ||
+                              (v->left_from_join && e->position <= v->member.position);
+        return before_he_left;
+    }
+    return visibility == HISTORY_INVITED && membership == MEMBERSHIP_INVITE &&
+           (v->member.membership == MEMBERSHIP_JOIN || v->left_from_join);
+}
+
+/* By one state. The answers for one state are the same, up to whether he had left. */
+static int sees_in(struct viewer *v, struct state_id state, const struct entry *e, bool *out,
+                   struct err *err)
+{
+    enum history_visibility visibility;
+    enum membership membership;
+    int rc = visibility_in(v, state, &visibility, err);
+    if (rc == 0) {
+        rc = membership_in(v, state, &membership, err);
+    }
+    if (rc == 0) {
+        *out = allows(v, visibility, membership, e);
+    }
+    return rc;
+}
+
+/* Whether the membership that he has left was a join: found out once, when it is first asked for. */
+static int find_how_he_left(struct viewer *v, struct err *err)
+{
+    struct entry *leave, *before;
+    if (v->knows_how_he_left) {
+        return 0;
+    }
+    v->knows_how_he_left = true;
+    if (v->member.membership != MEMBERSHIP_LEAVE && v->member.membership != MEMBERSHIP_BAN) {
+        return 0;
+    }
+    int rc = entry_hold(v->server, v->arena, v->member.event_nid, &leave, err);
+    while (rc == 0 && leave->replaces) {
+        rc = entry_hold(v->server, v->arena, leave->replaces, &before, err);
+        if (rc != 0 || !before->ev->member) {
+            break;
+        }
+        if (before->ev->member->membership == MEMBERSHIP_JOIN) {
+            v->left_from_join = true;
+            break;
+        }
+        leave = before;
+    }
+    return rc;
+}
+
+int viewer_sees(struct viewer *v, const struct entry *e, bool *out, struct err *err)
+{
+    *out = false;
+    if (e->flags & (EVENT_REJECTED | EVENT_SOFT_FAILED | EVENT_OUTLIER)) {
+        return 0;
+    }
+    /* The common case without a look at any state: he is joined and has been since before the event. */
+    if (v->member.membership == MEMBERSHIP_JOIN && v->member.position <= e->position) {
+        *out = true;
+        return 0;
+    }
+    if (!e->ev->is_state && v->has_last && state_id_eq(v->last_state, e->state_after)) {
+        *out = v->last_visible;
+        return 0;
+    }
+    int rc = find_how_he_left(v, err);
+    if (rc == 0) {
+        rc = sees_in(v, e->state_after, e, out, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    if (!e->ev->is_state) {
+        v->last_state = e->state_after;
+        v->last_visible = *out;
+        v->has_last = true;
+    }
+    /* For the events that change one of the two things that count, the more generous side decides: he sees his own
+     * leaving, and the end of world_readable. */
+    bool own_member = e->ev->ids.type == NID_MEMBER && e->ev->ids.state_key == v->user_nid;
+    if (!*out && (own_member || e->ev->ids.type == NID_HISTORY_VISIBILITY)) {
+        struct state_id before;
+        rc = entry_state_before(v->server, e, &before, err);
+        if (rc == 0) {
+            rc = sees_in(v, before, e, out, err);
+        }
+    }
+    return rc;
+}
+
+int viewer_filter(struct viewer *v, struct entry **entries, size_t *n, struct err *err)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < *n; i++) {
+        bool visible;
+        int rc = viewer_sees(v, entries[i], &visible, err);
+        if (rc != 0) {
+            return rc;
+        }
+        if (visible) {
+            entries[kept++] = entries[i];
+        }
+    }
+    *n = kept;
+    return 0;
+}
+
+int viewer_may_read(struct viewer *v, int64_t *out_upto, struct err *err)
+{
+    enum history_visibility now;
+    *out_upto = INT64_MAX;
+    if (v->member.membership == MEMBERSHIP_JOIN) {
+        return 0;
+    }
+    int rc = visibility_in(v, room_view_hold(v->arena, v->room)->state, &now, err);
+    if (rc == 0 && now == HISTORY_WORLD_READABLE) {
+        return 0;
+    }
+    if (rc == 0) {
+        rc = find_how_he_left(v, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    if (!v->left_from_join || v->member.forgotten) {
+        return err_forbidden(err, "You are not in this room");
+    }
+    *out_upto = v->member.position;
+    return 0;
+}
+
+int viewer_state(struct viewer *v, struct state_id *out, struct err *err)
+{
+    int64_t upto;
+    int rc = viewer_may_read(v, &upto, err);
+    if (rc != 0) {
+        return rc;
+    }
+    *out = room_view_hold(v->arena, v->room)->state;
+    if (upto != INT64_MAX) {
+        struct entry *leave;
+        rc = entry_hold(v->server, v->arena, v->member.event_nid, &leave, err);
+        if (rc == 0) {
+            *out = leave->state_after;
+        }
+    }
+    return rc;
+}

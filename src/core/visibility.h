@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who may see which event (client-server API, "Room History Visibility"). Every path that hands out events
+ * asks here: /sync, /messages, /context, /event, relations, search, state.
+ */
+#ifndef INGOT_CORE_VISIBILITY_H
+#define INGOT_CORE_VISIBILITY_H
+
+#include "core/room.h"
+
+/* A reader of one room; made once per request and room. */
+struct viewer {
+    struct server *server;
+    struct arena *arena;
+    struct room *room;
+    uint64_t user_nid;                      /* 0: nobody in particular (world_readable only) */
+    struct room_member member;              /* his membership now */
+    bool knows_how_he_left, left_from_join; /* whether he ever was joined before he left */
+    /* Decision of the state that was looked at last: neighbours in a timeline mostly share theirs. */
+    struct state_id last_state;
+    bool last_visible, has_last;
+};
+
+void viewer_init(struct viewer *v, struct server *s, struct arena *a, struct room *room,
+                 uint64_t user_nid);
+/* Whether he may see this event (of this room). Rejected and soft-failed events are visible to nobody, what ignored
+ * users sent is not filtered here. */
+MUST_USE int viewer_sees(struct viewer *v, const struct entry *e, bool *out, struct err *err);
+/* Removes what he may not see from an array of entries. */
+MUST_USE int viewer_filter(struct viewer *v, struct entry **entries, size_t *n, struct err *err);
+
+/*
+ * How far he may read at all: joined (or world_readable): everything, *out_upto = INT64_MAX; left or banned: up to
+ * the event that ended his membership. E_FORBIDDEN (403 M_FORBIDDEN) for who was never in the room and may not
+ * peek.
+ */
+MUST_USE int viewer_may_read(struct viewer *v, int64_t *out_upto, struct err *err);
+/* The state of the room that he may read: the current one, or that of when he left. */
+MUST_USE int viewer_state(struct viewer *v, struct state_id *out, struct err *err);
+
+#endif

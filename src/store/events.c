@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/events.h"
+
+#define EVENT_COLUMNS                                                                              \
+    "nid, event_id, room_nid, position, type_nid, sender_nid, state_key_nid, origin_server_ts, "   \
+    "received_ts, depth, flags, state_after, replaces_nid, redacted_by, auth_nids, prev_nids, "    \
+    "txn_device, txn_id, client_json, server_json"
+
+COLS(event_cols, struct event_row, COL(struct event_row, nid), COL(struct event_row, event_id),
+     COL(struct event_row, room_nid), COL(struct event_row, position),
+     COL(struct event_row, type_nid), COL(struct event_row, sender_nid),
+     COL(struct event_row, state_key_nid), COL(struct event_row, origin_server_ts),
+     COL(struct event_row, received_ts), COL(struct event_row, depth), COL(struct event_row, flags),
+     COL(struct event_row, state_after), COL(struct event_row, replaces_nid),
+     COL(struct event_row, redacted_by), COL(struct event_row, auth_nids),
+     COL(struct event_row, prev_nids), COL(struct event_row, txn_device),
+     COL(struct event_row, txn_id), COL(struct event_row, client_json),
+     COL(struct event_row, server_json));
+
+COLS(relation_cols, struct relation_row, COL(struct relation_row, event_nid),
+     COL(struct relation_row, room_nid), COL(struct relation_row, parent_id),
+     COL(struct relation_row, rel_type), COL(struct relation_row, type_nid),
+     COL(struct relation_row, sender_nid), COL(struct relation_row, position));
+
+static const struct sql insert_event = {"INSERT INTO events (" EVENT_COLUMNS
+                                        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
+                                        "$12, $13, $14, $15, $16, $17, $18, $19, $20)"};
+static const struct sql set_redacted = {"UPDATE events SET redacted_by = $2 WHERE nid = $1"};
+static const struct sql select_event = {"SELECT " EVENT_COLUMNS " FROM events WHERE nid = $1"};
+static const struct sql select_event_by_id = {"SELECT " EVENT_COLUMNS
+                                              " FROM events WHERE event_id = $1"};
+static const struct sql select_nid = {"SELECT nid, room_nid FROM events WHERE event_id = $1"};
+static const struct sql timeline_newest = {
+    "SELECT " EVENT_COLUMNS " FROM events WHERE room_nid = $1 AND position > $2 AND position <= $3 "
+    "ORDER BY position DESC LIMIT $4"};
+static const struct sql timeline_oldest = {
+    "SELECT " EVENT_COLUMNS " FROM events WHERE room_nid = $1 AND position > $2 AND position <= $3 "
+    "ORDER BY position LIMIT $4"};
+static const struct sql nearest_after = {
+    "SELECT " EVENT_COLUMNS " FROM events WHERE room_nid = $1 AND origin_server_ts >= $2 AND "
+    "position IS NOT NULL ORDER BY origin_server_ts, position LIMIT 1"};
+static const struct sql nearest_before = {
+    "SELECT " EVENT_COLUMNS " FROM events WHERE room_nid = $1 AND origin_server_ts <= $2 AND "
+    "position IS NOT NULL ORDER BY origin_server_ts DESC, position DESC LIMIT 1"};
+static const struct sql select_txn = {
+    "SELECT event_id FROM events WHERE txn_device = $1 AND txn_id = $2 AND room_nid = $3 AND "
+    "type_nid = $4"};
+
+static const struct sql insert_node = {
+    "INSERT INTO state_nodes (id, body) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING"};
+static const struct sql select_node = {"SELECT body FROM state_nodes WHERE id = $1"};
+
+static const struct sql insert_relation = {
+    "INSERT INTO relations (event_nid, room_nid, parent_id, rel_type, type_nid, sender_nid, "
+    "position) VALUES ($1, $2, $3, $4, $5, $6, $7)"};
+static const struct sql delete_relation = {"DELETE FROM relations WHERE event_nid = $1"};
+#define RELATION_COLUMNS "event_nid, room_nid, parent_id, rel_type, type_nid, sender_nid, position"
+#define RELATION_WHERE                                                                             \
+    " FROM relations WHERE parent_id = $1 AND position > $2 AND position <= $3 AND "               \
+    "($4 IS NULL OR rel_type = $4) AND ($5 = 0 OR type_nid = $5) ORDER BY position"
+static const struct sql relations_newest = {"SELECT " RELATION_COLUMNS RELATION_WHERE
+                                            " DESC LIMIT $6"};
+static const struct sql relations_oldest = {"SELECT " RELATION_COLUMNS RELATION_WHERE " LIMIT $6"};
+static const struct sql select_relation_of = {"SELECT " RELATION_COLUMNS
+                                              " FROM relations WHERE event_nid = $1"};
+static const struct sql count_relations = {
+    "SELECT COUNT(*), MAX(CASE WHEN sender_nid = $3 THEN 1 ELSE 0 END) FROM relations "
+    "WHERE parent_id = $1 AND rel_type = $2"};
+static const struct sql select_threads = {
+    "SELECT parent_id, MAX(position) AS latest FROM relations WHERE room_nid = $1 AND "
+    "rel_type = 'm.thread' GROUP BY parent_id "
+    "HAVING MAX(position) < $2 AND ($3 = 0 OR MAX(CASE WHEN sender_nid = $3 THEN 1 ELSE 0 END) = 1 "
+    "OR EXISTS (SELECT 1 FROM events e WHERE e.event_id = parent_id AND e.sender_nid = $3)) "
+    "ORDER BY latest DESC LIMIT $4"};
+
+static const struct sql insert_waiting = {
+    "INSERT INTO waiting_redactions (target_id, redaction_nid) VALUES ($1, $2) "
+    "ON CONFLICT (target_id, redaction_nid) DO NOTHING"};
+static const struct sql take_waiting = {
+    "DELETE FROM waiting_redactions WHERE target_id = $1 RETURNING redaction_nid"};
+
+const struct sql *const events_statements[] = {
+    &insert_event,       &set_redacted,
+    &select_event,       &select_event_by_id,
+    &select_nid,         &timeline_newest,
+    &timeline_oldest,    &nearest_after,
+    &nearest_before,     &select_txn,
+    &insert_node,        &select_node,
+    &insert_relation,    &delete_relation,
+    &relations_newest,   &relations_oldest,
+    &select_relation_of, &count_relations,
+    &select_threads,     &insert_waiting,
+    &take_waiting,       NULL,
+};
+
+struct str nids_pack(struct arena *a, const uint64_t *nids, size_t n)
+{
+    unsigned char *p = arena_alloc(a, n * 8 + 1);
+    for (size_t i = 0; i < n; i++) {
+        for (int k = 0; k < 8; k++) {
+            p[i * 8 + (size_t)k] = (unsigned char)(nids[i] >> (56 - 8 * k));
+        }
+    }
+    return str_n((char *)p, n * 8);
+}
+
+size_t nids_unpack(struct arena *a, struct str packed, uint64_t **out)
+{
+    size_t n = packed.n / 8;
+    const unsigned char *p = (const unsigned char *)packed.p;
+    uint64_t *nids = arena_array(a, uint64_t, n);
+    for (size_t i = 0; i < n * 8; i++) {
+        nids[i / 8] = nids[i / 8] << 8 | p[i];
+    }
+    *out = nids;
+    return n;
+}
+
+int events_insert(struct txn *t, const struct event_row *e, struct err *err)
+{
+    return db_exec(t, &insert_event,
+                   PARAMS(P_INT(e->nid), P_TEXT(e->event_id), P_INT(e->room_nid),
+                          e->position ? P_INT(e->position) : P_NULL, P_INT(e->type_nid),
+                          P_INT(e->sender_nid), P_INT(e->state_key_nid), P_INT(e->origin_server_ts),
+                          P_INT(e->received_ts), P_INT(e->depth), P_INT(e->flags),
+                          P_BLOB(e->state_after), P_INT(e->replaces_nid), P_INT(e->redacted_by),
+                          P_BLOB(e->auth_nids), P_BLOB(e->prev_nids),
+                          e->txn_device ? P_INT(e->txn_device) : P_NULL, P_TEXT(e->txn_id),
+                          P_TEXT(e->client_json), P_TEXT(e->server_json)),
+                   err);
+}
+
+int events_set_redacted(struct txn *t, uint64_t nid, uint64_t redaction_nid, struct err *err)
+{
+    return db_exec(t, &set_redacted, PARAMS(P_INT(nid), P_INT(redaction_nid)), err);
+}
+
+int events_get(struct db_read *r, struct arena *a, uint64_t nid, struct event_row *out,
+               struct err *err)
+{
+    return db_row(r, a, &select_event, PARAMS(P_INT(nid)), &event_cols, out, err);
+}
+
+int events_find(struct db_read *r, struct arena *a, struct str event_id, struct event_row *out,
+                struct err *err)
+{
+    return db_row(r, a, &select_event_by_id, PARAMS(P_TEXT(event_id)), &event_cols, out, err);
+}
+
+struct nid_row {
+    uint64_t nid, room_nid;
+};
+COLS(nid_cols, struct nid_row, COL(struct nid_row, nid), COL(struct nid_row, room_nid));
+
+int events_nid(struct db_read *r, struct str event_id, uint64_t *out_nid, uint64_t *out_room,
+               struct err *err)
+{
+    struct nid_row row;
+    int rc = db_row(r, NULL, &select_nid, PARAMS(P_TEXT(event_id)), &nid_cols, &row, err);
+    if (rc == 0) {
+        *out_nid = row.nid;
+        *out_room = row.room_nid;
+    }
+    return rc;
+}
+
+int events_timeline(struct db_read *r, struct arena *a, uint64_t room_nid, int64_t from, int64_t to,
+                    enum event_order order, size_t limit, struct event_row **out, size_t *out_n,
+                    struct err *err)
+{
+    return db_rows(r, a, order == EVENTS_NEWEST_FIRST ? &timeline_newest : &timeline_oldest,
+                   PARAMS(P_INT(room_nid), P_INT(from), P_INT(to), P_INT(limit)), &event_cols, out,
+                   out_n, err);
+}
+
+int events_nearest(struct db_read *r, struct arena *a, uint64_t room_nid, int64_t ts, bool forward,
+                   struct event_row *out, struct err *err)
+{
+    return db_row(r, a, forward ? &nearest_after : &nearest_before,
+                  PARAMS(P_INT(room_nid), P_INT(ts)), &event_cols, out, err);
+}
+
+int events_of_txn(struct db_read *r, struct arena *a, uint64_t device_nid, struct str txn_id,
+                  uint64_t room_nid, uint64_t type_nid, struct str *out_event_id, struct err *err)
+{
+    struct db_str row;
+    int rc = db_row(r, a, &select_txn,
+                    PARAMS(P_INT(device_nid), P_TEXT(txn_id), P_INT(room_nid), P_INT(type_nid)),
+                    &db_str_cols, &row, err);
+    if (rc == 0) {
+        *out_event_id = row.v;
+    }
+    return rc;
+}
+
+int state_nodes_insert(struct txn *t, struct str id, struct str body, struct err *err)
+{
+    return db_exec(t, &insert_node, PARAMS(P_BLOB(id), P_BLOB(body)), err);
+}
+
+int state_nodes_get(struct db_read *r, struct arena *a, struct str id, struct str *out_body,
+                    struct err *err)
+{
+    struct db_str row;
+    int rc = db_row(r, a, &select_node, PARAMS(P_BLOB(id)), &db_str_cols, &row, err);
+    if (rc == 0) {
+        *out_body = row.v;
+    }
+    return rc;
+}
+
+int relations_insert(struct txn *t, const struct relation_row *row, struct err *err)
+{
+    return db_exec(t, &insert_relation,
+                   PARAMS(P_INT(row->event_nid), P_INT(row->room_nid), P_TEXT(row->parent_id),
+                          P_TEXT(row->rel_type), P_INT(row->type_nid), P_INT(row->sender_nid),
+                          P_INT(row->position)),
+                   err);
+}
+
+int relations_delete(struct txn *t, uint64_t event_nid, struct err *err)
+{
+    return db_exec(t, &delete_relation, PARAMS(P_INT(event_nid)), err);
+}
+
+int relations_list(struct db_read *r, struct arena *a, const struct relation_query *q,
+                   struct relation_row **out, size_t *out_n, struct err *err)
+{
+    return db_rows(r, a, q->order == EVENTS_NEWEST_FIRST ? &relations_newest : &relations_oldest,
+                   PARAMS(P_TEXT(q->parent_id), P_INT(q->from), P_INT(q->to),
+                          q->rel_type.n ? P_TEXT(q->rel_type) : P_NULL, P_INT(q->type_nid),
+                          P_INT(q->limit)),
+                   &relation_cols, out, out_n, err);
+}
+
+int relations_of(struct db_read *r, struct arena *a, uint64_t event_nid, struct relation_row *out,
+                 struct err *err)
+{
+    return db_row(r, a, &select_relation_of, PARAMS(P_INT(event_nid)), &relation_cols, out, err);
+}
+
+struct relation_count {
+    int64_t n;
+    bool has_sender;
+};
+COLS(relation_count_cols, struct relation_count, COL(struct relation_count, n),
+     COL(struct relation_count, has_sender));
+
+int relations_count(struct db_read *r, struct str parent_id, struct str rel_type,
+                    uint64_t sender_nid, int64_t *out_n, bool *out_has_sender, struct err *err)
+{
+    struct relation_count row = {0};
+    int rc = db_row(r, NULL, &count_relations,
+                    PARAMS(P_TEXT(parent_id), P_TEXT(rel_type), P_INT(sender_nid)),
+                    &relation_count_cols, &row, err);
+    if (rc == 0) {
+        *out_n = row.n;
+        *out_has_sender = row.has_sender;
+    }
+    return rc;
+}
+
+COLS(thread_cols, struct thread_row, COL(struct thread_row, root_id),
+     COL(struct thread_row, latest_position));
+
+int relations_threads(struct db_read *r, struct arena *a, uint64_t room_nid, int64_t before,
+                      uint64_t participant_nid, size_t limit, struct thread_row **out,
+                      size_t *out_n, struct err *err)
+{
+    return db_rows(r, a, &select_threads,
+                   PARAMS(P_INT(room_nid), P_INT(before), P_INT(participant_nid), P_INT(limit)),
+                   &thread_cols, out, out_n, err);
+}
+
+int waiting_redactions_add(struct txn *t, struct str target_id, uint64_t redaction_nid,
+                           struct err *err)
+{
+    return db_exec(t, &insert_waiting, PARAMS(P_TEXT(target_id), P_INT(redaction_nid)), err);
+}
+
+int waiting_redactions_take(struct txn *t, struct arena *a, struct str target_id, uint64_t **out,
+                            size_t *out_n, struct err *err)
+{
+    return db_exec_rows(t, a, &take_waiting, PARAMS(P_TEXT(target_id)), &db_i64_cols, out, out_n,
+                        err);
+}

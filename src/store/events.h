@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Events, the state tree's nodes, relations and redactions. Tables: migrations/0010_rooms.sql.
+ */
+#ifndef INGOT_STORE_EVENTS_H
+#define INGOT_STORE_EVENTS_H
+
+#include "store/store.h"
+
+enum event_flag {
+    EVENT_REJECTED = 1 << 0,    /* the auth rules refuse it: never shown, never used */
+    EVENT_SOFT_FAILED = 1 << 1, /* accepted into the graph, not shown */
+    EVENT_OUTLIER = 1 << 2,     /* known, but its place in the room is not */
+};
+
+struct event_row {
+    uint64_t nid;
+    struct str event_id;
+    uint64_t room_nid;
+    int64_t position; /* 0: not in the timeline */
+    uint64_t type_nid, sender_nid, state_key_nid;
+    int64_t origin_server_ts, received_ts, depth;
+    int64_t flags;
+    struct str state_after; /* 16 bytes, or .p == NULL */
+    uint64_t replaces_nid, redacted_by;
+    struct str auth_nids, prev_nids; /* packed, see nids_pack */
+    uint64_t txn_device;             /* the device that sent it, with its transaction id; 0: none */
+    struct str txn_id;
+    struct str client_json, server_json;
+};
+
+/* 8 bytes each, big-endian; in the arena. */
+struct str nids_pack(struct arena *a, const uint64_t *nids, size_t n);
+size_t nids_unpack(struct arena *a, struct str packed, uint64_t **out);
+
+MUST_USE int events_insert(struct txn *t, const struct event_row *row, struct err *err);
+/* The row changed because a redaction takes effect on it. */
+MUST_USE int events_set_redacted(struct txn *t, uint64_t nid, uint64_t redaction_nid,
+                                 struct err *err);
+
+MUST_USE int events_get(struct db_read *r, struct arena *a, uint64_t nid, struct event_row *out,
+                        struct err *err);
+MUST_USE int events_find(struct db_read *r, struct arena *a, struct str event_id,
+                         struct event_row *out, struct err *err);
+/* nid of an event id, and its room; E_NOT_FOUND. */
+MUST_USE int events_nid(struct db_read *r, struct str event_id, uint64_t *out_nid,
+                        uint64_t *out_room, struct err *err);
+
+enum event_order { EVENTS_NEWEST_FIRST, EVENTS_OLDEST_FIRST };
+/* Timeline rows of a room with from < position <= to. */
+MUST_USE int events_timeline(struct db_read *r, struct arena *a, uint64_t room_nid, int64_t from,
+                             int64_t to, enum event_order order, size_t limit,
+                             struct event_row **out, size_t *out_n, struct err *err);
+/* Nearest timeline event to a time stamp: the first at or after it (forward), or the last at or before it. */
+MUST_USE int events_nearest(struct db_read *r, struct arena *a, uint64_t room_nid, int64_t ts,
+                            bool forward, struct event_row *out, struct err *err);
+/* The event that this device sent to this room with this transaction id and type; E_NOT_FOUND. A transaction id is
+ * scoped to the device and the path (client-server API, "Transaction identifiers"). */
+MUST_USE int events_of_txn(struct db_read *r, struct arena *a, uint64_t device_nid,
+                           struct str txn_id, uint64_t room_nid, uint64_t type_nid,
+                           struct str *out_event_id, struct err *err);
+
+/* State nodes. */
+MUST_USE int state_nodes_insert(struct txn *t, struct str id, struct str body, struct err *err);
+MUST_USE int state_nodes_get(struct db_read *r, struct arena *a, struct str id,
+                             struct str *out_body, struct err *err);
+
+/* Relations. */
+struct relation_row {
+    uint64_t event_nid, room_nid;
+    struct str parent_id, rel_type;
+    uint64_t type_nid, sender_nid;
+    int64_t position;
+};
+MUST_USE int relations_insert(struct txn *t, const struct relation_row *row, struct err *err);
+/* A redacted event has no relation any more. */
+MUST_USE int relations_delete(struct txn *t, uint64_t event_nid, struct err *err);
+/* What points at an event, newest or oldest first, with from < position <= to. rel_type, type_nid: empty / 0
+ * for any. */
+struct relation_query {
+    struct str parent_id, rel_type;
+    uint64_t type_nid;
+    int64_t from, to;
+    enum event_order order;
+    size_t limit;
+};
+MUST_USE int relations_list(struct db_read *r, struct arena *a, const struct relation_query *q,
+                            struct relation_row **out, size_t *out_n, struct err *err);
+/* The relation an event itself has; E_NOT_FOUND. */
+MUST_USE int relations_of(struct db_read *r, struct arena *a, uint64_t event_nid,
+                          struct relation_row *out, struct err *err);
+/* Number of relations of one kind, and whether `sender_nid` sent one of them. */
+MUST_USE int relations_count(struct db_read *r, struct str parent_id, struct str rel_type,
+                             uint64_t sender_nid, int64_t *out_n, bool *out_has_sender,
+                             struct err *err);
+/* Thread roots of a room by their newest reply, newest first, newest reply's position < before. */
+struct thread_row {
+    struct str root_id;
+    int64_t latest_position;
+};
+MUST_USE int relations_threads(struct db_read *r, struct arena *a, uint64_t room_nid,
+                               int64_t before, uint64_t participant_nid /* 0: all */, size_t limit,
+                               struct thread_row **out, size_t *out_n, struct err *err);
+
+/* Redactions whose target is not here yet. */
+MUST_USE int waiting_redactions_add(struct txn *t, struct str target_id, uint64_t redaction_nid,
+                                    struct err *err);
+MUST_USE int waiting_redactions_take(struct txn *t, struct arena *a, struct str target_id,
+                                     uint64_t **out, size_t *out_n, struct err *err);
+
+extern const struct sql *const events_statements[];
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rooms, who is in them, and their aliases. Tables: migrations/0010_rooms.sql.
+ */
+#ifndef INGOT_STORE_ROOMS_H
+#define INGOT_STORE_ROOMS_H
+
+#include "store/store.h"
+
+struct room_row {
+    uint64_t nid;
+    struct str room_id, version;
+    int64_t row_version;
+    struct str state; /* 16 bytes */
+    struct str heads; /* packed nids, see nids_pack in store/events.h */
+    int64_t depth, last_position;
+    uint64_t create_nid;
+    bool is_published;
+    int64_t created_ts;
+    bool is_blocked;
+};
+
+MUST_USE int rooms_insert(struct txn *t, const struct room_row *row, struct err *err);
+/* Writes state, heads, depth and last_position of a room whose row_version still is `built_on`, and raises it
+ * by one. E_CONFLICT (which dooms nothing) if another node was faster. */
+MUST_USE int rooms_advance(struct txn *t, const struct room_row *row, int64_t built_on,
+                           struct err *err);
+MUST_USE int rooms_find(struct db_read *r, struct arena *a, struct str room_id,
+                        struct room_row *out, struct err *err);
+MUST_USE int rooms_get(struct db_read *r, struct arena *a, uint64_t nid, struct room_row *out,
+                       struct err *err);
+MUST_USE int rooms_set_published(struct txn *t, uint64_t nid, bool published, struct err *err);
+MUST_USE int rooms_set_blocked(struct txn *t, uint64_t nid, bool blocked, struct err *err);
+
+/* Published rooms with their number of joined members, most members first, then by nid. */
+struct published_room {
+    uint64_t nid;
+    int64_t joined;
+};
+MUST_USE int rooms_published(struct db_read *r, struct arena *a, struct published_room **out,
+                             size_t *out_n, struct err *err);
+
+struct member_row {
+    uint64_t room_nid, user_nid;
+    int64_t membership; /* enum membership */
+    uint64_t event_nid, sender_nid;
+    int64_t position;
+    bool is_local, forgotten;
+};
+/* Inserts or replaces; a new membership is not forgotten. */
+MUST_USE int room_members_put(struct txn *t, const struct member_row *row, struct err *err);
+MUST_USE int room_members_forget(struct txn *t, uint64_t room_nid, uint64_t user_nid,
+                                 struct err *err);
+MUST_USE int room_members_of_room(struct db_read *r, struct arena *a, uint64_t room_nid,
+                                  struct member_row **out, size_t *out_n, struct err *err);
+MUST_USE int room_members_of_user(struct db_read *r, struct arena *a, uint64_t user_nid,
+                                  struct member_row **out, size_t *out_n, struct err *err);
+
+/* Aliases. add: E_CONFLICT (which dooms nothing) if the alias exists. */
+MUST_USE int room_aliases_add(struct txn *t, struct str alias, uint64_t room_nid,
+                              uint64_t creator_nid, struct err *err);
+MUST_USE int room_aliases_remove(struct txn *t, struct str alias, struct err *err);
+MUST_USE int room_aliases_move(struct txn *t, uint64_t from_room, uint64_t to_room,
+                               struct err *err);
+struct alias_row {
+    struct str alias;
+    uint64_t room_nid, creator_nid;
+};
+MUST_USE int room_aliases_find(struct db_read *r, struct arena *a, struct str alias,
+                               struct alias_row *out, struct err *err);
+MUST_USE int room_aliases_of(struct db_read *r, struct arena *a, uint64_t room_nid,
+                             struct alias_row **out, size_t *out_n, struct err *err);
+
+extern const struct sql *const rooms_statements[];
+
+#endif
