@@ -12,11 +12,12 @@ enum slot_state { SLOT_EMPTY, SLOT_LIVE, SLOT_GONE };
 
 #define FIRST_ROOM 16
 
-/* Slots for n live entries with as much again to grow before the next rebuild. */
+/* Slots for n live entries: at most half of them, so that a full table (3/4) doubles, and one that is full of
+ * tombstones stays as it is. */
 static size_t room_for(size_t n)
 {
     size_t room = FIRST_ROOM;
-    while (room * 3 / 8 < n) {
+    while (room / 2 < n) {
         bug_on(room > SIZE_MAX / 4);
         room *= 2;
     }

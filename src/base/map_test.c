@@ -42,6 +42,17 @@ static void an_integer_map_equals_an_array(void **state)
     rand_test_seed(0);
 }
 
+static void a_map_that_only_grows_stays_at_least_three_eighths_full(void **state)
+{
+    (void)state;
+    struct imap m = {0};
+    for (uint64_t k = 0; k < 100000; k++) {
+        imap_at(&m, k, NULL);
+        assert_true(m.room <= 16 || m.n * 8 > m.room * 3);
+    }
+    imap_release(&m);
+}
+
 static void an_empty_map_has_nothing(void **state)
 {
     (void)state;
@@ -135,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_integer_map_equals_an_array),
+        TEST(a_map_that_only_grows_stays_at_least_three_eighths_full),
         TEST(an_empty_map_has_nothing),
         TEST(iterating_visits_each_entry_once),
         TEST(a_string_map_copies_its_keys),
