@@ -303,6 +303,11 @@ void db_close(struct db_read **r)
     }
 }
 
+bool db_is_writer(const struct db_read *r)
+{
+    return r->mode == DB_WRITER;
+}
+
 int db_snapshot_begin(struct db_read *r, struct err *err)
 {
     int rc = r->snapshots == 0 && r->mode == DB_READER ? r->driver->begin(r, DB_READER, err) : 0;

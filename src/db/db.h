@@ -190,6 +190,7 @@ struct db_config {
     const char *url;  /* PostgreSQL */
     size_t cache_kb;  /* SQLite page cache per connection; 0: default */
     int busy_ms;      /* SQLite: wait for a lock of another process; 0: default */
+    bool exclusive;   /* SQLite writer: E_BUSY if another process has opened it so; a server does */
 };
 
 enum db_mode { DB_READER, DB_WRITER };
@@ -198,6 +199,8 @@ enum db_mode { DB_READER, DB_WRITER };
 MUST_USE int db_open(const struct db_config *config, enum db_mode mode, struct db_read **out,
                      struct err *err);
 void db_close(struct db_read **r);
+/* Whether this is the reader that a transaction lends: it sees what is not committed yet. */
+bool db_is_writer(const struct db_read *r);
 
 /* A consistent snapshot for several statements. Nests: only the outermost pair counts. */
 MUST_USE int db_snapshot_begin(struct db_read *r, struct err *err);

@@ -30,8 +30,7 @@
 struct store;
 
 struct store_config {
-    struct db_config db;
-    bool exclusive;           /* a server: refuse (E_BUSY) if another server has this database */
+    struct db_config db;      /* with db.exclusive for a server: refuse if another one is running */
     size_t name_cache_bytes;  /* 0: default of 16 MiB */
     size_t token_cache_bytes; /* 0: default of 8 MiB */
     unsigned batch_max;       /* most bodies in one transaction; 0: default of 512 */
@@ -61,8 +60,7 @@ int64_t store_position(struct store *store);
 
 /*
  * Runs body in a transaction and returns when that is durable. `name` is a literal, for metrics and logs.
- * If body returns an error it may leave the reason in the error it was given through arg; `err` is filled
- * with the transaction's own error if there is one. A body's result is returned as it is.
+ * A body that fails returns a negative kind and says why in txn_err(t), which becomes *err.
  * E_BUSY while the storage is full or broken; that ends by itself once there is room again.
  */
 MUST_USE int store_write(struct store *store, const char *name,
@@ -81,7 +79,7 @@ struct store_job {
     void *arg;
     int rc;
     struct err err;
-    struct list on_commit; /* the committer's: callbacks registered by body */
+    struct list on_commit, on_visible; /* the committer's: callbacks registered by body */
 };
 void store_write_async(struct store *store, struct store_job *job);
 
@@ -96,13 +94,17 @@ int64_t txn_position(struct txn *t);
 /* Ids that the server gives out: never reused, not even after a rollback of something visible. */
 enum store_id { ID_NAME, ID_EVENT, ID_ROOM, ID_OTHER, ID_KINDS };
 int64_t txn_new_id(struct txn *t, enum store_id kind);
+/* The same without a transaction: from a block that was reserved durably, so it seldom waits. Not inside a body. */
+MUST_USE int store_new_id(struct store *store, enum store_id kind, uint64_t *out, struct err *err);
 
 /*
- * fn(arg) runs on the committer thread after the commit and after the position is visible, before the callers
- * wake; in the order of registration; never if this body's write fails. It must be short. Memory of `arg`
- * must live until then: the body's caller waits, so its stack and arena do.
+ * fn(arg) runs on the committer thread after the commit, in the order of registration; never if this body's write
+ * fails. It must be short. Memory of `arg` must live until then: the body's caller waits, so its stack and arena
+ * do, and so does txn_arena. The callbacks of on_commit bring caches up to date and run before the new positions
+ * become visible; those of on_visible wake who waits for them, and run after. Then the callers wake.
  */
 void txn_on_commit(struct txn *t, void (*fn)(void *arg), void *arg);
+void txn_on_visible(struct txn *t, void (*fn)(void *arg), void *arg);
 /* Memory that lives until the end of this transaction (its bodies, callbacks included). */
 struct arena *txn_arena(struct txn *t);
 

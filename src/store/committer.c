@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/committer.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "store/checkpointer.h"
+#include "store/statements.h"
+#include "store/store_internal.h"
+
+#define LOOK_ELSEWHERE_MS 1000 /* how soon another process's commits are noticed */
+
+/* The counters row: stream position and the ids that the server gives out. */
+struct counters {
+    int64_t position, id[ID_KINDS];
+};
+COLS(counters_cols, struct counters, COL(struct counters, position),
+     COL(struct counters, id[ID_NAME]), COL(struct counters, id[ID_EVENT]),
+     COL(struct counters, id[ID_ROOM]), COL(struct counters, id[ID_OTHER]));
+
+static const struct sql load = {
+    "SELECT position, name_id, event_id, room_id, other_id FROM counters WHERE one = 1"};
+static const struct sql save = {
+    "UPDATE counters SET position = $1, name_id = $2, event_id = $3, room_id = $4,"
+    " other_id = $5 WHERE one = 1"};
+STATEMENTS(committer, &load, &save);
+
+struct callback {
+    struct list_node in_job;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+struct committer {
+    struct store *store;
+    pthread_t thread;
+
+    struct lock lock;
+    struct cond has_work;
+    struct list queue; /* of struct store_job; owned by their callers */
+    size_t queued;
+    bool is_stopping;
+    struct store_stats published; /* stats as of the last batch */
+
+    /* The committer thread's own. */
+    struct store_stats stats;
+    struct db_read *db;
+    struct checkpointer *checkpointer;
+    struct arena arena; /* of the current batch */
+    struct counters stored,
+        next; /* as in the database; as the running transaction will leave them */
+    struct store_job *running;
+    int64_t looked_elsewhere_ms;
+};
+
+static _Thread_local bool is_in_body; /* a body that waits for the committer would wait for ever */
+
+static struct store_job *job_of(struct list_node *n)
+{
+    return container_of(n, struct store_job, in_queue);
+}
+
+/* ---- what a body may ask for ------------------------------------------------------------------------ */
+
+struct store *txn_store(struct txn *t)
+{
+    return ((struct committer *)t->owner)->store;
+}
+
+struct err *txn_err(struct txn *t)
+{
+    return &((struct committer *)t->owner)->running->err;
+}
+
+struct arena *txn_arena(struct txn *t)
+{
+    return &((struct committer *)t->owner)->arena;
+}
+
+int64_t txn_position(struct txn *t)
+{
+    return ++((struct committer *)t->owner)->next.position;
+}
+
+int64_t txn_new_id(struct txn *t, enum store_id kind)
+{
+    return ++((struct committer *)t->owner)->next.id[kind];
+}
+
+static void add_callback(struct committer *c, struct list *list, void (*fn)(void *arg), void *arg)
+{
+    struct callback *cb = arena_new(&c->arena, struct callback);
+    cb->fn = fn;
+    cb->arg = arg;
+    list_push_back(list, &cb->in_job);
+}
+
+void txn_on_commit(struct txn *t, void (*fn)(void *arg), void *arg)
+{
+    struct committer *c = t->owner;
+    add_callback(c, &c->running->on_commit, fn, arg);
+}
+
+void txn_on_visible(struct txn *t, void (*fn)(void *arg), void *arg)
+{
+    struct committer *c = t->owner;
+    add_callback(c, &c->running->on_visible, fn, arg);
+}
+
+/* ---- one transaction -------------------------------------------------------------------------------- */
+
+static bool counters_differ(const struct counters *a, const struct counters *b)
+{
+    return memcmp(a, b, sizeof *a) != 0;
+}
+
+static int load_counters(struct committer *c, struct db_read *r, struct err *err)
+{
+    /* Read anew each time: a command in another process may have given out ids since. */
+    int rc = db_row(r, &c->arena, &load, PARAMS(), &counters_cols, &c->stored, err);
+    c->next = c->stored;
+    return rc;
+}
+
+static int save_counters(struct committer *c, struct txn *t, struct err *err)
+{
+    const int64_t *id = c->next.id;
+    if (!counters_differ(&c->next, &c->stored)) {
+        return 0;
+    }
+    return db_exec(t, &save,
+                   PARAMS(P_INT(c->next.position), P_INT(id[ID_NAME]), P_INT(id[ID_EVENT]),
+                          P_INT(id[ID_ROOM]), P_INT(id[ID_OTHER])),
+                   err);
+}
+
+/* A body that fails before it wrote anything fails alone; after that, the transaction must be undone. */
+static int run_body(struct committer *c, struct txn *t, struct store_job *job, struct err *err)
+{
+    struct counters before = c->next;
+    size_t writes = t->writes;
+    list_init(&job->on_commit);
+    list_init(&job->on_visible);
+    job->err = (struct err){0};
+    c->running = job;
+    is_in_body = true;
+    job->rc = job->body(t, job->arg);
+    is_in_body = false;
+    if (t->rc) {
+        *err = t->err;
+        return t->rc;
+    }
+    if (job->rc && t->writes > writes) {
+        *err = job->err;
+        return job->rc;
+    }
+    if (job->rc) {
+        list_init(&job->on_commit);
+        list_init(&job->on_visible);
+        c->next = before;
+    }
+    return 0;
+}
+
+/* Hands the jobs from `from` on back to the front of the queue. */
+static void put_back(struct committer *c, struct list *batch, struct list_node *from)
+{
+    lock_take(&c->lock);
+    struct list_node *last;
+    do {
+        last = batch->head.prev;
+        list_remove(last);
+        list_push_front(&c->queue, last);
+        c->queued++;
+    } while (last != from);
+    lock_release(&c->lock);
+}
+
+static int run_bodies(struct committer *c, struct txn *t, struct list *batch, struct err *err)
+{
+    for (struct list_node *it = batch->head.next; it != &batch->head; it = it->next) {
+        if (t->bytes > c->store->config.batch_max_bytes) {
+            put_back(c, batch, it);
+            return 0;
+        }
+        int rc = run_body(c, t, job_of(it), err);
+        if (rc) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int run_transaction(struct committer *c, struct txn *t, struct list *batch, struct err *err)
+{
+    int64_t started = clock_mono_us();
+    t->owner = c;
+    int rc = load_counters(c, t->read, err);
+    if (rc == 0) {
+        rc = run_bodies(c, t, batch, err);
+    }
+    if (rc == 0) {
+        rc = save_counters(c, t, err);
+    }
+    int64_t commits = clock_mono_us();
+    c->stats.body_us_sum += (uint64_t)(commits - started);
+    if (rc == 0) {
+        rc = db_commit(t, err);
+    }
+    if (rc) {
+        db_rollback(t);
+        return rc;
+    }
+    c->stored = c->next;
+    uint64_t us = (uint64_t)(clock_mono_us() - commits);
+    unsigned bucket = 0;
+    while (bucket < STORE_COMMIT_BUCKETS - 1 && us > (64u << bucket)) {
+        bucket++;
+    }
+    c->stats.commit_us[bucket]++;
+    c->stats.commit_us_sum += us;
+    return 0;
+}
+
+/* ---- after it --------------------------------------------------------------------------------------- */
+
+static void count_batch(struct committer *c, size_t n)
+{
+    unsigned bucket = 0;
+    while (bucket < STORE_BATCH_BUCKETS - 1 && n > ((size_t)1 << bucket)) {
+        bucket++;
+    }
+    c->stats.batches++;
+    c->stats.bodies += n;
+    c->stats.batch_size[bucket]++;
+    c->stats.log_pages = db_log_pages(c->db);
+}
+
+static void run_callbacks(struct list *callbacks)
+{
+    for (struct list_node *n; (n = list_pop_front(callbacks)) != NULL;) {
+        struct callback *cb = container_of(n, struct callback, in_job);
+        cb->fn(cb->arg);
+    }
+}
+
+/* The batch is committed: caches first, then the positions, then those who wait for them, then the callers.
+ * So whoever sees a position finds the caches up to date, and a caller finds all of its write done. */
+static void deliver(struct committer *c, struct list *batch)
+{
+    size_t n = 0;
+    list_for_each (it, batch) {
+        run_callbacks(&job_of(it)->on_commit);
+        n++;
+    }
+    atomic_store_explicit(&c->store->position, c->stored.position, memory_order_release);
+    list_for_each (it, batch) {
+        run_callbacks(&job_of(it)->on_visible);
+    }
+    count_batch(c, n);
+    for (struct list_node *it; (it = list_pop_front(batch)) != NULL;) {
+        struct store_job *job = job_of(it);
+        c->stats.failed_bodies += job->rc != 0;
+        job->done(job);
+    }
+}
+
+static void deliver_failure(struct committer *c, struct list *batch, int rc, const struct err *err)
+{
+    for (struct list_node *it; (it = list_pop_front(batch)) != NULL;) {
+        struct store_job *job = job_of(it);
+        if (job->rc == 0) {
+            job->rc = rc;
+            job->err = *err;
+        }
+        c->stats.failed_bodies++;
+        job->done(job);
+    }
+}
+
+/* Returns false if the bodies ran but must run again alone. */
+static bool try_batch(struct committer *c, struct list *batch)
+{
+    struct err err = {0};
+    struct txn t;
+    list_for_each (it, batch) {
+        job_of(it)->rc = 0;
+    }
+    int rc = db_begin(c->db, &t, &err);
+    if (rc) {
+        deliver_failure(c, batch, rc, &err); /* nobody is guilty, and nobody can be helped */
+        return true;
+    }
+    rc = run_transaction(c, &t, batch, &err);
+    bool is_alone = batch->head.next == batch->head.prev;
+    if (rc == 0) {
+        deliver(c, batch);
+    } else if (is_alone) {
+        deliver_failure(c, batch, rc, &err);
+    }
+    return rc == 0 || is_alone;
+}
+
+static void run_batch(struct committer *c, struct list *batch)
+{
+    if (!try_batch(c, batch)) {
+        c->stats.retried_batches++;
+        for (struct list_node *it; (it = list_pop_front(batch)) != NULL;) {
+            struct list alone;
+            list_init(&alone);
+            list_push_back(&alone, it);
+            arena_reset(&c->arena);
+            bool is_done = try_batch(c, &alone);
+            bug_on(!is_done);
+        }
+    }
+    arena_reset(&c->arena);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------- */
+
+static void look_elsewhere(struct committer *c)
+{
+    int64_t now = clock_mono_ms();
+    if (now - c->looked_elsewhere_ms < LOOK_ELSEWHERE_MS) {
+        return;
+    }
+    c->looked_elsewhere_ms = now;
+    if (db_changed_elsewhere(c->db)) {
+        store_forget_caches(c->store);
+        if (load_counters(c, c->db, NULL) == 0) {
+            atomic_store_explicit(&c->store->position, c->stored.position, memory_order_release);
+        }
+        arena_reset(&c->arena);
+    }
+}
+
+/* Moves what is queued to batch; waits at most a moment. False when it is time to end. */
+static bool take_batch(struct committer *c, struct list *batch)
+{
+    lock_take(&c->lock);
+    c->published = c->stats;
+    if (c->queued == 0 && !c->is_stopping) {
+        cond_wait_ms(&c->has_work, &c->lock, LOOK_ELSEWHERE_MS);
+    }
+    for (unsigned n = 0; n < c->store->config.batch_max && c->queued > 0; n++) {
+        list_push_back(batch, list_pop_front(&c->queue));
+        c->queued--;
+    }
+    bool go_on = !list_is_empty(batch) || !c->is_stopping;
+    lock_release(&c->lock);
+    return go_on;
+}
+
+static void *run(void *arg)
+{
+    struct committer *c = arg;
+    struct list batch;
+    list_init(&batch);
+    while (take_batch(c, &batch)) {
+        look_elsewhere(c);
+        if (!list_is_empty(&batch)) {
+            run_batch(c, &batch);
+            checkpointer_after_batch(c->checkpointer, c->db);
+        }
+    }
+    return NULL;
+}
+
+void committer_submit(struct committer *c, struct store_job *job)
+{
+    bug_on(is_in_body);
+    lock_take(&c->lock);
+    bug_on(c->is_stopping);
+    list_push_back(&c->queue, &job->in_queue);
+    if (c->queued++ == 0) {
+        cond_signal(&c->has_work);
+    }
+    lock_release(&c->lock);
+}
+
+static void committer_free(struct committer *c)
+{
+    checkpointer_stop(&c->checkpointer);
+    db_close(&c->db);
+    cond_destroy(&c->has_work);
+    lock_destroy(&c->lock);
+    arena_release(&c->arena);
+    free(c);
+}
+
+static int open_database(struct committer *c, struct err *err)
+{
+    int rc = db_open(&c->store->config.db, DB_WRITER, &c->db, err);
+    if (rc == 0) {
+        rc = db_migrate(c->db, store_migrations, store_migrations_n, NULL, err);
+    }
+    if (rc == 0) {
+        rc = load_counters(c, c->db, err);
+    }
+    if (rc == 0) {
+        (void)db_changed_elsewhere(c->db); /* from now on */
+        atomic_store(&c->store->position, c->stored.position);
+    }
+    return rc;
+}
+
+int committer_start(struct store *store, struct committer **out, struct err *err)
+{
+    struct committer *c = xcalloc(1, sizeof *c);
+    c->store = store;
+    arena_init(&c->arena, 0);
+    list_init(&c->queue);
+    lock_init(&c->lock, RANK_COMMITTER, "committer");
+    cond_init(&c->has_work);
+    int rc = open_database(c, err);
+    if (rc == 0) {
+        rc = checkpointer_start(&store->config.db, &c->checkpointer, err);
+    }
+    if (rc) {
+        committer_free(c);
+        return rc;
+    }
+    bug_on(pthread_create(&c->thread, NULL, run, c) != 0);
+    *out = c;
+    return 0;
+}
+
+void committer_stop(struct committer **cp)
+{
+    struct committer *c = *cp;
+    if (c) {
+        lock_take(&c->lock);
+        c->is_stopping = true;
+        cond_signal(&c->has_work);
+        lock_release(&c->lock);
+        pthread_join(c->thread, NULL);
+        committer_free(c);
+        *cp = NULL;
+    }
+}
+
+void committer_get_stats(struct committer *c, struct store_stats *out)
+{
+    lock_take(&c->lock);
+    *out = c->published;
+    out->queued = c->queued;
+    lock_release(&c->lock);
+    checkpointer_get_stats(c->checkpointer, out);
+}

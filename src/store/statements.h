@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every statement of the program, for the test that prepares them all and reads their plans. A module
+ * defines `NAME_statements` and `NAME_statements_n` and stands in this list.
+ */
+#ifndef INGOT_STORE_STATEMENTS_H
+#define INGOT_STORE_STATEMENTS_H
+
+#include "db/db.h"
+
+#define STORE_MODULES(X)                                                                           \
+    X(account_data)                                                                                \
+    X(committer)                                                                                   \
+    X(cross_signing)                                                                               \
+    X(device_lists)                                                                                \
+    X(devices)                                                                                     \
+    X(events)                                                                                      \
+    X(filters)                                                                                     \
+    X(key_backups)                                                                                 \
+    X(login_tokens)                                                                                \
+    X(media)                                                                                       \
+    X(meta)                                                                                        \
+    X(names)                                                                                       \
+    X(one_time_keys)                                                                               \
+    X(presence)                                                                                    \
+    X(profiles)                                                                                    \
+    X(push)                                                                                        \
+    X(receipts)                                                                                    \
+    X(registration_tokens)                                                                         \
+    X(rooms)                                                                                       \
+    X(thumbnails)                                                                                  \
+    X(to_device)                                                                                   \
+    X(tokens)                                                                                      \
+    X(transactions)                                                                                \
+    X(uia)                                                                                         \
+    X(users)
+
+#define X(module)                                                                                  \
+    extern const struct sql *const module##_statements[];                                          \
+    extern const size_t module##_statements_n;
+STORE_MODULES(X)
+#undef X
+
+/* Defines a module's array. */
+#define STATEMENTS(module, ...)                                                                    \
+    const struct sql *const module##_statements[] = {__VA_ARGS__};                                 \
+    const size_t module##_statements_n = ARRAY_LEN(module##_statements)
+
+#endif
