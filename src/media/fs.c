@@ -12,11 +12,13 @@ int fs_fail(struct err *err, const char *what, const char *path)
 {
     int saved = errno;
     bool is_full = saved == ENOSPC || saved == EDQUOT || saved == EROFS || saved == EIO;
-    int rc = is_full ? err_set(err, E_BUSY, 503, "M_UNKNOWN",
-                               "The media storage of this server is full or broken; try later")
-                     : err_internal(err, "media");
-    err_detail(err, " %s %s: %s", what, path, strerror(saved));
-    return rc;
+    if (!is_full) {
+        return err_internal(err, "%s %s: %s", what, path, strerror(saved));
+    }
+    err_set(err, E_BUSY, 503, "M_UNKNOWN",
+            "The media storage of this server is full or broken; try later");
+    err_detail(err, "%s %s: %s", what, path, strerror(saved));
+    return E_BUSY;
 }
 
 static int parent_of(const char *path, char out[PATH_MAX])

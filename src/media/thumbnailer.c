@@ -108,7 +108,7 @@ static int worker_start(struct thumbnailer *t, struct worker *w, struct err *err
     if (rc != 0) {
         (void)close(pair[0]);
         rc = err_set(err, E_BUSY, 503, "M_UNKNOWN", "This server cannot make thumbnails now");
-        err_detail(err, " cannot start %s", t->program);
+        err_detail(err, "cannot start %s", t->program);
         return rc;
     }
     lock_take(&t->lock);
@@ -291,7 +291,7 @@ static int make_with(struct thumbnailer *t, struct worker *w, const struct thumb
     }
     if (o == OUTCOME_DIED) {
         int rc = err_set(err, E_INVALID, 400, "M_UNKNOWN", "No thumbnail can be made of this file");
-        err_detail(err, " the thumbnailer died of it");
+        err_detail(err, "the thumbnailer died of it");
         return rc;
     }
     return understand(&reply, result, out, err);

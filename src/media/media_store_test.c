@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* With the real thumbnailer: INGOT_THUMBNAILER is its path, INGOT_PICTURES the folder of the fixtures. */
+#include "media/media_store.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "crypto/hash.h"
+#include "tests/support/test.h"
+
+static char dir[] = "/tmp/ingot-media-XXXXXX";
+static struct media_store *media;
+
+static const struct config_thumbnail sizes[] = {
+    {32, 32, true}, {96, 96, true}, {320, 240, false}, {640, 480, false}};
+static struct config config = {
+    .media = {.max_pixels = 1000000,
+              .thumbnail_sizes = {sizes, ARRAY_LEN(sizes)},
+              .thumbnailers = 1,
+              .thumbnail_memory = 1LL << 30,
+              .thumbnail_timeout_ms = 30000},
+};
+
+static int setup(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    config.data_dir = str_c(dir);
+    assert_ok(media_store_open(&config, getenv("INGOT_THUMBNAILER"), &media, &err), &err);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    media_store_free(media);
+    return 0;
+}
+
+static struct blob put(const char *name)
+{
+    char path[4096];
+    struct err err = {0};
+    struct blob blob;
+    (void)snprintf(path, sizeof(path), "%s/%s", getenv("INGOT_PICTURES"), name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_ok(blob_put(media_blobs(media), fd, &blob, &err), &err);
+    assert_int_equal(close(fd), 0);
+    blob_unpin(media_blobs(media), &blob.id);
+    return blob;
+}
+
+static void a_request_gets_the_next_size_up(void **state)
+{
+    (void)state;
+    static const struct {
+        struct thumb_spec wanted, want;
+    } cases[] = {
+        {{30, 30, .crop = true}, {32, 32, .crop = true}},
+        {{33, 20, .crop = true}, {96, 96, .crop = true}},
+        {{32, 32}, {320, 240}},
+        {{200, 200, .crop = true}, {320, 240}},
+        {{5000, 5000}, {640, 480}},
+        {{-1, 0}, {320, 240}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct thumb_spec got = media_thumb_choose(&config, &cases[i].wanted);
+        assert_int_equal(got.width, cases[i].want.width);
+        assert_int_equal(got.height, cases[i].want.height);
+        assert_int_equal(got.crop, cases[i].want.crop);
+    }
+    struct config dynamic = config;
+    dynamic.media.dynamic_thumbnails = true;
+    struct thumb_spec got = media_thumb_choose(&dynamic, &(struct thumb_spec){77, 9999});
+    assert_int_equal(got.width, 77);
+    assert_int_equal(got.height, 4096);
+}
+
+static void a_thumbnail_is_made_once(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct media_file file;
+    struct thumbnailer_stats stats;
+    const struct thumb_spec spec = {96, 96, .crop = true};
+    struct blob blob = put("photo.jpg");
+    for (int i = 0; i < 2; i++) {
+        assert_ok(media_thumbnail(media, &config, &blob.id, &spec, &file, &err), &err);
+        assert_string_equal(file.content_type, "image/jpeg");
+        assert_true(file.size > 100);
+        assert_int_equal(close(file.fd), 0);
+    }
+    thumbnailer_get_stats(media_thumbnailer(media), &stats);
+    assert_int_equal(stats.made, 1);
+}
+
+static void a_file_without_thumbnail_is_tried_once(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct media_file file;
+    struct thumbnailer_stats stats;
+    const struct thumb_spec spec = {96, 96, .crop = true};
+    struct blob blob = put("README.md");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(media_thumbnail(media, &config, &blob.id, &spec, &file, &err), E_INVALID);
+        assert_int_equal(err.http, 400);
+    }
+    thumbnailer_get_stats(media_thumbnailer(media), &stats);
+    assert_int_equal(stats.refused, 1);
+}
+
+static bool is_unused(void *arg, const struct blob_id *id)
+{
+    (void)arg;
+    (void)id;
+    return true;
+}
+
+static void thumbnails_go_with_their_picture(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct media_file file;
+    bool deleted = false;
+    const struct thumb_spec spec = {32, 32, .crop = true};
+    struct blob blob = put("glass.png");
+    assert_ok(media_thumbnail(media, &config, &blob.id, &spec, &file, &err), &err);
+    assert_string_equal(file.content_type, "image/png");
+    assert_int_equal(close(file.fd), 0);
+    assert_ok(media_delete(media, &blob.id, is_unused, NULL, &deleted, &err), &err);
+    assert_true(deleted);
+    assert_int_equal(media_thumbnail(media, &config, &blob.id, &spec, &file, &err), E_NOT_FOUND);
+}
+
+int main(void)
+{
+    crypto_init();
+    if (!mkdtemp(dir)) {
+        return 1;
+    }
+    const struct CMUnitTest tests[] = {
+        TEST(a_request_gets_the_next_size_up),
+        TEST(a_thumbnail_is_made_once),
+        TEST(a_file_without_thumbnail_is_tried_once),
+        TEST(thumbnails_go_with_their_picture),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
