@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/handler.h"
+
+#include "matrix/ids.h"
+#include "store/names.h"
+#include "wire/canonical.h"
+
+static int not_in_room(struct err *err, struct str user)
+{
+    return err_forbidden(err, "User %.*s is not in this room", STR_ARG(user));
+}
+
+int handler_room(struct request *rq, unsigned index, struct room **out, struct err *err)
+{
+    int rc = room_hold(server_of(rq), rq->arena, rq->params[index], out, err);
+    /* Whether a room exists is nobody's business who is not in it. */
+    return rc == E_NOT_FOUND ? not_in_room(err, rq->who.user_id) : rc;
+}
+
+int handler_joined_room(struct request *rq, unsigned index, struct room **out, struct err *err)
+{
+    int rc = handler_room(rq, index, out, err);
+    if (rc == 0 && room_member_of(*out, rq->who.user_nid).membership != MEMBERSHIP_JOIN) {
+        rc = not_in_room(err, rq->who.user_id);
+    }
+    return rc;
+}
+
+int handler_self(struct request *rq, unsigned index, struct err *err)
+{
+    if (!str_eq(rq->params[index], rq->who.user_id)) {
+        return err_forbidden(err, "You may do this only for yourself");
+    }
+    return 0;
+}
+
+int handler_content(struct request *rq, struct str *out, struct err *err)
+{
+    return canonical_encode(rq->arena, rq->json, 0, out, err);
+}
+
+int handler_user_nid(struct request *rq, struct str user_id, uint64_t *out, struct err *err)
+{
+    struct matrix_id id;
+    if (!user_id_parse(user_id, &id)) {
+        return err_invalid_param(err, "\"%.*s\" is not a user id", STR_ARG(user_id));
+    }
+    return names_get(server_of(rq)->store, user_id, out, err);
+}

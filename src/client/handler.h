@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What handlers of the client-server API share: getting at the things that a path names, with the errors that the
+ * specification wants.
+ */
+#ifndef INGOT_CLIENT_HANDLER_H
+#define INGOT_CLIENT_HANDLER_H
+
+#include "core/room.h"
+#include "core/server.h"
+#include "core/visibility.h"
+#include "net/request.h"
+
+/* The room {roomId}, params[index], held by the request. A room that does not exist is answered like one that he may
+ * not enter: 403 M_FORBIDDEN. */
+MUST_USE int handler_room(struct request *rq, unsigned index, struct room **out, struct err *err);
+/* The same, and the caller is joined to it now. */
+MUST_USE int handler_joined_room(struct request *rq, unsigned index, struct room **out, struct err *err);
+/* Whether {userId}, params[index], is the caller: else 403 M_FORBIDDEN. */
+MUST_USE int handler_self(struct request *rq, unsigned index, struct err *err);
+/* The JSON body as canonical bytes for an event's content (strict: M_BAD_JSON for floats and big integers). */
+MUST_USE int handler_content(struct request *rq, struct str *out, struct err *err);
+/* nid of any user id; interned if new. 400 M_INVALID_PARAM if it is none. */
+MUST_USE int handler_user_nid(struct request *rq, struct str user_id, uint64_t *out, struct err *err);
+
+#endif

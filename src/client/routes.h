@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The client-server API's route tables, one per module of the specification, each defined in the file of that
+ * name. routes.c lists them: it is the index of this folder. */
+#ifndef INGOT_CLIENT_ROUTES_H
+#define INGOT_CLIENT_ROUTES_H
+
+#include "net/router.h"
+
+extern const struct route sync_routes[];
+
+/* Adds all of them. */
+void client_routes_add(struct router *r);
+
+#endif
