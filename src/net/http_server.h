@@ -54,7 +54,8 @@ MUST_USE int http_server_new(const struct http_server_config *config, struct htt
 uint16_t http_server_port(const struct http_server *s, size_t listener);
 /* Reads certificates anew; on failure the old ones stay. */
 MUST_USE int http_server_reload(struct http_server *s, struct err *err);
-/* Accepts no more connections and wakes what is parked; returns at once. Any thread; optional before free. */
+/* Accepts no more connections and wakes what is parked; returns at once. Not from a
+ * worker; optional before free. */
 void http_server_stop(struct http_server *s);
 /* Stops, waits until every running request is answered (at most drain_ms for slow receivers), frees.
  * The pool must still run. NULL is allowed. */

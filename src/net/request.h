@@ -74,9 +74,10 @@ struct request {
     struct identity who;
     struct str remote; /* address of the client, from X-Forwarded-For if a trusted proxy sent it */
     struct str body;   /* raw bytes (JSON and RAW) */
-    int body_fd; /* FILE: temporary file at offset 0, unlinked; closed with the request. Else -1 */
+    int body_fd; /* FILE: temporary file at offset 0, without a name; -1 else. Closed with the request; a
+                          * handler that keeps it sets this to -1 */
     uint64_t body_size; /* FILE: its size */
-    const json_t *json; /* parsed body; an empty body is {} */
+    const json_t *json; /* parsed body */
     const void *in;     /* struct of the route's field table, decoded from json */
     void *parked;       /* the handler's own, see above */
     enum woken_by woken_by;

@@ -78,6 +78,8 @@ enum route_flag {
     ROUTE_NO_GZIP = 1 << 3,       /* never compress the reply */
     ROUTE_QUIET = 1 << 4,         /* access log at debug level: health checks, metrics */
     ROUTE_ANY_JSON = 1 << 5,      /* the JSON body need not be an object */
+    ROUTE_EMPTY_OK = 1 << 6,   /* no body is {}; so it is anyway where a field table has only OPT */
+    ROUTE_JSON_REALS = 1 << 7, /* the JSON body may hold numbers that are not integers */
 };
 
 /* A handler runs on a worker. It returns 0 after it called one reply_*(), a negative error kind with *err

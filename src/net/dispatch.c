@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A request on a worker: rate limit by address, authenticate, rate limit by user, decode, handler, reply. This is the
+ * one place that writes errors, the access log and the metrics of requests.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/parking.h"
+#include "wire/http_header.h"
+#include "wire/jfield.h"
+
+static int decode_path(struct exchange *ex, struct err *err)
+{
+    for (unsigned i = 0; i < ex->n_params; i++) {
+        int rc = url_decode_segment(&ex->arena, ex->raw_params[i], &ex->rq.params[i], err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return url_query_parse(&ex->arena, ex->query, &ex->params, err);
+}
+
+/* client-server-api, "Using access tokens": the header only, since v1.20. */
+static struct str find_token(struct exchange *ex)
+{
+    struct str token = STR_NONE;
+    if (http_bearer(request_header(&ex->rq, "Authorization"), &token)) {
+        return token;
+    }
+    return ex->server->config.query_tokens ? request_query(&ex->rq, "access_token") : STR_NONE;
+}
+
+static int check_role(const struct route *route, const struct identity *who, struct err *err)
+{
+    if (route->auth == ROUTE_USER && who->is_guest) {
+        return err_set(err, E_FORBIDDEN, 403, "M_GUEST_ACCESS_FORBIDDEN", "Guests may not do this");
+    }
+    if (route->auth == ROUTE_ADMIN && !who->is_admin) {
+        return err_forbidden(err, "Only server administrators may do this");
+    }
+    if (route->auth == ROUTE_APPSERVICE && !who->appservice) {
+        return err_forbidden(err, "Only application services may do this");
+    }
+    return 0;
+}
+
+static int authenticate(struct exchange *ex, struct err *err)
+{
+    const struct route *route = ex->rq.route;
+    if (route->auth == ROUTE_NONE || route->auth == ROUTE_SERVER) {
+        return 0;
+    }
+    struct str token = find_token(ex);
+    if (!token.p || token.n == 0) {
+        return route->auth == ROUTE_OPTIONAL
+                   ? 0
+                   : err_set(err, E_FORBIDDEN, 401, "M_MISSING_TOKEN", "An access token is needed");
+    }
+    int rc = ex->server->config.authenticate(&ex->rq, route, token, err);
+    return rc ? rc : check_role(route, &ex->rq.who, err);
+}
+
+/* What can be said without the body. */
+static int admit(struct exchange *ex, struct err *err)
+{
+    struct ratelimit *limits = ex->server->config.limits;
+    enum rate_class class = ex->rq.route->rate;
+    int rc = ratelimit_take(limits, class, RATE_BY_ADDRESS, address_key(&ex->address), err);
+    if (rc == 0) {
+        rc = decode_path(ex, err);
+    }
+    if (rc == 0) {
+        rc = authenticate(ex, err);
+    }
+    const struct identity *who = &ex->rq.who;
+    if (rc != 0 || who->rate_exempt || who->user_id.n == 0) {
+        return rc;
+    }
+    return ratelimit_take(limits, class, RATE_BY_USER, who->user_id, err);
+}
+
+static bool may_be_empty(const struct route *route)
+{
+    for (const struct jfield *f = route->fields; f && f->key; f++) {
+        if (!(f->flags & OPT)) {
+            return false;
+        }
+    }
+    return route->fields || (route->flags & ROUTE_EMPTY_OK);
+}
+
+static int parse_json(struct exchange *ex, json_t **out, struct err *err)
+{
+    const struct route *route = ex->rq.route;
+    unsigned flags = 0;
+    if (ex->rq.body.n == 0 && may_be_empty(route)) {
+        *out = json_object();
+        return 0;
+    }
+    flags |= route->flags & ROUTE_ANY_JSON ? JPARSE_SCALAR : 0;
+    flags |= route->flags & ROUTE_JSON_REALS ? JPARSE_REALS : 0;
+    int rc = json_parse(&ex->arena, ex->rq.body, flags, out, err);
+    if (rc == 0 && !(route->flags & ROUTE_ANY_JSON) && !json_is_object(*out)) {
+        return err_bad_json(err, "The request body must be a JSON object");
+    }
+    return rc;
+}
+
+static int decode_body(struct exchange *ex, struct err *err)
+{
+    struct request *rq = &ex->rq;
+    json_t *body;
+    if (rq->route->body != ROUTE_BODY_JSON) {
+        return 0;
+    }
+    int rc = parse_json(ex, &body, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rq->json = body;
+    if (!rq->route->fields) {
+        return 0;
+    }
+    void *in = arena_calloc(rq->arena, 1, rq->route->in_size);
+    rq->in = in;
+    return json_decode(rq->arena, body, rq->route->fields, in, err);
+}
+
+static int first_run(struct exchange *ex, struct err *err)
+{
+    struct request *rq = &ex->rq;
+    int rc =
+        rq->route->body == ROUTE_BODY_FILE ? 0 : admit(ex, err); /* uploads were admitted before */
+    if (rc == 0) {
+        rc = decode_body(ex, err);
+    }
+    if (rc == 0 && rq->route->auth == ROUTE_SERVER) {
+        rc = ex->server->config.authenticate(rq, rq->route, STR_NONE, err);
+    }
+    return rc ? rc : rq->route->handler(rq, err);
+}
+
+/* The edge logs an error, once; what a client did wrong only when debugging. */
+static void log_failure(const struct err *err)
+{
+    enum log_level level = err_http(err) >= 500 ? LOG_ERROR : LOG_DEBUG;
+    LOG_AT(level, "request failed", LOG_CSTR("errcode", err_errcode(err)),
+           LOG_CSTR("message", err->message), LOG_CSTR("detail", err->detail));
+}
+
+/* One run of the handler; true if it parked. Afterwards there is a reply otherwise. */
+static bool run_handler(struct exchange *ex)
+{
+    struct err err = {0};
+    request_fn *resume = ex->park.resume;
+    int rc = resume ? resume(&ex->rq, &err) : first_run(ex, &err);
+    if (rc == REQUEST_PARKED) {
+        return true;
+    }
+    if (rc == 0 && ex->reply.kind == REPLY_NONE) {
+        rc = err_internal(&err, "the handler of %s did not reply", ex->rq.route->template);
+    }
+    if (rc != 0) {
+        log_failure(&err);
+        reply_error(ex, &err);
+    }
+    return false;
+}
+
+static void answer(struct exchange *ex)
+{
+    reply_compress(ex);
+    dispatch_account(ex);
+    if (ex->conn) {
+        http_conn_resume(ex, STAGE_REPLY);
+    } else {
+        parking_send(ex);
+    }
+}
+
+static void run_admission(struct exchange *ex)
+{
+    struct err err = {0};
+    ex->admitting = false;
+    if (admit(ex, &err) == 0) {
+        http_conn_resume(ex, STAGE_ADMITTED);
+        return;
+    }
+    log_failure(&err);
+    reply_error(ex, &err);
+    dispatch_account(ex);
+    http_conn_resume(ex, STAGE_DECLINED);
+}
+
+static void run(struct exchange *ex)
+{
+    if (ex->admitting) {
+        run_admission(ex);
+        return;
+    }
+    for (;;) {
+        struct arena *outer = json_arena_enter(&ex->arena);
+        bool parked = run_handler(ex);
+        json_arena_leave(outer);
+        if (!parked) {
+            answer(ex);
+            return;
+        }
+        if (!parking_begin(ex)) {
+            return;
+        }
+    }
+}
+
+void dispatch_run(struct job *job)
+{
+    struct exchange *ex = container_of(job, struct exchange, job);
+    log_push(LOG_CSTR("req", ex->rq.id));
+    run(ex);
+    log_pop();
+}
+
+/* --- accounts --- */
+
+static struct route_stats *stats_of(struct exchange *ex)
+{
+    return &ex->server->stats[ex->route_index];
+}
+
+static void route_labels(const struct exchange *ex, const char *more, char *out, size_t room)
+{
+    const struct route *r = ex->rq.route;
+    snprintf(out, room, "method=\"%s\",route=\"%s\"%s",
+             http_method_name(r ? r->method : ex->rq.method), r ? r->template : "unknown", more);
+}
+
+static struct metric_counter *requests_counter(struct exchange *ex)
+{
+    unsigned class = (unsigned)MIN(MAX(ex->reply.status / 100, 0), STATUS_CLASSES - 1);
+    struct metric_counter *c = atomic_load(&stats_of(ex)->requests[class]);
+    if (!c) {
+        char labels[512], code[32];
+        snprintf(code, sizeof(code), ",code=\"%uxx\"", class);
+        route_labels(ex, code, labels, sizeof(labels));
+        c = metrics_counter("ingot_http_requests_total", labels, "Requests answered");
+        atomic_store(&stats_of(ex)->requests[class], c);
+    }
+    return c;
+}
+
+static struct metric_histogram *latency(struct exchange *ex)
+{
+    struct metric_histogram *h = atomic_load(&stats_of(ex)->latency);
+    if (!h) {
+        char labels[512];
+        route_labels(ex, "", labels, sizeof(labels));
+        h = metrics_latency(
+            "ingot_http_request_seconds", labels,
+            "Time from the request's headers to its reply, waiting long polls apart");
+        atomic_store(&stats_of(ex)->latency, h);
+    }
+    return h;
+}
+
+static void log_access(const struct exchange *ex, int64_t us)
+{
+    char ms[24];
+    const struct route *r = ex->rq.route;
+    snprintf(ms, sizeof(ms), "%.2f", (double)us / 1000);
+    LOG_AT(r && (r->flags & ROUTE_QUIET) ? LOG_DEBUG : LOG_INFO, "request",
+           LOG_CSTR("method", http_method_name(ex->rq.method)),
+           LOG_CSTR("route", r ? r->template : "unknown"), LOG_INT("status", ex->reply.status),
+           LOG_CSTR("ms", ms), LOG_INT("bytes", reply_size(ex)),
+           LOG_STR("user", ex->rq.who.user_id), LOG_STR("remote", ex->rq.remote));
+}
+
+void dispatch_account(struct exchange *ex)
+{
+    int64_t us = clock_mono_us() - ex->started_us;
+    metric_add(requests_counter(ex), 1);
+    metric_observe(latency(ex), us);
+    if (ex->server->config.access_log) {
+        log_access(ex, us);
+    }
+}

@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The side of libmicrohttpd: connections, headers, bodies. Runs on network threads, which must not block. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/parking.h"
+#include "wire/http_header.h"
+
+/* So much of a body that is refused is read and thrown away, because a client that is still sending would not
+ * see the reply. Past it the connection is cut. */
+#define DISCARD_MAX UINT64_C(67108864)
+
+/* --- connections --- */
+
+void http_conn_count_address(struct http_server *s, const struct address *a, int delta)
+{
+    struct str key = address_key(a);
+    if (s->config.max_per_address == 0) {
+        return;
+    }
+    lock_take(&s->lock);
+    union map_val *n = smap_at(&s->per_address, key, NULL);
+    n->i += delta;
+    if (n->i <= 0) {
+        smap_remove(&s->per_address, key);
+    }
+    lock_release(&s->lock);
+}
+
+static bool is_proxy(const struct http_listener *l, const struct address *a)
+{
+    for (size_t i = 0; i < l->n_proxies; i++) {
+        if (address_range_has(&l->proxies[i], a)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum MHD_Result http_conn_on_accept(void *listener, const struct sockaddr *peer, socklen_t n)
+{
+    (void)n;
+    struct http_listener *l = listener;
+    struct http_server *s = l->server;
+    struct address a;
+    if (s->config.max_per_address == 0 || !address_from_sockaddr(peer, &a) || is_proxy(l, &a)) {
+        return MHD_YES;
+    }
+    lock_take(&s->lock);
+    const union map_val *count = smap_find(&s->per_address, address_key(&a));
+    bool full = count && count->i >= (int64_t)s->config.max_per_address;
+    lock_release(&s->lock);
+    return full ? MHD_NO : MHD_YES;
+}
+
+static struct conn *conn_new(struct http_listener *l, struct MHD_Connection *mhd)
+{
+    struct conn *c = xcalloc(1, sizeof(*c));
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    c->listener = l;
+    if (info && info->client_addr && address_from_sockaddr(info->client_addr, &c->address)) {
+        c->peer_n =
+            info->client_addr->sa_family == AF_INET ? sizeof(c->peer.in) : sizeof(c->peer.in6);
+        memcpy(&c->peer, info->client_addr, c->peer_n);
+        c->is_proxy = is_proxy(l, &c->address);
+    }
+    return c;
+}
+
+void http_conn_on_socket(void *listener, struct MHD_Connection *mhd, void **context,
+                         enum MHD_ConnectionNotificationCode code)
+{
+    struct http_listener *l = listener;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        struct conn *c = conn_new(l, mhd);
+        *context = c;
+        atomic_fetch_add(&l->server->connections, 1);
+        http_conn_count_address(l->server, &c->address, 1);
+        return;
+    }
+    struct conn *c = *context;
+    atomic_fetch_sub(&l->server->connections, 1);
+    http_conn_count_address(l->server, &c->address, -1);
+    request_unref(c->ex ? &c->ex->rq : NULL);
+    free(c);
+    *context = NULL;
+}
+
+static struct conn *conn_of(struct MHD_Connection *mhd)
+{
+    return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* --- begin and end of an exchange --- */
+
+/* The raw request target; libmicrohttpd is about to cut it up. What is returned becomes *con_cls. */
+void *http_conn_on_uri(void *listener, const char *uri, struct MHD_Connection *mhd)
+{
+    struct conn *c = conn_of(mhd);
+    if (!c->ex) {
+        c->ex = exchange_new(listener);
+        c->ex->conn = c;
+    } else if (c->ex->rq.path.p) {
+        exchange_recycle(c->ex); /* the headers of its request turned out to be broken */
+    }
+    struct exchange *ex = c->ex;
+    ex->mhd = mhd;
+    ex->started_us = clock_mono_us();
+    str_split(arena_str(&ex->arena, str_c(uri)), '?', &ex->rq.path, &ex->query);
+    return ex;
+}
+
+static void detached(struct exchange *ex);
+
+void http_conn_on_completed(void *listener, struct MHD_Connection *mhd, void **con_cls,
+                            enum MHD_RequestTerminationCode code)
+{
+    (void)mhd, (void)code, (void)listener;
+    struct exchange *ex = *con_cls;
+    *con_cls = NULL;
+    if (ex->response) { /* the client went away before it could be queued */
+        MHD_destroy_response(ex->response);
+        ex->response = NULL;
+    }
+    if (ex->stage == STAGE_DETACH) {
+        detached(ex);
+        return;
+    }
+    struct http_server *s = ex->server;
+    bool sending = ex->is_sending;
+    struct conn *c = ex->conn;
+    if (atomic_load(&ex->refs.n) == 1) {
+        exchange_recycle(ex);
+    } else { /* a waker still holds it */
+        exchange_release_run(ex);
+        ex->conn = NULL;
+        ex->mhd = NULL;
+        c->ex = NULL;
+        request_unref(&ex->rq);
+    }
+    if (sending) {
+        http_server_sending_ends(s);
+    }
+}
+
+/* --- replies --- */
+
+static enum MHD_Result queue_reply(struct exchange *ex)
+{
+    struct MHD_Response *m = ex->response ? ex->response : reply_to_mhd(ex);
+    ex->response = NULL;
+    enum MHD_Result ok = MHD_queue_response(ex->mhd, (unsigned)ex->reply.status, m);
+    MHD_destroy_response(m);
+    ex->stage = STAGE_SENT;
+    return ok;
+}
+
+static const char *header(struct exchange *ex, const char *name)
+{
+    return MHD_lookup_connection_value(ex->mhd, MHD_HEADER_KIND, name);
+}
+
+static bool may_discard_body(struct exchange *ex)
+{
+    int64_t length = 0;
+    const char *declared = header(ex, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    bool is_huge = declared && (!str_to_i64(str_c(declared), &length) ||
+                                (uint64_t)length > ex->body_max + DISCARD_MAX);
+    return !is_huge && !header(ex, MHD_HTTP_HEADER_EXPECT);
+}
+
+static bool has_body(struct exchange *ex)
+{
+    const char *length = header(ex, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    return (length && !str_eq(str_c(length), STR("0"))) ||
+           header(ex, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+}
+
+/* Sends the reply that was made instead of reading the body; from the first call for a request. What is queued
+ * there makes libmicrohttpd close the connection, so that is for bodies that nobody wants to wait for. */
+static enum MHD_Result reply_early(struct exchange *ex)
+{
+    if (has_body(ex) && !may_discard_body(ex)) {
+        return queue_reply(ex);
+    }
+    ex->stage = STAGE_REFUSED;
+    return MHD_YES;
+}
+
+static enum MHD_Result refuse(struct exchange *ex, const struct err *err)
+{
+    reply_error(ex, err);
+    dispatch_account(ex);
+    return reply_early(ex);
+}
+
+static enum MHD_Result refuse_too_large(struct exchange *ex, bool early)
+{
+    struct err err = {0};
+    err_too_large(&err, "The request body may have at most %llu bytes",
+                  (unsigned long long)ex->body_max);
+    if (early) {
+        return refuse(ex, &err);
+    }
+    reply_error(ex, &err);
+    dispatch_account(ex);
+    ex->stage = STAGE_REFUSED;
+    return MHD_YES;
+}
+
+/* --- on to the workers and back --- */
+
+static enum MHD_Result submit(struct exchange *ex)
+{
+    struct http_server *s = ex->server;
+    ex->stage = STAGE_WORK;
+    MHD_suspend_connection(ex->mhd);
+    http_server_work_begins(s);
+    pool_submit(s->config.pool, ex->rq.route->lane, &ex->job);
+    return MHD_YES;
+}
+
+void http_conn_resume(struct exchange *ex, enum stage stage)
+{
+    struct http_server *s = ex->server;
+    struct MHD_Connection *mhd = ex->mhd;
+    if (stage == STAGE_REPLY) {
+        ex->response = reply_to_mhd(ex);
+        ex->is_sending = true;
+        http_server_sending_begins(s);
+    }
+    ex->stage = stage;
+    MHD_resume_connection(mhd);
+    if (stage != STAGE_DETACH) {
+        http_server_work_ends(s);
+    }
+}
+
+/* Takes the socket: libmicrohttpd closes its own descriptor when we return MHD_NO and, being in turbo mode, does
+ * nothing else to it. */
+static enum MHD_Result detach(struct exchange *ex)
+{
+    const char *connection = header(ex, MHD_HTTP_HEADER_CONNECTION);
+    int fd = MHD_get_connection_info(ex->mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    ex->keep_alive =
+        ex->keep_alive && !(connection && str_eq_nocase(str_c(connection), STR("close")));
+    memcpy(&ex->peer, &ex->conn->peer, ex->conn->peer_n);
+    ex->peer_n = ex->conn->peer_n;
+    ex->park.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (ex->park.fd >= 0) {
+        http_conn_count_address(ex->server, &ex->conn->address, 1);
+    }
+    return MHD_NO;
+}
+
+/* libmicrohttpd has let go of it: after detach(), or because it found the connection closed. */
+static void detached(struct exchange *ex)
+{
+    ex->conn->ex = NULL;
+    ex->conn = NULL;
+    ex->mhd = NULL;
+    parking_commit(ex);
+}
+
+/* --- bodies --- */
+
+static bool open_upload(struct exchange *ex)
+{
+    ex->rq.body_fd = open(ex->server->config.upload_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return ex->rq.body_fd >= 0;
+}
+
+static enum MHD_Result refuse_upload(struct exchange *ex)
+{
+    struct err err = {0};
+    err_internal(&err, "cannot store an upload");
+    reply_error(ex, &err);
+    dispatch_account(ex);
+    ex->stage = STAGE_REFUSED;
+    return MHD_YES;
+}
+
+static bool write_all(int fd, const char *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t done = write(fd, p, n);
+        if (done <= 0) {
+            return false;
+        }
+        p += done;
+        n -= (size_t)done;
+    }
+    return true;
+}
+
+static bool store_body(struct exchange *ex, const char *p, size_t n)
+{
+    switch (ex->rq.route->body) {
+    case ROUTE_BODY_FILE:
+        return (ex->rq.body_fd >= 0 || open_upload(ex)) && write_all(ex->rq.body_fd, p, n);
+    case ROUTE_BODY_NONE:
+        return true;
+    case ROUTE_BODY_JSON:
+    case ROUTE_BODY_RAW:
+        break;
+    }
+    if (ex->body) {
+        memcpy(ex->body + ex->body_seen, p, n);
+    } else {
+        buf_add(&ex->chunked, str_n(p, n));
+    }
+    return true;
+}
+
+static enum MHD_Result take_body(struct exchange *ex, const char *p, size_t *n)
+{
+    size_t got = *n;
+    *n = 0;
+    if (ex->body_seen + got > ex->body_max) {
+        ex->body_seen += got;
+        return refuse_too_large(ex, false);
+    }
+    bool stored = store_body(ex, p, got);
+    ex->body_seen += got;
+    return stored ? MHD_YES : refuse_upload(ex);
+}
+
+static enum MHD_Result body_complete(struct exchange *ex)
+{
+    struct request *rq = &ex->rq;
+    if (rq->route->body == ROUTE_BODY_FILE) {
+        if (rq->body_fd < 0 && !open_upload(ex)) {
+            refuse_upload(ex);
+            return queue_reply(ex);
+        }
+        rq->body_size = ex->body_seen;
+        lseek(rq->body_fd, 0, SEEK_SET);
+    } else if (rq->route->body != ROUTE_BODY_NONE) {
+        rq->body = ex->body ? str_n(ex->body, ex->body_seen) : buf_str(&ex->chunked);
+    }
+    return submit(ex);
+}
+
+static enum MHD_Result discard_body(struct exchange *ex, size_t *n)
+{
+    if (*n == 0) {
+        return queue_reply(ex);
+    }
+    ex->body_seen += *n;
+    *n = 0;
+    return ex->body_seen > ex->body_max + DISCARD_MAX ? MHD_NO : MHD_YES;
+}
+
+/* --- the first call for a request: its headers are there --- */
+
+static enum http_method method_of(const char *name)
+{
+    for (int m = HTTP_GET; m < HTTP_METHODS; m++) {
+        if (str_eq(str_c(name), str_c(http_method_name((enum http_method)m)))) {
+            return (enum http_method)m;
+        }
+    }
+    return HTTP_OTHER;
+}
+
+static enum MHD_Result append_value(void *arg, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    (void)kind;
+    if (value && str_eq_nocase(str_c(name), STR("X-Forwarded-For"))) {
+        buf_printf(arg, ",%s", value);
+    }
+    return MHD_YES;
+}
+
+/* Each proxy appends whom it heard from: the last address that is no proxy of ours is the client. */
+static void find_forwarded(struct exchange *ex)
+{
+    struct buf all = BUF_INIT(8192);
+    MHD_get_connection_values(ex->mhd, MHD_HEADER_KIND, append_value, &all);
+    size_t end = all.n;
+    while (end > 0) {
+        size_t start = end;
+        while (all.p[start - 1] != ',') {
+            start--;
+        }
+        struct address a;
+        if (!address_parse(str_n(all.p + start, end - start), &a)) {
+            break;
+        }
+        ex->address = a;
+        if (!is_proxy(ex->listener, &a)) {
+            break;
+        }
+        end = start - 1;
+    }
+    buf_release(&all);
+}
+
+static void find_remote(struct exchange *ex)
+{
+    char text[ADDRESS_TEXT_MAX];
+    ex->address = ex->conn->address;
+    if (ex->conn->is_proxy) {
+        find_forwarded(ex);
+    }
+    ex->rq.remote = arena_str(&ex->arena, str_n(text, address_text(&ex->address, text)));
+}
+
+static void find_coding(struct exchange *ex)
+{
+    struct str accept = str_c(header(ex, MHD_HTTP_HEADER_ACCEPT_ENCODING));
+    if (accept.n == 0) {
+        return;
+    }
+    if (http_accepts_encoding(accept, STR("gzip"))) {
+        ex->coding = GZIP_GZIP;
+    } else if (http_accepts_encoding(accept, STR("deflate"))) {
+        ex->coding = GZIP_DEFLATE;
+    }
+}
+
+static void make_id(struct exchange *ex)
+{
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+    uint64_t n = atomic_fetch_add_explicit(&ex->server->next_id, 1, memory_order_relaxed);
+    char *p = ex->id + sizeof(ex->id) - 1;
+    do {
+        *--p = digits[n % 32];
+        n /= 32;
+    } while (n && p > ex->id);
+    ex->rq.id = p;
+}
+
+static void find_route(struct exchange *ex, struct route_match *m)
+{
+    struct http_server *s = ex->server;
+    router_match(s->config.router, ex->listener->serve, ex->rq.method, ex->rq.path, m);
+    ex->rq.route = m->route;
+    ex->route_index = m->route ? m->index : router_count(s->config.router);
+    ex->n_params = m->n_params;
+    memcpy(ex->raw_params, m->params, sizeof(ex->raw_params));
+    ex->body_max = HTTP_BODY_MAX;
+    if (m->route && m->route->body_max_fn) {
+        ex->body_max = m->route->body_max_fn(s->config.app);
+    } else if (m->route && m->route->body_max) {
+        ex->body_max = m->route->body_max;
+    }
+}
+
+static enum MHD_Result refuse_unrecognized(struct exchange *ex, bool path_known)
+{
+    struct err err = {0};
+    if (ex->rq.method == HTTP_OPTIONS) { /* CORS preflight: for every path, known or not */
+        reply_bytes(&ex->rq, 200, "application/json", STR("{}"));
+        reply_header(&ex->rq, "Access-Control-Max-Age", STR("86400"));
+        dispatch_account(ex);
+        return reply_early(ex);
+    }
+    err_set(&err, E_NOT_FOUND, path_known ? 405 : 404, "M_UNRECOGNIZED",
+            path_known ? "The method is not allowed here" : "Unrecognized request");
+    return refuse(ex, &err);
+}
+
+/* Room for a body of declared length; untouched pages cost nothing until the bytes arrive. */
+static enum MHD_Result prepare_body(struct exchange *ex)
+{
+    uint64_t length;
+    enum route_body kind = ex->rq.route->body;
+    const char *declared = header(ex, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    ex->stage = STAGE_BODY;
+    ex->chunked = BUF_INIT(ex->body_max);
+    if (declared && str_to_u64(str_c(declared), &length)) {
+        if (length > ex->body_max) {
+            return refuse_too_large(ex, true);
+        }
+        if (kind == ROUTE_BODY_JSON || kind == ROUTE_BODY_RAW) {
+            ex->body = arena_alloc(&ex->arena, length + 1);
+        }
+    }
+    if (kind == ROUTE_BODY_FILE) {
+        ex->admitting = true;
+        return submit(ex);
+    }
+    return MHD_YES; /* called again with the body, or at once without */
+}
+
+static enum MHD_Result begin(struct exchange *ex, const char *method, const char *version)
+{
+    struct route_match m;
+    ex->is_head = str_eq(str_c(method), STR("HEAD"));
+    ex->rq.method = ex->is_head ? HTTP_GET : method_of(method);
+    ex->keep_alive = str_eq(str_c(version), STR("HTTP/1.1"));
+    make_id(ex);
+    find_remote(ex);
+    find_coding(ex);
+    find_route(ex, &m);
+    if (atomic_load(&ex->server->stopping)) {
+        struct err err = {0};
+        err_set(&err, E_BUSY, 503, "M_UNKNOWN", "The server is shutting down");
+        return refuse(ex, &err);
+    }
+    return m.route ? prepare_body(ex) : refuse_unrecognized(ex, m.path_known);
+}
+
+enum MHD_Result http_conn_on_request(void *listener, struct MHD_Connection *mhd, const char *url,
+                                     const char *method, const char *version, const char *upload,
+                                     size_t *upload_n, void **con_cls)
+{
+    (void)listener, (void)mhd, (void)url;
+    struct exchange *ex = *con_cls;
+    switch (ex->stage) {
+    case STAGE_NEW:
+        return begin(ex, method, version);
+    case STAGE_ADMITTED:
+        ex->stage = STAGE_BODY;
+        return MHD_YES;
+    case STAGE_DECLINED:
+        return reply_early(ex);
+    case STAGE_BODY:
+        return *upload_n ? take_body(ex, upload, upload_n) : body_complete(ex);
+    case STAGE_REFUSED:
+        return discard_body(ex, upload_n);
+    case STAGE_REPLY:
+        return queue_reply(ex);
+    case STAGE_DETACH:
+        return detach(ex);
+    case STAGE_WORK:
+    case STAGE_SENT:
+        break;
+    }
+    return MHD_YES;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the HTTP server share: listener, connection, exchange. Only for files of this module.
+ *
+ * An exchange is one request with its reply. It belongs to one thread at a time:
+ *
+ *     network thread                    worker                          parking
+ *     STAGE_NEW, STAGE_BODY
+ *     STAGE_WORK ---- pool_submit ----> dispatch_run
+ *     STAGE_REPLY <-- MHD_resume ------ reply
+ *     STAGE_DETACH <- MHD_resume ------ handler parked
+ *       socket duplicated, libmicrohttpd lets go ---------------------> parking_commit
+ *                                       dispatch_run <-- wake, deadline
+ *                                       reply -----------------------> parking_send, then the socket goes
+ *                                                                      back to libmicrohttpd
+ */
+#ifndef INGOT_NET_HTTP_INTERNAL_H
+#define INGOT_NET_HTTP_INTERNAL_H
+
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+
+#include "base/lock.h"
+#include "base/map.h"
+#include "base/refcount.h"
+#include "net/address.h"
+#include "net/gzip.h"
+#include "net/http_server.h"
+#include "net/metrics.h"
+#include "wire/json.h"
+#include "wire/url.h"
+
+struct parking;
+struct tls_cert;
+
+struct http_listener {
+    struct http_server *server;
+    struct MHD_Daemon *daemon;
+    int fd; /* listening socket, ours */
+    unsigned serve;
+    uint16_t port;
+    struct address_range *proxies;
+    size_t n_proxies;
+    struct tls_cert *cert; /* NULL: plain HTTP */
+};
+
+enum { STATUS_CLASSES = 6 };
+
+/* Made when first used; there are hundreds of routes and most see little traffic. */
+struct route_stats {
+    _Atomic(struct metric_counter *) requests[STATUS_CLASSES];
+    _Atomic(struct metric_histogram *) latency;
+};
+
+struct http_server {
+    struct http_server_config config; /* defaults filled in */
+    struct http_listener *listeners;
+    struct parking *parking;
+    struct route_stats *stats; /* one per route, one more for unknown paths */
+    atomic_bool stopping;
+    atomic_uint_fast64_t next_id;
+    atomic_int_fast64_t connections;
+    struct lock lock;
+    struct cond idle;
+    size_t working;          /* exchanges on workers or parked */
+    size_t sending;          /* replies that libmicrohttpd has not finished with */
+    struct smap per_address; /* connections by address_key */
+};
+
+/* Connection of libmicrohttpd (its socket context). */
+struct conn {
+    struct http_listener *listener;
+    struct exchange
+        *ex; /* its current exchange, or one that is kept for the next; NULL: none yet */
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } peer;
+    socklen_t peer_n;
+    struct address address;
+    bool is_proxy;
+};
+
+enum stage {
+    STAGE_NEW,      /* headers are there */
+    STAGE_BODY,     /* taking the body */
+    STAGE_REFUSED,  /* the reply is ready; the rest of the body is thrown away first */
+    STAGE_WORK,     /* suspended, on a worker */
+    STAGE_ADMITTED, /* upload may be read now */
+    STAGE_DECLINED, /* upload was refused before its body was read; reply is ready */
+    STAGE_REPLY,    /* reply is ready */
+    STAGE_SENT,     /* reply is libmicrohttpd's */
+    STAGE_DETACH,   /* parked: take the socket away from libmicrohttpd */
+};
+
+enum reply_kind { REPLY_NONE, REPLY_BORROWED, REPLY_HEAP, REPLY_FILE };
+
+struct reply_header {
+    struct reply_header *next;
+    const char *name, *value;
+};
+
+struct reply {
+    enum reply_kind kind;
+    int status;
+    const char *content_type; /* NULL: none */
+    char *p;                  /* BORROWED, HEAP */
+    size_t n;
+    int fd; /* FILE */
+    uint64_t offset, size;
+    struct reply_header *headers, **last; /* arena */
+};
+
+enum park_state { PARK_RUNNING, PARK_LEAVING, PARK_PARKED, PARK_SENDING, PARK_DONE };
+
+/* Fields of parking.c; under its lock unless said otherwise. */
+struct parked {
+    enum park_state state;
+    enum woken_by pending; /* a wake that came while running */
+    int64_t deadline;
+    size_t heap_at;           /* index + 1 in the heap of deadlines; 0: not in it */
+    size_t slot;              /* index + 1 of the epoll slot; 0: none */
+    request_fn *resume;       /* runner's */
+    int fd;                   /* the socket once it is ours, else -1 */
+    char *kept;               /* heap: strings of rq.who and rq.remote */
+    struct list_node in_list; /* of everything that is parked */
+    struct buf head;          /* what is left to send: head, then the reply's bytes or file */
+    size_t head_sent, body_sent;
+};
+
+struct exchange {
+    struct request rq;
+    struct refcount refs;
+    struct job job;
+    struct arena arena;
+    struct http_server *server;
+    struct http_listener *listener;
+    struct conn *conn;          /* NULL once detached */
+    struct MHD_Connection *mhd; /* likewise */
+    struct MHD_Response *response;
+    enum stage stage;
+    bool is_head, keep_alive, admitting, is_sending;
+    unsigned route_index;
+    enum gzip_coding coding; /* what the client accepts; known once the request was begun */
+    char id[16];
+    struct address address; /* of the client, for limits */
+    struct str query;       /* raw */
+    struct url_query params;
+    struct str raw_params[HTTP_PARAMS_MAX];
+    unsigned n_params;
+    uint64_t body_max, body_seen;
+    bool has_length;
+    char *body;         /* room for the declared length, arena */
+    struct buf chunked; /* body of undeclared length */
+    struct reply reply;
+    int64_t started_us;
+    struct sockaddr_in6 peer; /* kept while detached */
+    socklen_t peer_n;
+    struct parked park;
+};
+
+static inline struct exchange *exchange_of(struct request *rq)
+{
+    return container_of(rq, struct exchange, rq);
+}
+
+/* http_conn.c: the side of libmicrohttpd. */
+enum MHD_Result http_conn_on_request(void *listener, struct MHD_Connection *mhd, const char *url,
+                                     const char *method, const char *version, const char *upload,
+                                     size_t *upload_n, void **con_cls);
+void *http_conn_on_uri(void *listener, const char *uri, struct MHD_Connection *mhd);
+void http_conn_on_completed(void *listener, struct MHD_Connection *mhd, void **con_cls,
+                            enum MHD_RequestTerminationCode code);
+void http_conn_on_socket(void *listener, struct MHD_Connection *mhd, void **context,
+                         enum MHD_ConnectionNotificationCode code);
+enum MHD_Result http_conn_on_accept(void *listener, const struct sockaddr *peer, socklen_t n);
+/* Worker: hands a finished reply (or STAGE_ADMITTED …) back to the network thread. ex is not ours afterwards. */
+void http_conn_resume(struct exchange *ex, enum stage stage);
+void http_conn_count_address(struct http_server *s, const struct address *a, int delta);
+
+/* http_server.c: accounts for the drain at shutdown. s may be gone after *_ends. */
+void http_server_work_begins(struct http_server *s);
+void http_server_work_ends(struct http_server *s);
+void http_server_sending_begins(struct http_server *s);
+void http_server_sending_ends(struct http_server *s);
+
+/* request.c */
+struct exchange *exchange_new(struct http_listener *l);
+/* Frees what belongs to one run: body, file, arena. */
+void exchange_release_run(struct exchange *ex);
+/* Readies it for the next request of its connection. */
+void exchange_recycle(struct exchange *ex);
+
+/* reply.c */
+void reply_error(struct exchange *ex, const struct err *err);
+void reply_discard(struct exchange *ex);  /* drops a reply that was made but not sent */
+void reply_compress(struct exchange *ex); /* if it is worth it and the client wants it */
+struct MHD_Response *reply_to_mhd(struct exchange *ex); /* takes the reply's bytes or file */
+void reply_head(struct exchange *ex, bool keep_alive,
+                struct buf *out); /* status line and headers */
+uint64_t reply_size(const struct exchange *ex);
+
+/* dispatch.c */
+void dispatch_run(struct job *job);
+void dispatch_account(struct exchange *ex); /* metrics and access log, when the reply is ready */
+
+#endif

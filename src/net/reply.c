@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Building replies, and turning them into what libmicrohttpd or a socket wants. */
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "net/gzip.h"
+#include "net/http_internal.h"
+#include "wire/json_writer.h"
+
+enum {
+    GZIP_MIN = 1024, /* below it a reply fits in one packet anyway */
+    REPLY_MAX = 1024 * 1024 * 1024,
+};
+
+static const char type_json[] = "application/json";
+
+/* client-server-api, "Web Browser Clients": on every reply, errors too. */
+static const struct {
+    const char *name, *value;
+} cors[] = {
+    {"Access-Control-Allow-Origin", "*"},
+    {"Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS"},
+    {"Access-Control-Allow-Headers", "X-Requested-With, Content-Type, Authorization, Date"},
+};
+
+void reply_discard(struct exchange *ex)
+{
+    struct reply *r = &ex->reply;
+    if (r->kind == REPLY_HEAP) {
+        free(r->p);
+    } else if (r->kind == REPLY_FILE && r->fd >= 0) {
+        close(r->fd);
+    }
+    *r = (struct reply){.fd = -1};
+}
+
+/* Starts a reply in place of any earlier one; headers that were added stay. */
+static struct reply *begin(struct request *rq, enum reply_kind kind, int status)
+{
+    struct exchange *ex = exchange_of(rq);
+    struct reply_header *headers = ex->reply.headers;
+    reply_discard(ex);
+    ex->reply.headers = headers;
+    ex->reply.kind = kind;
+    ex->reply.status = status;
+    return &ex->reply;
+}
+
+int reply_buf(struct request *rq, int status, struct buf *b)
+{
+    bug_on(b->overflow);
+    struct reply *r = begin(rq, REPLY_HEAP, status);
+    r->content_type = type_json;
+    r->p = buf_take(b, &r->n);
+    return 0;
+}
+
+int reply_json(struct request *rq, int status, const json_t *value)
+{
+    struct buf b = BUF_INIT(REPLY_MAX);
+    struct json_writer w = jw_over(&b);
+    jw_json(&w, value);
+    return reply_buf(rq, status, &b);
+}
+
+int reply_empty_object(struct request *rq)
+{
+    return reply_bytes(rq, 200, type_json, STR("{}"));
+}
+
+int reply_bytes(struct request *rq, int status, const char *content_type, struct str bytes)
+{
+    struct reply *r = begin(rq, REPLY_BORROWED, status);
+    r->content_type = content_type;
+    r->p = (char *)bytes.p;
+    r->n = bytes.n;
+    return 0;
+}
+
+int reply_file(struct request *rq, int status, int fd, uint64_t offset, uint64_t size,
+               const char *content_type)
+{
+    struct reply *r = begin(rq, REPLY_FILE, status);
+    r->content_type = content_type;
+    r->fd = fd;
+    r->offset = offset;
+    r->size = size;
+    return 0;
+}
+
+int reply_redirect(struct request *rq, int status, struct str location)
+{
+    reply_header(rq, "Location", location);
+    return reply_bytes(rq, status, NULL, STR(""));
+}
+
+void reply_header(struct request *rq, const char *name, struct str value)
+{
+    bug_on(str_chr(value, '\r') >= 0 || str_chr(value, '\n') >= 0);
+    struct reply *r = &exchange_of(rq)->reply;
+    struct reply_header *h = arena_new(rq->arena, struct reply_header);
+    h->name = arena_cstr(rq->arena, str_c(name));
+    h->value = arena_cstr(rq->arena, value);
+    h->next = r->headers;
+    r->headers = h;
+}
+
+/* Standard error response, with what the particular error adds. */
+void reply_error(struct exchange *ex, const struct err *err)
+{
+    struct request *rq = &ex->rq;
+    struct buf b = BUF_INIT(1 << 16);
+    struct json_writer w = jw_over(&b);
+    ex->reply.headers = NULL; /* those of the reply that failed */
+    jw_object(&w);
+    JW_STR(&w, "errcode", str_c(err_errcode(err)));
+    JW_STR(&w, "error", str_c(err->message));
+    if (err->extra[0]) {
+        jw_members(&w, arena_printf(rq->arena, "{%s}", err->extra));
+    }
+    if (err->retry_after_ms > 0) {
+        JW_INT(&w, "retry_after_ms", err->retry_after_ms);
+        reply_header(
+            rq, "Retry-After",
+            arena_printf(rq->arena, "%lld", (long long)(err->retry_after_ms + 999) / 1000));
+    }
+    jw_end(&w);
+    reply_buf(rq, err_http(err), &b);
+}
+
+uint64_t reply_size(const struct exchange *ex)
+{
+    return ex->reply.kind == REPLY_FILE ? ex->reply.size : ex->reply.n;
+}
+
+static const char *header_find(const struct reply *r, const char *name)
+{
+    for (const struct reply_header *h = r->headers; h; h = h->next) {
+        if (str_eq_nocase(str_c(h->name), str_c(name))) {
+            return h->value;
+        }
+    }
+    return NULL;
+}
+
+static bool is_compressible(const struct exchange *ex)
+{
+    const struct reply *r = &ex->reply;
+    struct str type = str_c(r->content_type);
+    return (r->kind == REPLY_HEAP || r->kind == REPLY_BORROWED) && r->n >= GZIP_MIN &&
+           ex->coding != GZIP_NONE && r->status != 206 &&
+           !(ex->rq.route && (ex->rq.route->flags & ROUTE_NO_GZIP)) &&
+           (str_starts(type, STR("application/json")) || str_starts(type, STR("text/")) ||
+            str_starts(type, STR("application/javascript"))) &&
+           !header_find(r, "Content-Encoding");
+}
+
+void reply_compress(struct exchange *ex)
+{
+    char *packed;
+    size_t n;
+    struct reply *r = &ex->reply;
+    if (!is_compressible(ex) || !gzip_compress(str_n(r->p, r->n), ex->coding, &packed, &n)) {
+        return;
+    }
+    if (r->kind == REPLY_HEAP) {
+        free(r->p);
+    }
+    r->kind = REPLY_HEAP;
+    r->p = packed;
+    r->n = n;
+    reply_header(&ex->rq, "Content-Encoding",
+                 ex->coding == GZIP_GZIP ? STR("gzip") : STR("deflate"));
+    reply_header(&ex->rq, "Vary", STR("Accept-Encoding"));
+}
+
+static struct MHD_Response *body_to_mhd(struct reply *r)
+{
+    struct MHD_Response *m = NULL;
+    switch (r->kind) {
+    case REPLY_HEAP:
+        m = MHD_create_response_from_buffer(r->n, r->p, MHD_RESPMEM_MUST_FREE);
+        break;
+    case REPLY_FILE:
+        m = MHD_create_response_from_fd_at_offset64(r->size, r->fd, r->offset);
+        break;
+    case REPLY_BORROWED:
+        m = MHD_create_response_from_buffer(r->n, r->p, MHD_RESPMEM_PERSISTENT);
+        break;
+    case REPLY_NONE:
+        break;
+    }
+    bug_on(!m); /* out of memory */
+    return m;
+}
+
+struct MHD_Response *reply_to_mhd(struct exchange *ex)
+{
+    struct reply *r = &ex->reply;
+    struct MHD_Response *m = body_to_mhd(r);
+    for (size_t i = 0; i < ARRAY_LEN(cors); i++) {
+        MHD_add_response_header(m, cors[i].name, cors[i].value);
+    }
+    if (r->content_type) {
+        MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, r->content_type);
+    }
+    for (const struct reply_header *h = r->headers; h; h = h->next) {
+        MHD_add_response_header(m, h->name, h->value);
+    }
+    r->kind = REPLY_BORROWED; /* bytes and file are m's now */
+    return m;
+}
+
+static void add_date(struct buf *out)
+{
+    char text[40];
+    struct tm tm;
+    time_t now = time(NULL);
+    gmtime_r(&now, &tm);
+    size_t n = strftime(text, sizeof(text), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+    buf_add(out, str_n(text, n));
+}
+
+void reply_head(struct exchange *ex, bool keep_alive, struct buf *out)
+{
+    const struct reply *r = &ex->reply;
+    buf_printf(out, "HTTP/1.1 %d %s\r\n", r->status,
+               MHD_get_reason_phrase_for((unsigned)r->status));
+    add_date(out);
+    for (size_t i = 0; i < ARRAY_LEN(cors); i++) {
+        buf_printf(out, "%s: %s\r\n", cors[i].name, cors[i].value);
+    }
+    if (r->content_type) {
+        buf_printf(out, "Content-Type: %s\r\n", r->content_type);
+    }
+    for (const struct reply_header *h = r->headers; h; h = h->next) {
+        buf_printf(out, "%s: %s\r\n", h->name, h->value);
+    }
+    buf_printf(out, "Content-Length: %llu\r\n%s\r\n", (unsigned long long)reply_size(ex),
+               keep_alive ? "" : "Connection: close\r\n");
+}
