@@ -230,6 +230,15 @@ static double count_running(void *server)
     return working > parked ? (double)(working - parked) : 0;
 }
 
+static double count_sending(void *server)
+{
+    struct http_server *s = server;
+    lock_take(&s->lock);
+    size_t sending = s->sending;
+    lock_release(&s->lock);
+    return (double)sending;
+}
+
 static void register_metrics(struct http_server *s)
 {
     metrics_gauge_fn("ingot_http_connections", NULL, "Open connections, parked ones apart",
@@ -237,6 +246,8 @@ static void register_metrics(struct http_server *s)
     metrics_gauge_fn("ingot_http_parked", NULL, "Long polls that wait", count_parked, s);
     metrics_gauge_fn("ingot_http_running", NULL, "Requests that run or wait for a worker",
                      count_running, s);
+    metrics_gauge_fn("ingot_http_sending", NULL, "Replies on their way to the client",
+                     count_sending, s);
 }
 
 static void fill_defaults(struct http_server_config *c)
