@@ -12,10 +12,9 @@
  * comparisons; what does not depend on the reader is remembered inside the push_event.
  *
  *     struct push_event pe;
- *     rc = push_event_init(&pe, &arena, ev, &(struct push_room){.members = 3, .sender_level = 50, .levels = pl}, err);
+ *     push_event_init(&pe, &arena, ev, &(struct push_room){.members = 3, .sender_level = 50, .levels = pl});
  *     for (each local reader but the sender)
  *         push_evaluate(&pe, ruleset, &(struct push_reader){user_id, display_name}, &result);
- *     push_event_release(&pe);
  *
  * The caller leaves out the sender and readers who ignore the sender.
  */
@@ -60,21 +59,18 @@ struct push_room {
     const struct power_levels *levels; /* NULL: the room has no power levels event */
 };
 
-struct push_event_memo;
+struct push_memo;
 struct push_event {
     const struct event *event; /* borrowed */
     struct push_room room;
-    const json_t *root; /* what clients see of the event */
-    struct str body, msgtype;
-    bool has_body;
     struct arena *arena;
-    struct push_event_memo *memo;
+    struct push_memo *memo; /* what one reader has found out and the next need not */
 };
 
-/* The view of an event that rules are matched with. Lives in the arena; event and levels are borrowed as long.
- * One thread at a time. E_INTERNAL if the stored event does not parse. */
-int push_event_init(struct push_event *pe, struct arena *a, const struct event *ev,
-                    const struct push_room *room, struct err *err) MUST_USE;
+/* The view of an event that rules are matched with. Lives in the arena; event and levels are borrowed as long. Used
+ * by one thread at a time. */
+void push_event_init(struct push_event *pe, struct arena *a, const struct event *ev,
+                     const struct push_room *room);
 
 struct push_reader {
     struct str user_id;
@@ -87,7 +83,8 @@ struct push_result {
     struct str actions; /* JSON array as GET /notifications shows it; "[]" if nothing matched */
     struct str rule_id; /* what matched; empty if nothing did */
 };
-/* The views in *out are borrowed from the ruleset. */
+/* The views in *out are borrowed from the ruleset. The work is bounded whatever the rules and the event are: patterns
+ * past the bound do not match. */
 void push_evaluate(struct push_event *pe, const struct push_ruleset *rules,
                    const struct push_reader *reader, struct push_result *out);
 
