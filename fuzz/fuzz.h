@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A fuzz target is one file with one function. It is linked twice: with libFuzzer (`-Dfuzz=true`, clang), and
- * with replay.c as an ordinary test that runs the corpus in fuzz/corpus/<target>/. A target asserts what must
- * hold for any input (a round trip, a bound), not only that nothing crashes; bug_on() is the assertion.
- */
+/* What every fuzz target includes: the entry point that libFuzzer and replay.c call. */
 #ifndef INGOT_FUZZ_FUZZ_H
 #define INGOT_FUZZ_FUZZ_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "base/arena.h"
 
-/* libFuzzer's name for it. Returns 0. */
+/* Runs the target on one input; returns 0. A broken property aborts by bug_on. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static inline struct str fuzz_input(const uint8_t *data, size_t size)
+{
+    return str_n((const char *)data, size);
+}
 
 #endif

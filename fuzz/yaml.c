@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Configuration and registration files: an accepted document can be written as JSON that our decoder accepts. */
+#include "wire/yaml.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "fuzz/fuzz.h"
 #include "wire/json.h"
-#include "wire/yaml.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
