@@ -155,7 +155,7 @@ test("refresh tokens: a new pair, the old access token ends, an unknown one is r
 });
 
 test("an access token that can be refreshed expires with soft_logout", OWN_SERVER, async () => {
-  await withServer({ edit: c => { c.tokens = { ...c.tokens, access_lifetime: "1s" }; } }, async s => {
+  await withServer({ config: { access_tokens: { lifetime: "1s" } } }, async s => {
     const alice = await s.user("alice");
     const r = await s.req("POST", "/login", { body: { type: "m.login.password", identifier: { type: "m.id.user", user: alice.name }, password: alice.password, refresh_token: true }, expect: 200 });
     assert.ok(r.body.expires_in_ms > 0 && r.body.expires_in_ms <= 1000);
@@ -242,12 +242,14 @@ test("token registration wants a token, checks it and honours its limits", OWN_S
 });
 
 test("terms have to be accepted where there are some", OWN_SERVER, async () => {
-  const terms = { policies: { privacy_policy: { version: "1.0", en: { name: "Privacy", url: "https://example.org/privacy" } } } };
-  await withServer({ config: { registration: { terms: terms.policies } } }, async s => {
+  const terms = { version: "1.0", name: "Privacy", url: "https://example.org/privacy" };
+  await withServer({ config: { registration: { terms } } }, async s => {
     const body = { username: unique("terms"), password: "pw-pw-pw-pw" };
     const first = await s.req("POST", "/register", { body, expect: 401 });
     assert.ok(first.body.flows.every(f => f.stages.includes("m.login.terms")), JSON.stringify(first.body));
-    assert.equal(first.body.params["m.login.terms"].policies.privacy_policy.version, "1.0");
+    const [policy] = Object.values(first.body.params["m.login.terms"].policies);
+    assert.equal(policy.version, "1.0");
+    assert.deepEqual(policy.en, { name: terms.name, url: terms.url });
     const stages = first.body.flows[0].stages;
     let r;
     for (const type of stages) r = await s.req("POST", "/register", { body: { ...body, auth: { type, session: first.body.session } } });

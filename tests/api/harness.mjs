@@ -40,13 +40,13 @@ let counter = 0;
 export const unique = (prefix = "x") => `${prefix}${process.pid.toString(36)}${(counter++).toString(36)}${crypto.randomBytes(2).toString("hex")}`;
 
 /** Polls until `probe` returns something truthy, and returns it. For things that cannot be long-polled. */
-export async function eventually(what, probe, patience = PATIENCE) {
+export async function eventually(what, probe, patience = PATIENCE, interval = 25) {
   const until = Date.now() + patience;
   for (;;) {
     const value = await probe();
     if (value) return value;
     if (Date.now() > until) assert.fail(`did not happen in ${patience} ms: ${what}`);
-    await delay(25);
+    await delay(interval);
   }
 }
 
@@ -143,6 +143,7 @@ export class Server {
       c.registration = { mode: "open", shared_secret: s.secret };
       c.rate_limits = { enabled: false };
       c.presence = "full";
+      c.password = { hash_memory: "64K", hash_operations: 1 }; // the tests make hundreds of accounts
       merge(c, config);
       edit?.(c, s);
     });
@@ -176,7 +177,7 @@ export class Server {
   }
 
   /** Starts the process and returns when it answers. */
-  async start({ prefix = [] } = {}) {
+  async start({ prefix = [], probe = 25 } = {}) {
     this.stderr = "";
     this.stopping = false;
     const argv = [...prefix, BIN, "serve", "--config", this.configFile];
@@ -189,7 +190,7 @@ export class Server {
     await eventually("the server answers", async () => {
       if (p.exitCode !== null || p.signalCode !== null) assert.fail(`server ended at start: ${this.stderr.slice(-4000)}`);
       try { return (await exchange(this.base, "GET", "/_matrix/client/versions")).status === 200; } catch { return false; }
-    });
+    }, PATIENCE, probe);
   }
 
   /** SIGTERM; the server must end by itself with status 0 and without a sanitizer report. */

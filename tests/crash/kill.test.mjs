@@ -7,7 +7,7 @@ import { E, EXTERNAL, User, useServer } from "../api/harness.mjs";
 
 const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 50);
 const WRITERS = 6;
-const hs = useServer();
+const hs = useServer({ config: { media: { max_pending_uploads: 10000 } } });
 const nap = ms => new Promise(resolve => setTimeout(resolve, ms));
 
 /** Everything that the server confirmed, and what was in flight when it died. */

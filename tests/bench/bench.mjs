@@ -1,0 +1,268 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
+// Prints the table of docs/performance.md. See README.md.
+//   node bench.mjs [--quick] [--only=start,send,many,wake,herd,initial,cpu,disk] [--generator=FILE] [--json=FILE]
+import { execFileSync, spawn } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+process.env.INGOT_BIN ??= path.join(here, "../../build/src/main/ingot");
+const { BIN, E, EXTERNAL, Server } = await import("../api/harness.mjs");
+
+const options = Object.fromEntries(process.argv.slice(2).map(a => /^--([^=]+)(?:=(.*))?$/.exec(a)).filter(Boolean).map(m => [m[1], m[2] ?? true]));
+const quick = Boolean(options.quick);
+const only = options.only?.split(",");
+const wants = name => !only || only.includes(name);
+const GENERATOR = path.resolve(options.generator ?? path.join(path.dirname(BIN), "../../tests/bench/bench_load"));
+const RUNS = quick ? 1 : 5, SECONDS = quick ? 2 : 5;
+const PARKED = quick ? 500 : 5000, HERD = quick ? 200 : 1000;
+const ROOMS = quick ? 30 : 300, MEMBERS = quick ? 30 : 300;
+
+const median = a => { const b = [...a].sort((x, y) => x - y); return b.length % 2 ? b[b.length >> 1] : (b[b.length / 2 - 1] + b[b.length / 2]) / 2; };
+const round = (x, digits = 1) => Number(x.toFixed(digits));
+const nap = ms => new Promise(resolve => setTimeout(resolve, ms));
+const rows = [];
+const row = (what, value, aim = "") => { rows.push({ what, value, aim }); process.stderr.write(`${what}: ${value}\n`); };
+
+// ---- the process under test
+const rssKiB = s => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${s.process.pid}/status`, "utf8"))[1]);
+const cpuMs = s => { const f = fs.readFileSync(`/proc/${s.process.pid}/stat`, "utf8"); const g = f.slice(f.lastIndexOf(")") + 2).split(" "); return (Number(g[11]) + Number(g[12])) * 10; };
+const diskBytes = dir => fs.readdirSync(dir, { recursive: true, withFileTypes: true }).filter(f => f.isFile()).reduce((n, f) => n + fs.statSync(path.join(f.parentPath ?? f.path, f.name)).size, 0);
+
+/** A server as it is configured by default, but without rate limits and with cheap password hashes for the thousands of accounts. */
+async function withServer(body) {
+  const s = await Server.create({ config: { presence: "own", log: { level: "warn" } } });
+  try { return await body(s); } finally { await s.remove(); }
+}
+
+function generator(...args) { return JSON.parse(execFileSync(GENERATOR, args.map(String), { stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 26 }).toString()); }
+
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "ingot-bench-"));
+let files = 0;
+function listFile(lines) {
+  const file = path.join(scratch, `list${files++}`);
+  fs.writeFileSync(file, lines.join("\n") + "\n");
+  return file;
+}
+
+/** Runs `job(i)` for 0 ≤ i < n, `width` at a time. */
+async function inParallel(n, width, job) {
+  const out = new Array(n);
+  let next = 0;
+  await Promise.all(Array.from({ length: Math.min(width, n) }, async () => { while (next < n) { const i = next++; out[i] = await job(i); } }));
+  return out;
+}
+const makeUsers = (s, n, prefix) => inParallel(n, 32, () => s.user(prefix));
+const makeRooms = (owner, n) => inParallel(n, 8, i => owner.createRoom({ preset: "public_chat", name: `Bench room ${i}` }));
+const joinAll = (s, pairs) => generator("batch", s.port, 32, listFile(pairs.map(([u, room]) => `${u.token} POST /_matrix/client/v3/join/${E(room)} {}`)));
+const sinces = users => inParallel(users.length, 32, async i => `${users[i].token} ${E((await users[i].sync({ filter: '{"room":{"timeline":{"limit":1}}}' })).next_batch)}`);
+
+// ---- what is measured
+async function start() {
+  const times = [], memory = [];
+  for (let i = 0; i < (quick ? 3 : 11); i++) {
+    await withServer(async s => {
+      await s.stop();
+      const t0 = performance.now();
+      await s.start({ probe: 1 });
+      times.push(performance.now() - t0);
+      await nap(1000); // memory once it has come to rest
+      memory.push(rssKiB(s) / 1024);
+    });
+  }
+  row("start to first answer", `${round(median(times), 0)} ms`, "< 200 ms");
+  row("memory after start", `${round(median(memory))} MB`, "< 25 MB");
+}
+
+async function sendRun(s, connections, list) {
+  const results = [];
+  generator("send", s.port, connections, 1, list);
+  for (let i = 0; i < RUNS; i++) results.push(generator("send", s.port, connections, SECONDS, list));
+  return { rate: median(results.map(r => r.per_second)), p50: median(results.map(r => r.p50_ms)), p99: median(results.map(r => r.p99_ms)), load: median(results.map(r => r.generator_cpu / r.seconds)) };
+}
+
+async function send() {
+  await withServer(async s => {
+    const [alice] = await makeUsers(s, 1, "alice");
+    const room = await alice.createRoom();
+    const r = await sendRun(s, 1, listFile([`${alice.token} ${E(room)}`]));
+    row("one sender, one room: messages/s", round(r.rate, 0), ">= 1500");
+    row("one sender, one room: p50 / p99", `${round(r.p50, 2)} / ${round(r.p99, 2)} ms`, "p50 < 0.6 ms");
+    row("… generator's share of a core", round(r.load, 2));
+  });
+}
+
+async function many() {
+  await withServer(async s => {
+    const people = await makeUsers(s, 64, "sender");
+    const rooms = await makeRooms(people[0], 24);
+    joinAll(s, people.slice(1).map((p, i) => [p, rooms[(i + 1) % 24]]));
+    const r = await sendRun(s, 64, listFile(people.map((p, i) => `${p.token} ${E(rooms[i % 24])}`)));
+    row("64 senders, 24 rooms: messages/s", round(r.rate, 0), ">= 8000");
+    row("64 senders, 24 rooms: p50 / p99", `${round(r.p50, 2)} / ${round(r.p99, 2)} ms`);
+    row("… generator's share of a core", round(r.load, 2));
+  });
+}
+
+async function wake() {
+  await withServer(async s => {
+    const [alice, bob, ...others] = await makeUsers(s, PARKED + 2, "parked");
+    const room = await alice.createRoom({ preset: "public_chat" });
+    await bob.join(room);
+    const rooms = await makeRooms(others[0], Math.ceil(PARKED / 50));
+    joinAll(s, others.slice(1).map((p, i) => [p, rooms[Math.floor((i + 1) / 50)]]));
+    const parked = await sinces(others), receiver = await sinces([bob]);
+    const list = listFile([`${alice.token} ${E(room)}`, ...receiver, ...parked]);
+    const results = [];
+    for (let i = 0; i < Math.min(RUNS, 3); i++) results.push(generator("wake", s.port, PARKED, quick ? 100 : 500, list));
+    row(`sent to seen in a parked /sync, ${PARKED} others parked: p50 / p99`, `${round(median(results.map(r => r.p50_ms)), 2)} / ${round(median(results.map(r => r.p99_ms)), 2)} ms`, "1.5 / 6 ms");
+    if (!EXTERNAL) await parkedMemory(s, listFile(parked));
+  });
+}
+
+async function parkedMemory(s, list) {
+  await nap(2000);
+  const before = rssKiB(s);
+  const p = spawn(GENERATOR, ["park", String(s.port), String(PARKED), list], { stdio: ["pipe", "pipe", "inherit"] });
+  await new Promise((resolve, reject) => { p.stdout.once("data", resolve); p.once("close", reject); });
+  await nap(2000);
+  const cpu0 = cpuMs(s), after = rssKiB(s);
+  await nap(5000);
+  row("memory per parked client (beside the socket buffers of the kernel)", `${round((after - before) / PARKED)} KB`, "< 12 KB");
+  row(`idle CPU with ${PARKED} parked clients`, `${round((cpuMs(s) - cpu0) / 50)} %`);
+  p.removeAllListeners("close");
+  p.stdin.end();
+  await new Promise(resolve => p.once("close", resolve));
+}
+
+async function herd() {
+  await withServer(async s => {
+    const people = await makeUsers(s, HERD + 1, "herd");
+    const room = await people[0].createRoom({ preset: "public_chat" });
+    joinAll(s, people.slice(1).map(p => [p, room]));
+    const list = listFile([`${people[0].token} ${E(room)}`, ...await sinces(people.slice(1))]);
+    const r = generator("herd", s.port, HERD, quick ? 5 : 20, list);
+    row(`one message that wakes ${HERD} parked clients: all answered`, `${round(r.p50_ms)} ms`, "< 100 ms");
+  });
+}
+
+async function initial() {
+  await withServer(async s => {
+    const people = await makeUsers(s, MEMBERS, "member");
+    const rooms = await makeRooms(people[0], ROOMS);
+    const t0 = performance.now();
+    const joins = rooms.flatMap(room => people.slice(1).map(p => [p, room]));
+    for (let i = joins.length - 1; i > 0; i--) { const k = (i * 7919 + 13) % (i + 1); [joins[i], joins[k]] = [joins[k], joins[i]]; } // spread over the rooms
+    joinAll(s, joins);
+    row(`joins/s while making ${joins.length} memberships (32 connections)`, round(joins.length / ((performance.now() - t0) / 1000), 0));
+    generator("batch", s.port, 32, listFile(rooms.flatMap((room, i) => Array.from({ length: 12 }, (_, k) => `${people[k].token} PUT /_matrix/client/v3/rooms/${E(room)}/send/m.room.message/i${i}.${k} {"msgtype":"m.text","body":"message ${k}"}`))));
+    const me = people[MEMBERS - 1];
+    const measure = (name, filter, aim) => {
+      const r = generator("get", s.port, quick ? 3 : 7, me.token, `/_matrix/client/v3/sync?set_presence=offline&filter=${E(JSON.stringify(filter))}`);
+      row(`initial /sync, ${ROOMS} rooms x ${MEMBERS} members, timeline 10, ${name}`, `${round(r.p50_ms, 0)} ms (${round(r.bytes / 1e6)} MB)`, aim);
+    };
+    measure("all members", { room: { timeline: { limit: 10 } } }, "< 1 s");
+    measure("lazy-loaded", { room: { timeline: { limit: 10 }, state: { lazy_load_members: true } } }, "< 150 ms");
+    if (EXTERNAL) return;
+    await s.restart();
+    const cold = generator("get", s.port, 1, me.token, `/_matrix/client/v3/sync?set_presence=offline&filter=${E('{"room":{"timeline":{"limit":10},"state":{"lazy_load_members":true}}}')}`);
+    row("… lazy-loaded, first one after a start", `${round(cold.p50_ms, 0)} ms`);
+    row("… memory of the server", `${round(rssKiB(s) / 1024)} MB`);
+  });
+}
+
+/** Instructions in user space by perf while `work` runs, or null where perf is not allowed. */
+async function instructions(s, work) {
+  const out = path.join(scratch, "perf");
+  const p = spawn("perf", ["stat", "-x,", "-e", "instructions:u", "-p", String(s.process.pid), "-o", out], { stdio: "ignore" });
+  const failed = new Promise(resolve => p.once("error", () => resolve(true)));
+  const ended = new Promise(resolve => p.once("close", resolve));
+  await nap(500);
+  const result = await work();
+  p.kill("SIGINT");
+  await Promise.race([ended, failed]);
+  let count = null;
+  try { count = Number(fs.readFileSync(out, "utf8").split("\n").find(l => l.includes("instructions"))?.split(",")[0]) || null; } catch { /* no perf */ }
+  return { result, count };
+}
+
+async function cpu() {
+  if (EXTERNAL) return;
+  await withServer(async s => {
+    const [alice] = await makeUsers(s, 1, "alice");
+    const room = await alice.createRoom();
+    const list = listFile([`${alice.token} ${E(room)}`]);
+    generator("send", s.port, 1, 1, list);
+    const before = cpuMs(s);
+    const { result, count } = await instructions(s, async () => generator("send", s.port, 1, SECONDS, list));
+    row("CPU per message, one sender", `${round((cpuMs(s) - before) * 1000 / result.n, 0)} µs${count ? `, ${round(count / result.n / 1000, 0)} k instructions (perf, user space)` : ""}`);
+    if (!count) await callgrind(s, list);
+  });
+}
+
+/** Instructions per message by callgrind: two runs of different length, so that starting up cancels out. */
+async function callgrind(s, list) {
+  try { execFileSync("valgrind", ["--version"], { stdio: "ignore" }); } catch { return; }
+  const counts = [];
+  for (const seconds of [2, 8]) {
+    await s.stop();
+    const out = path.join(scratch, `callgrind${seconds}`);
+    await s.start({ prefix: ["valgrind", "--tool=callgrind", `--callgrind-out-file=${out}`, "-q"] });
+    const r = generator("send", s.port, 1, seconds, list);
+    await s.stop();
+    counts.push([r.n, Number(/^(?:summary|totals): (\d+)/m.exec(fs.readFileSync(out, "utf8"))[1])]);
+  }
+  await s.start();
+  row("instructions per message (callgrind, user space)", `${round((counts[1][1] - counts[0][1]) / (counts[1][0] - counts[0][0]) / 1000, 0)} k`);
+}
+
+async function disk() {
+  if (EXTERNAL) return;
+  await withServer(async s => {
+    const n = quick ? 2000 : 20000;
+    const [alice, ...people] = await makeUsers(s, quick ? 30 : 300, "member");
+    const room = await alice.createRoom({ preset: "public_chat", power_level_content_override: { state_default: 0 } });
+    joinAll(s, people.map(p => [p, room]));
+    const size = async () => { await s.stop(); const b = diskBytes(s.dir); await s.start(); return b; }; // stopping folds the write-ahead log in
+    const at0 = await size();
+    generator("batch", s.port, 16, listFile(Array.from({ length: n }, (_, i) => `${alice.token} PUT /_matrix/client/v3/rooms/${E(room)}/send/m.room.message/d${i} {"msgtype":"m.text","body":"message ${i} of the load generator"}`)));
+    const at1 = await size();
+    row("bytes on disk per message", round((at1 - at0) / n, 0));
+    const m = n / 4;
+    generator("batch", s.port, 16, listFile(Array.from({ length: m }, (_, i) => `${alice.token} PUT /_matrix/client/v3/rooms/${E(room)}/state/org.example.state/${i % 500} {"n":${i}}`)));
+    row(`bytes on disk per state change (room of ${people.length + 1} members, 500 keys)`, round((await size() - at1) / m, 0));
+  });
+}
+
+// ---- the machine
+function fsyncMs(dir) {
+  const file = path.join(dir, "fsync"), fd = fs.openSync(file, "w"), t = [];
+  for (let i = 0; i < 200; i++) { fs.writeSync(fd, Buffer.alloc(4096)); const t0 = performance.now(); fs.fsyncSync(fd); t.push(performance.now() - t0); }
+  fs.closeSync(fd);
+  fs.rmSync(file);
+  return median(t);
+}
+function machine() {
+  const fsType = execFileSync("stat", ["-f", "-c", "%T", os.tmpdir()]).toString().trim();
+  const cpus = os.cpus();
+  return `${cpus.length} × ${cpus[0].model}, ${round(os.totalmem() / 2 ** 30, 0)} GB, Linux ${os.release()}, data on ${fsType} (4 KiB write + fsync: ${round(fsyncMs(scratch), 2)} ms), load before the run ${round(os.loadavg()[0], 2)}`;
+}
+
+const facts = machine();
+try {
+  for (const [name, measure] of Object.entries({ start, send, many, wake, herd, initial, cpu, disk })) {
+    if (!wants(name) || (EXTERNAL && name === "start")) continue;
+    try { await measure(); } catch (e) { row(`${name} FAILED`, String(e.message).split("\n")[0]); }
+  }
+} finally {
+  fs.rmSync(scratch, { recursive: true, force: true });
+}
+const version = EXTERNAL ? EXTERNAL : execFileSync(BIN, ["version"]).toString().trim();
+console.log(`${facts}\n${version}; medians of ${RUNS} runs${quick ? "; QUICK RUN, not for the record" : ""}; generator and server share the machine\n`);
+console.log("| what | measured | aim |\n|---|---|---|");
+for (const r of rows) console.log(`| ${r.what} | ${r.value} | ${r.aim} |`);
+if (options.json) fs.writeFileSync(options.json, JSON.stringify({ facts, version, rows }, null, 1));
+process.exit(0);
