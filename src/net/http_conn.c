@@ -12,6 +12,10 @@
  * see the reply. Past it the connection is cut. */
 #define DISCARD_MAX UINT64_C(67108864)
 
+/* A body must come at this average rate once the grace is over; libmicrohttpd's own time-out only asks for a byte
+ * now and then. */
+enum { BODY_GRACE_SECONDS = 30, BODY_BYTES_PER_SECOND = 1024 };
+
 /* --- connections --- */
 
 void http_conn_count_address(struct http_server *s, const struct address *a, int delta)
@@ -315,10 +319,19 @@ static bool store_body(struct exchange *ex, const char *p, size_t n)
     return true;
 }
 
+static bool is_too_slow(const struct exchange *ex)
+{
+    int64_t seconds = (clock_mono_us() - ex->started_us) / 1000000 - BODY_GRACE_SECONDS;
+    return seconds > 0 && ex->body_seen < (uint64_t)seconds * BODY_BYTES_PER_SECOND;
+}
+
 static enum MHD_Result take_body(struct exchange *ex, const char *p, size_t *n)
 {
     size_t got = *n;
     *n = 0;
+    if (is_too_slow(ex)) {
+        return MHD_NO;
+    }
     if (ex->body_seen + got > ex->body_max) {
         ex->body_seen += got;
         return refuse_too_large(ex, false);
@@ -351,7 +364,7 @@ static enum MHD_Result discard_body(struct exchange *ex, size_t *n)
     }
     ex->body_seen += *n;
     *n = 0;
-    return ex->body_seen > ex->body_max + DISCARD_MAX ? MHD_NO : MHD_YES;
+    return is_too_slow(ex) || ex->body_seen > ex->body_max + DISCARD_MAX ? MHD_NO : MHD_YES;
 }
 
 /* --- the first call for a request: its headers are there --- */

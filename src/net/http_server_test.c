@@ -6,8 +6,8 @@
 #include <zlib.h>
 
 #include "base/clock.h"
-#include "net/http_test_client.h"
 #include "net/metrics.h"
+#include "tests/support/http_client.h"
 #include "wire/jfield.h"
 
 /* --- a small application --- */
@@ -133,6 +133,13 @@ static int wait_a_bit(struct request *rq, struct err *err)
     return rc;
 }
 
+static int smuggle(struct request *rq, struct err *err)
+{
+    (void)err;
+    reply_header(rq, "X-Thing", STR("a\r\nX-Evil: b"));
+    return reply_bytes(rq, 200, "text/plain\r\nX-Evil: b", STR("x"));
+}
+
 static int redirect(struct request *rq, struct err *err)
 {
     (void)err;
@@ -158,6 +165,7 @@ static const struct route table[] = {
     {HTTP_GET, "/t/silent", forget_to_reply},
     {HTTP_GET, "/t/slow_down", wait_a_bit},
     {HTTP_GET, "/t/redirect", redirect},
+    {HTTP_GET, "/t/smuggle", smuggle},
     {0},
 };
 
@@ -317,6 +325,16 @@ static void files_and_headers_are_sent(void **state)
     a = client_ask(&client, "GET", "/t/redirect", "");
     assert_str(answer_header(&a, "Location"), "https://example.org/x");
     assert_answer(a, 302, "");
+}
+
+static void values_cannot_smuggle_in_headers(void **state)
+{
+    (void)state;
+    struct answer a = client_ask(&client, "GET", "/t/smuggle", "");
+    assert_null(answer_header(&a, "X-Evil").p);
+    assert_null(answer_header(&a, "X-Thing").p);
+    assert_str(answer_header(&a, "Content-Type"), "application/octet-stream");
+    assert_answer(a, 200, "x");
 }
 
 static void errors_say_what_a_client_may_know(void **state)
@@ -612,6 +630,21 @@ static void a_client_that_leaves_early_does_no_harm(void **state)
     assert_answer(a, 200, "nobody");
 }
 
+static void a_body_that_trickles_is_cut_off(void **state)
+{
+    (void)state;
+    clock_test_freeze(1700000000000);
+    client_send(&client, STR("POST /t/raw HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n"
+                             "Expect: 100-continue\r\n\r\n"));
+    struct answer a = client_receive(&client, false); /* it has begun */
+    assert_int_equal(a.status, 100);
+    answer_release(&a);
+    clock_test_advance(40000);
+    client_send(&client, STR("x"));
+    assert_false(client_read_more(&client));
+    clock_test_thaw();
+}
+
 static void connections_per_address_are_limited(void **state)
 {
     (void)state;
@@ -694,6 +727,7 @@ int main(void)
         SERVED(every_answer_allows_other_origins),
         SERVED(head_is_get_without_the_body),
         SERVED(files_and_headers_are_sent),
+        SERVED(values_cannot_smuggle_in_headers),
         SERVED(errors_say_what_a_client_may_know),
         SERVED(large_replies_are_compressed_for_those_who_accept_it),
         SERVED(tokens_come_from_the_header_and_roles_are_checked),
@@ -708,6 +742,7 @@ int main(void)
         SERVED(an_upload_is_refused_before_its_body_is_asked_for),
         SERVED(broken_and_oversized_headers_are_refused),
         SERVED(a_client_that_leaves_early_does_no_harm),
+        SERVED(a_body_that_trickles_is_cut_off),
         SERVED(connections_per_address_are_limited),
         SERVED(what_happened_is_in_the_metrics),
         SERVED(a_bad_listener_is_an_error),

@@ -8,9 +8,9 @@
 
 #include "base/clock.h"
 #include "net/http_server.h"
-#include "net/http_test_client.h"
 #include "net/metrics.h"
 #include "net/tls_cert.h"
+#include "tests/support/http_client.h"
 #include "wire/json.h"
 
 static sem_t parked;

@@ -4,7 +4,7 @@
  * each, walks all of them at every resume of any connection, and does not notice that a client has gone. So
  * a parked request leaves it: the socket is duplicated, libmicrohttpd closes its own copy without a word
  * (that is what MHD_USE_TURBO is for: otherwise it would shut the connection down), and ours waits in an
- * epoll set that reports nothing but hang-ups. When the request was answered (by a plain write, for the reply
+ * epoll set that reports nothing but hang-ups (a client that closes only its sending side has gone, too). When the request was answered (by a plain write, for the reply
  * is at hand as a whole) the socket goes back by MHD_add_connection and serves the client's next request.
  *
  * On a TLS listener that is not possible, because the session lives in libmicrohttpd: there a parked request

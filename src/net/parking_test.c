@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "net/http_server.h"
-#include "net/http_test_client.h"
 #include "net/metrics.h"
+#include "tests/support/http_client.h"
 #include "wire/json.h"
 
 /* What a parked handler keeps. */

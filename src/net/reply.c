@@ -35,6 +35,23 @@ void reply_discard(struct exchange *ex)
     *r = (struct reply){.fd = -1};
 }
 
+/* What must not come into a head: it could end the header and begin another. */
+static bool has_control(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *checked_type(const char *content_type)
+{
+    bool bad = content_type && has_control(str_c(content_type));
+    return bad ? "application/octet-stream" : content_type;
+}
+
 /* Starts a reply in place of any earlier one; headers that were added stay. */
 static struct reply *begin(struct request *rq, enum reply_kind kind, int status)
 {
@@ -72,7 +89,7 @@ int reply_empty_object(struct request *rq)
 int reply_bytes(struct request *rq, int status, const char *content_type, struct str bytes)
 {
     struct reply *r = begin(rq, REPLY_BORROWED, status);
-    r->content_type = content_type;
+    r->content_type = checked_type(content_type);
     r->p = (char *)bytes.p;
     r->n = bytes.n;
     return 0;
@@ -82,7 +99,7 @@ int reply_file(struct request *rq, int status, int fd, uint64_t offset, uint64_t
                const char *content_type)
 {
     struct reply *r = begin(rq, REPLY_FILE, status);
-    r->content_type = content_type;
+    r->content_type = checked_type(content_type);
     r->fd = fd;
     r->offset = offset;
     r->size = size;
@@ -97,8 +114,10 @@ int reply_redirect(struct request *rq, int status, struct str location)
 
 void reply_header(struct request *rq, const char *name, struct str value)
 {
-    bug_on(str_chr(value, '\r') >= 0 || str_chr(value, '\n') >= 0);
     struct reply *r = &exchange_of(rq)->reply;
+    if (has_control(value)) {
+        return;
+    }
     struct reply_header *h = arena_new(rq->arena, struct reply_header);
     h->name = arena_cstr(rq->arena, str_c(name));
     h->value = arena_cstr(rq->arena, value);

@@ -57,7 +57,7 @@ struct identity {
     struct str device_id; /* empty: the token has no device (some appservices) */
     uint64_t device_nid;
     uint64_t token_nid;
-    bool is_guest, is_admin;
+    bool is_guest, is_admin, is_suspended;
     bool rate_exempt;       /* no limits by user */
     const void *appservice; /* NULL: not an appservice; else lives as long as the server object */
     struct str server_name; /* ROUTE_SERVER: the other homeserver */
@@ -118,13 +118,14 @@ int reply_json(struct request *rq, int status, const json_t *value);
 /* JSON text; takes the bytes of b, which is empty afterwards. A buffer that overflowed is a bug. */
 int reply_buf(struct request *rq, int status, struct buf *b);
 int reply_empty_object(struct request *rq); /* 200 {} */
-/* bytes: borrowed until the request ends (arena or static). content_type: literal or arena. */
+/* bytes: borrowed until the request ends (arena or static). content_type: literal or arena; NULL for none. */
 int reply_bytes(struct request *rq, int status, const char *content_type, struct str bytes);
 /* size bytes of a file from offset, by sendfile; takes fd. */
 int reply_file(struct request *rq, int status, int fd, uint64_t offset, uint64_t size,
                const char *content_type);
 int reply_redirect(struct request *rq, int status, struct str location); /* 302, 303, 307 */
-/* Adds a header to the reply, before or after reply_*(); copied. CR and LF in the value are a bug. */
+/* Adds a header to the reply, before or after reply_*(); copied. A value with control characters is left out: it
+ * could smuggle in further headers. */
 void reply_header(struct request *rq, const char *name, struct str value);
 
 /* See above. deadline: clock_mono_ms value; INT64_MAX for none. */

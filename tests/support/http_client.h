@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A plain-socket HTTP client for the tests of the server: what is sent and what comes back are bytes one can see. */
-#ifndef INGOT_NET_HTTP_TEST_CLIENT_H
-#define INGOT_NET_HTTP_TEST_CLIENT_H
+#ifndef INGOT_TESTS_SUPPORT_HTTP_CLIENT_H
+#define INGOT_TESTS_SUPPORT_HTTP_CLIENT_H
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
