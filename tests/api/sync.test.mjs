@@ -523,8 +523,6 @@ test("relations are bundled: edits, threads; references and redactions", async (
   check(find(timeline(await alice.sync(), room).filter(e => e.event_id === root), "m.room.message"));
   check((await alice.messages(room)).chunk.find(e => e.event_id === root));
   check((await alice.get(`/rooms/${E(room)}/context/${E(root)}`)).event);
-  const all = await alice.get(`/_matrix/client/v1/rooms/${E(room)}/relations/${E(root)}/m.thread`);
-  assert.deepEqual(bodies(all.chunk), ["t2", "t1"]);
   await bob.redact(room, reply);
   assert.equal((await alice.getEvent(room, root)).unsigned["m.relations"]["m.thread"].count, 1);
 });
