@@ -6,6 +6,7 @@
 
 #include "net/router.h"
 
+extern const struct route send_routes[];
 extern const struct route sync_routes[];
 
 /* Adds all of them. */

@@ -8,14 +8,13 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "store/presence.h"
 
 struct server;
 struct presence;
 
-enum presence_status { PRESENCE_OFFLINE, PRESENCE_UNAVAILABLE, PRESENCE_ONLINE };
-
 struct presence_info {
-    enum presence_status status;
+    enum presence_state state;
     struct str status_msg; /* .p == NULL: none; in the arena of the asker */
     int64_t last_active_ms; /* wall clock; 0: never */
     bool currently_active;
@@ -27,17 +26,17 @@ void presence_free(struct presence *p);
 
 bool presence_is_on(const struct server *s);
 /* By PUT /presence: status_msg .p == NULL clears it. */
-MUST_USE int presence_set(struct server *s, uint64_t user_nid, enum presence_status status, struct str status_msg,
+MUST_USE int presence_set(struct server *s, uint64_t user_nid, enum presence_state state, struct str status_msg,
                           struct err *err);
 /* A /sync with this set_presence has begun (parked ones count as long as they are parked) or ended. */
-void presence_sync_begin(struct server *s, uint64_t user_nid, enum presence_status status);
+void presence_sync_begin(struct server *s, uint64_t user_nid, enum presence_state state);
 void presence_sync_end(struct server *s, uint64_t user_nid);
-void presence_get(struct server *s, struct arena *a, uint64_t user_nid, struct presence_info *out);
+void presence_of(struct server *s, struct arena *a, uint64_t user_nid, struct presence_info *out);
 /* Users whose presence changed with since < serial <= upto; in the arena. */
 size_t presence_changed(struct server *s, struct arena *a, int64_t since, int64_t upto, const uint64_t **out);
 /* Makes the idle unavailable and the gone offline; run every few seconds by the background task. */
 void presence_expire(struct server *s);
 
-extern const struct str presence_status_names[]; /* by enum presence_status */
+extern const struct str presence_state_names[]; /* by enum presence_state */
 
 #endif

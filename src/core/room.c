@@ -169,6 +169,55 @@ size_t room_members_list(struct arena *a, struct room *room, unsigned membership
     return n;
 }
 
+struct hero {
+    uint64_t user;
+    int64_t position;
+};
+
+/* Keeps the ROOM_HEROES with the lowest positions, in order. */
+static void offer_hero(struct hero *best, size_t *n, struct hero h)
+{
+    size_t at = *n;
+    while (at > 0 && best[at - 1].position > h.position) {
+        at--;
+    }
+    if (at == ROOM_HEROES) {
+        return;
+    }
+    *n = MIN(*n + 1, (size_t)ROOM_HEROES);
+    memmove(&best[at + 1], &best[at], (*n - 1 - at) * sizeof(*best));
+    best[at] = h;
+}
+
+static size_t pick_heroes(struct room *room, uint64_t self, unsigned memberships, struct hero *best)
+{
+    size_t n = 0, pos = 0;
+    uint64_t user;
+    union map_val v;
+    while (imap_next(&room->members, &pos, &user, &v)) {
+        const struct room_member *m = v.ptr;
+        if (user != self && memberships & 1u << m->membership) {
+            offer_hero(best, &n, (struct hero){.user = user, .position = m->position});
+        }
+    }
+    return n;
+}
+
+size_t room_heroes(struct room *room, uint64_t self, uint64_t out[ROOM_HEROES])
+{
+    struct hero best[ROOM_HEROES];
+    lock_take(&room->leaf);
+    size_t n = pick_heroes(room, self, 1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE, best);
+    if (n == 0) {
+        n = pick_heroes(room, self, 1u << MEMBERSHIP_LEAVE | 1u << MEMBERSHIP_BAN, best);
+    }
+    lock_release(&room->leaf);
+    for (size_t i = 0; i < n; i++) {
+        out[i] = best[i].user;
+    }
+    return n;
+}
+
 size_t room_local_users(struct arena *a, struct room *room, const uint64_t **out)
 {
     size_t n = 0, pos = 0;

@@ -101,6 +101,10 @@ void room_mark_forgotten(struct room *room, uint64_t user_nid);
 /* The nids of all users with one of these memberships (bits 1 << enum membership); in the arena. */
 size_t room_members_list(struct arena *a, struct room *room, unsigned membership_bits,
                          const uint64_t **out);
+/* Up to five members (joined or invited; if there are none, who was) apart from `self`, the longest there first:
+ * whom a room without a name is called after ("m.heroes"). Returns how many. */
+enum { ROOM_HEROES = 5 };
+size_t room_heroes(struct room *room, uint64_t self, uint64_t out[ROOM_HEROES]);
 /* Local users who are joined. */
 size_t room_local_users(struct arena *a, struct room *room, const uint64_t **out);
 

@@ -7,6 +7,7 @@
 #include "core/cache.h"
 #include "core/changes.h"
 #include "core/entry.h"
+#include "core/lazy_members.h"
 #include "core/live_user.h"
 #include "core/nodes.h"
 #include "core/room.h"
@@ -25,7 +26,6 @@ static int open_store(struct server *s, struct err *err)
         .db = {.engine = s->config->database.engine,
                .path = arena_cstr(&a, ARENA_CONCAT(&a, s->config->data_dir, STR("/ingot.db"))),
                .url = arena_cstr(&a, s->config->database.url)},
-        .exclusive = true,
     };
     int rc = store_open(&config, &s->store, err);
     arena_release(&a);
@@ -58,6 +58,7 @@ static void make_caches(struct server *s)
     s->rooms = rooms_new(s);
     s->changes = changes_new(s);
     s->users = live_users_new(s);
+    s->lazy = lazy_members_new();
 }
 
 int server_new(const struct config *config, struct server **out, struct err *err)
@@ -84,6 +85,7 @@ void server_free(struct server *s)
     if (!s) {
         return;
     }
+    lazy_members_free(s->lazy);
     live_users_free(s->users);
     changes_free(s->changes);
     rooms_free(s->rooms);

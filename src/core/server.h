@@ -26,6 +26,7 @@ struct server {
     struct typing *typing;
     struct presence *presence;
     struct unread *unread;
+    struct lazy_members *lazy;
     struct tasks *tasks;
     struct media_store *media;
     int64_t started_ms;

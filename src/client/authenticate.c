@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/authenticate.h"
+
+#include "base/clock.h"
+#include "core/server.h"
+#include "crypto/token.h"
+#include "store/devices.h"
+#include "store/tokens.h"
+
+static int unknown_token(struct err *err, bool soft_logout)
+{
+    int rc = err_set(err, E_FORBIDDEN, 401, "M_UNKNOWN_TOKEN",
+                     soft_logout ? "The access token has expired" : "Unknown access token");
+    if (err && soft_logout) {
+        memcpy(err->extra, "\"soft_logout\":true", sizeof("\"soft_logout\":true"));
+    }
+    return rc;
+}
+
+/* A locked account can do nothing but log out; its tokens stay ("Account locking"). */
+static int locked(struct err *err)
+{
+    int rc = err_set(err, E_FORBIDDEN, 401, "M_USER_LOCKED", "This account has been locked");
+    if (err) {
+        memcpy(err->extra, "\"soft_logout\":true", sizeof("\"soft_logout\":true"));
+    }
+    return rc;
+}
+
+static bool is_logout(const struct route *route)
+{
+    return str_starts(str_c(route->template), STR("/_matrix/client/v3/logout"));
+}
+
+struct first_use {
+    struct str hash;
+    uint64_t user_nid;
+};
+
+static int mark_used(struct txn *t, void *arg)
+{
+    struct first_use *use = arg;
+    return tokens_mark_used(t, use->hash, use->user_nid, txn_err(t));
+}
+
+static int check_owner(struct request *rq, const struct route *route, struct str hash,
+                       const struct token_owner *owner, struct err *err)
+{
+    struct server *s = server_of(rq);
+    if (owner->expires_ts && owner->expires_ts <= clock_wall_ms()) {
+        return unknown_token(err, true);
+    }
+    if (owner->is_locked && !is_logout(route)) {
+        return locked(err);
+    }
+    if (!owner->is_used) {
+        struct first_use use = {.hash = hash, .user_nid = owner->user_nid};
+        return store_write(s->store, "token-first-use", mark_used, &use, err);
+    }
+    return 0;
+}
+
+int authenticate(struct request *rq, const struct route *route, struct str token, struct err *err)
+{
+    struct server *s = server_of(rq);
+    unsigned char hash[SHA256_LEN];
+    struct token_owner owner;
+    if (!token_is_plausible(token)) {
+        return unknown_token(err, false);
+    }
+    token_hash(token, hash);
+    struct str key = str_n((char *)hash, sizeof(hash));
+    int rc = tokens_find(s->store, store_reader(s->store), key, rq->arena, &owner, err);
+    if (rc == E_NOT_FOUND) {
+        return unknown_token(err, false);
+    }
+    if (rc == 0) {
+        rc = check_owner(rq, route, key, &owner, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    rq->who = (struct identity){.user_id = owner.user_id,
+                                .user_nid = owner.user_nid,
+                                .device_id = owner.device_id,
+                                .device_nid = owner.device_nid,
+                                .is_guest = owner.is_guest,
+                                .is_admin = owner.is_admin,
+                                .is_suspended = owner.is_suspended};
+    if (owner.device_nid) {
+        devices_note_seen(s->store, owner.device_nid, clock_wall_ms(), rq->remote);
+    }
+    return 0;
+}
+
+int authenticate_not_suspended(const struct request *rq, struct err *err)
+{
+    if (rq->who.is_suspended) {
+        return err_set(err, E_FORBIDDEN, 403, "M_USER_SUSPENDED",
+                       "This account has been suspended: it may read and leave, but not do this");
+    }
+    return 0;
+}

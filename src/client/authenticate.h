@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who asks: the access token's owner, and what accounts in a special state may not do. */
+#ifndef INGOT_CLIENT_AUTHENTICATE_H
+#define INGOT_CLIENT_AUTHENTICATE_H
+
+#include "net/http_server.h"
+
+/* The server's authenticate hook: 401 M_UNKNOWN_TOKEN (soft_logout when it may be refreshed), 401 M_USER_LOCKED. */
+int authenticate(struct request *rq, const struct route *route, struct str token, struct err *err);
+/* 403 M_USER_SUSPENDED if the account of the caller is suspended: called by what suspension forbids. */
+MUST_USE int authenticate_not_suspended(const struct request *rq, struct err *err);
+
+#endif

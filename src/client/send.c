@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sending events to a room: PUT send, state, redact. */
+#include "client/authenticate.h"
+#include "client/handler.h"
+#include "client/routes.h"
+#include "core/batch.h"
+#include "matrix/ids.h"
+#include "store/rooms.h"
+#include "wire/canonical.h"
+#include "wire/jfield.h"
+
+static int reply_event_id(struct request *rq, struct str event_id)
+{
+    json_t *out = json_object();
+    json_put_str(out, "event_id", event_id);
+    return reply_json(rq, 200, out);
+}
+
+/* Appservices may say when something happened (`ts`, "Timestamp massaging"). */
+static int read_timestamp(struct request *rq, int64_t *out, struct err *err)
+{
+    *out = 0;
+    return rq->who.appservice ? request_query_int(rq, "ts", 0, INT64_MAX, 0, out, err) : 0;
+}
+
+static int send_and_reply(struct request *rq, struct room *room, struct new_event *ev, struct err *err)
+{
+    struct str event_id;
+    ev->sender = rq->who.user_id;
+    ev->sender_nid = rq->who.user_nid;
+    ev->device_nid = rq->who.device_nid;
+    int rc = read_timestamp(rq, &ev->origin_server_ts, err);
+    if (rc == 0) {
+        rc = room_send(server_of(rq), rq->arena, room, ev, &event_id, err);
+    }
+    return rc == 0 ? reply_event_id(rq, event_id) : rc;
+}
+
+/* The key `redacts` of a redaction sent like any event ("PUT send", MSC4169): its content names the target. */
+static int take_redacts(struct request *rq, struct new_event *ev, struct err *err)
+{
+    if (!str_eq(ev->type, STR("m.room.redaction"))) {
+        return 0;
+    }
+    if (!json_get_str(rq->json, "redacts", &ev->redacts)) {
+        return err_missing_param(err, "A redaction must say in \"redacts\" which event it redacts");
+    }
+    return 0;
+}
+
+static int put_send(struct request *rq, struct err *err)
+{
+    struct new_event ev = {.type = rq->params[1], .txn_id = rq->params[2]};
+    struct room *room;
+    int rc = authenticate_not_suspended(rq, err);
+    if (rc == 0) {
+        rc = handler_room(rq, 0, &room, err);
+    }
+    if (rc == 0) {
+        rc = handler_content(rq, &ev.content, err);
+    }
+    if (rc == 0) {
+        rc = take_redacts(rq, &ev, err);
+    }
+    return rc == 0 ? send_and_reply(rq, room, &ev, err) : rc;
+}
+
+/* ---- state ---- */
+
+/* Every alias that m.room.canonical_alias newly names must exist and lead to this room (M_BAD_ALIAS). */
+static int check_alias(struct request *rq, struct room *room, const json_t *value, struct err *err)
+{
+    struct alias_row row;
+    struct matrix_id id;
+    struct str alias = json_str(value);
+    if (!room_alias_parse(alias, &id)) {
+        return err_invalid_param(err, "An alias in m.room.canonical_alias is not well-formed");
+    }
+    int rc = room_aliases_find(store_reader(server_of(rq)->store), rq->arena, alias, &row, err);
+    if (rc == E_NOT_FOUND || (rc == 0 && row.room_nid != room->nid)) {
+        return err_set(err, E_INVALID, 400, "M_BAD_ALIAS", "The alias %.*s does not lead to this room",
+                       STR_ARG(alias));
+    }
+    return rc;
+}
+
+static bool array_has(const json_t *array, struct str text)
+{
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        if (str_eq(json_str(json_array_get(array, i)), text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int old_aliases(struct request *rq, struct room *room, const json_t **out, struct err *err)
+{
+    struct entry *e;
+    json_t *content = NULL;
+    int rc = room_state_event(server_of(rq), rq->arena, room, NID_CANONICAL_ALIAS, NID_EMPTY, &e, err);
+    if (rc == 0 && e) {
+        rc = json_parse(rq->arena, e->ev->content, JPARSE_REALS, &content, err);
+    }
+    *out = content;
+    return rc;
+}
+
+static int check_canonical_alias(struct request *rq, struct room *room, struct err *err)
+{
+    const json_t *old, *alias = json_get(rq->json, "alias"), *alts = json_get(rq->json, "alt_aliases");
+    int rc = old_aliases(rq, room, &old, err);
+    if (rc == 0 && alias && !json_is_null(alias) &&
+        !str_eq(json_str(json_get(old, "alias")), json_str(alias))) {
+        rc = check_alias(rq, room, alias, err);
+    }
+    for (size_t i = 0; rc == 0 && i < json_array_size(alts); i++) {
+        const json_t *one = json_array_get(alts, i);
+        if (!array_has(json_get(old, "alt_aliases"), json_str(one))) {
+            rc = check_alias(rq, room, one, err);
+        }
+    }
+    return rc;
+}
+
+static int state_check(struct request *rq, struct room *room, const struct new_event *ev, struct err *err)
+{
+    if (str_eq(ev->type, STR("m.room.canonical_alias")) && ev->state_key.n == 0) {
+        return check_canonical_alias(rq, room, err);
+    }
+    return 0;
+}
+
+static int put_state(struct request *rq, struct err *err)
+{
+    struct new_event ev = {.type = rq->params[1], .state_key = rq->params[2], .is_state = true};
+    struct room *room;
+    ev.state_key = ev.state_key.p ? ev.state_key : STR("");
+    int rc = authenticate_not_suspended(rq, err);
+    if (rc == 0) {
+        rc = handler_room(rq, 0, &room, err);
+    }
+    if (rc == 0) {
+        rc = handler_content(rq, &ev.content, err);
+    }
+    if (rc == 0) {
+        rc = state_check(rq, room, &ev, err);
+    }
+    return rc == 0 ? send_and_reply(rq, room, &ev, err) : rc;
+}
+
+/* ---- redact ---- */
+
+struct redact_body {
+    struct str reason;
+};
+static const struct jfield redact_fields[] = {
+    FIELD(struct redact_body, reason, .flags = OPT),
+    {0},
+};
+
+static int put_redact(struct request *rq, struct err *err)
+{
+    const struct redact_body *in = rq->in;
+    struct new_event ev = {
+        .type = STR("m.room.redaction"), .redacts = rq->params[1], .txn_id = rq->params[2]};
+    struct room *room;
+    struct entry *target;
+    int rc = handler_room(rq, 0, &room, err);
+    if (rc == 0) {
+        rc = entry_hold_id(server_of(rq), rq->arena, ev.redacts, &target, err);
+    }
+    /* A suspended user may still take back what he said himself. */
+    if (rc == 0 && target->ev->ids.sender != rq->who.user_nid) {
+        rc = authenticate_not_suspended(rq, err);
+    }
+    if (rc == 0) {
+        json_t *content = json_object();
+        if (in->reason.p) {
+            json_put_str(content, "reason", in->reason);
+        }
+        rc = canonical_encode(rq->arena, content, 0, &ev.content, err);
+    }
+    return rc == 0 ? send_and_reply(rq, room, &ev, err) : rc;
+}
+
+const struct route send_routes[] = {
+    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}", put_send, .auth = ROUTE_GUEST_OK,
+     .body = ROUTE_BODY_JSON, .rate = RATE_MESSAGE},
+    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", put_state, .auth = ROUTE_GUEST_OK,
+     .body = ROUTE_BODY_JSON, .rate = RATE_MESSAGE},
+    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}", put_state, .auth = ROUTE_GUEST_OK,
+     .body = ROUTE_BODY_JSON, .rate = RATE_MESSAGE},
+    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/redact/{eventId}/{txnId}", put_redact, .auth = ROUTE_USER,
+     BODY(struct redact_body, redact_fields), .rate = RATE_MESSAGE},
+    {0},
+};

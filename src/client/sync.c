@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GET /sync: reads the parameters, asks core/sync.h for the answer, and parks while there is none. */
+#include "core/sync.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "client/handler.h"
+#include "client/routes.h"
+#include "core/changes.h"
+#include "core/presence.h"
+#include "store/filters.h"
+
+enum {
+    TIMEOUT_MAX_MS = 10 * 60 * 1000,
+    RESPONSE_MAX = 1 << 30, /* an initial sync of very many rooms; the writer grows as needed */
+};
+
+/* What is kept of a request while it waits: everything else is made anew from it. */
+struct parked_sync {
+    struct waiter waiter;
+    struct sync_token since;
+    int64_t deadline_mono;
+    enum presence_state presence;
+    bool is_initial, full_state, use_state_after;
+    struct str filter; /* JSON text of the filter, empty: none; behind this struct */
+};
+
+/* ---- parameters ---- */
+
+/* The filter parameter: a JSON object, or the id of a stored one. *out is its JSON text. */
+static int read_filter(struct request *rq, struct str *out, struct err *err)
+{
+    struct str text = request_query(rq, "filter");
+    int64_t id;
+    *out = STR_NONE;
+    if (text.n == 0) {
+        return 0;
+    }
+    if (text.p[0] == '{') {
+        *out = text;
+        return 0;
+    }
+    if (!str_to_i64(text, &id)) {
+        return err_invalid_param(err, "filter must be a JSON object or the id of a filter");
+    }
+    int rc = filters_get(store_reader(server_of(rq)->store), rq->arena, rq->who.user_nid, id, out, err);
+    return rc == E_NOT_FOUND ? err_invalid_param(err, "There is no filter %.*s", STR_ARG(text)) : rc;
+}
+
+static int parse_filter(struct arena *a, struct str text, struct filter *out, struct err *err)
+{
+    json_t *json;
+    filter_defaults(out);
+    if (text.n == 0) {
+        return 0;
+    }
+    int rc = json_parse(a, text, JPARSE_REALS, &json, err);
+    return rc != 0 ? rc : filter_parse(a, json, out, err);
+}
+
+static int read_parameters(struct request *rq, struct parked_sync *p, int64_t *out_timeout, struct err *err)
+{
+    static const char *const states[] = {"offline", "unavailable", "online", NULL};
+    int presence = PRESENCE_ONLINE;
+    struct str since = request_query(rq, "since");
+    p->is_initial = since.n == 0;
+    int rc = p->is_initial ? 0 : sync_token_parse(since, &p->since, err);
+    if (rc == 0) {
+        rc = request_query_int(rq, "timeout", 0, INT64_MAX, 0, out_timeout, err);
+    }
+    if (rc == 0) {
+        rc = request_query_bool(rq, "full_state", false, &p->full_state, err);
+    }
+    if (rc == 0) {
+        rc = request_query_bool(rq, "use_state_after", false, &p->use_state_after, err);
+    }
+    if (rc == 0) {
+        rc = request_query_enum(rq, "set_presence", states, PRESENCE_ONLINE, &presence, err);
+    }
+    p->presence = (enum presence_state)presence;
+    return rc == 0 ? read_filter(rq, &p->filter, err) : rc;
+}
+
+/* ---- answering ---- */
+
+static int try_answer(struct request *rq, const struct parked_sync *p, struct buf *out, bool *out_found,
+                      struct err *err)
+{
+    struct sync s = {.server = server_of(rq),
+                     .arena = rq->arena,
+                     .user_id = rq->who.user_id,
+                     .device_id = rq->who.device_id,
+                     .user_nid = rq->who.user_nid,
+                     .device_nid = rq->who.device_nid,
+                     .is_initial = p->is_initial,
+                     .since = p->since,
+                     .full_state = p->full_state,
+                     .use_state_after = p->use_state_after};
+    int rc = parse_filter(rq->arena, p->filter, &s.filter, err);
+    return rc != 0 ? rc : sync_write(&s, out, out_found, err);
+}
+
+/* Answers if there is something or the time is up; else *out_waits. */
+static int answer_or_wait(struct request *rq, const struct parked_sync *p, bool *out_waits, struct err *err)
+{
+    struct buf out = BUF_INIT(RESPONSE_MAX);
+    bool found = false;
+    *out_waits = false;
+    int rc = try_answer(rq, p, &out, &found, err);
+    bool time_is_up = clock_mono_ms() >= p->deadline_mono || rq->woken_by == WOKEN_SHUTDOWN;
+    if (rc == 0 && (found || p->full_state || time_is_up)) {
+        rc = reply_buf(rq, 200, &out);
+    } else if (rc == 0) {
+        *out_waits = true;
+    }
+    buf_release(&out);
+    return rc;
+}
+
+static void finish(struct request *rq, struct parked_sync *p)
+{
+    waiter_remove(server_of(rq), &p->waiter);
+    presence_sync_end(server_of(rq), rq->who.user_nid);
+    rq->parked = NULL;
+    free(p);
+}
+
+static int resume(struct request *rq, struct err *err)
+{
+    struct parked_sync *p = rq->parked;
+    bool waits = false;
+    int rc = rq->woken_by == WOKEN_GONE ? reply_empty_object(rq) : answer_or_wait(rq, p, &waits, err);
+    if (waits) {
+        request_park(rq, p->deadline_mono, resume);
+        return REQUEST_PARKED;
+    }
+    finish(rq, p);
+    return rc;
+}
+
+static struct parked_sync *keep(const struct parked_sync *p)
+{
+    struct parked_sync *kept = xmalloc(sizeof(*kept) + p->filter.n);
+    *kept = *p;
+    if (p->filter.n) {
+        kept->filter.p = memcpy(kept + 1, p->filter.p, p->filter.n);
+    }
+    return kept;
+}
+
+static int get_sync(struct request *rq, struct err *err)
+{
+    struct parked_sync first = {.is_initial = false};
+    int64_t timeout = 0;
+    bool waits;
+    int rc = read_parameters(rq, &first, &timeout, err);
+    if (rc != 0) {
+        return rc;
+    }
+    first.deadline_mono = clock_mono_ms() + MIN(timeout, TIMEOUT_MAX_MS);
+    presence_sync_begin(server_of(rq), rq->who.user_nid, first.presence);
+    rc = answer_or_wait(rq, &first, &waits, err);
+    if (!waits) {
+        presence_sync_end(server_of(rq), rq->who.user_nid);
+        return rc;
+    }
+    /* Registered first, then looked at once more: what is committed in between is seen by one or the other. */
+    struct parked_sync *p = keep(&first);
+    waiter_add(server_of(rq), &p->waiter, rq, rq->who.user_nid, rq->who.device_nid);
+    rq->parked = p;
+    return resume(rq, err);
+}
+
+const struct route sync_routes[] = {
+    {HTTP_GET, "/_matrix/client/v3/sync", get_sync, .auth = ROUTE_GUEST_OK, .rate = RATE_NONE},
+    {0},
+};

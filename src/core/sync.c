@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/sync.h"
+
+#include "core/changes.h"
+#include "core/server.h"
+#include "core/sync_internal.h"
+
+/* ---- what has changed ---- */
+
+static void mark(struct sync *s, uint64_t room, unsigned bit)
+{
+    if (room) {
+        imap_at(&s->changed, room, NULL)->u |= bit;
+    } else {
+        s->user_changed |= bit;
+    }
+}
+
+static void note_change(void *arg, const struct change *c)
+{
+    struct sync *s = arg;
+    bool mine = c->user == s->user_nid;
+    switch (c->kind) {
+    case CHANGE_EVENT:
+        mark(s, c->room, SYNC_EVENTS);
+        if (c->user) {
+            s->user_changed |= SYNC_DEVICES; /* a membership: whom he shares a room with may have changed */
+        }
+        break;
+    case CHANGE_RECEIPT:
+        if (mine || !c->only_user) {
+            mark(s, c->room, SYNC_RECEIPTS);
+        }
+        break;
+    case CHANGE_ACCOUNT_DATA:
+        if (mine) {
+            mark(s, c->room, SYNC_ACCOUNT_DATA);
+        }
+        break;
+    case CHANGE_TO_DEVICE:
+        s->user_changed |= mine && c->device == s->device_nid ? SYNC_TO_DEVICE : 0;
+        break;
+    case CHANGE_DEVICES:
+        s->user_changed |= SYNC_DEVICES;
+        break;
+    case CHANGE_KEY_COUNTS:
+        s->user_changed |= mine && c->device == s->device_nid ? SYNC_KEY_COUNTS : 0;
+        break;
+    case CHANGE_TYPING:
+        mark(s, c->room, SYNC_TYPING);
+        break;
+    case CHANGE_PRESENCE:
+        s->user_changed |= SYNC_PRESENCE;
+        break;
+    }
+}
+
+static void release_changed(void *arg)
+{
+    imap_release(arg);
+}
+
+static void find_changes(struct sync *s)
+{
+    struct server *srv = s->server;
+    arena_defer(s->arena, release_changed, &s->changed);
+    if (s->is_initial) {
+        return;
+    }
+    s->log_reaches = changes_each(srv, s->since.position, s->upto.position, note_change, s) &&
+                     changes_each_volatile(srv, s->since.serial, s->upto.serial, note_change, s);
+}
+
+/* ---- the answer ---- */
+
+static int write_all(struct sync *s, struct err *err)
+{
+    static int (*const sections[])(struct sync *s, struct err *err) = {
+        sync_write_rooms,    sync_write_account_data, sync_write_presence,
+        sync_write_to_device, sync_write_devices,
+    };
+    int rc = sync_read_preferences(s, err);
+    jw_object(&s->w);
+    JW_STR(&s->w, "next_batch", sync_token_format(s->arena, s->upto));
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(sections); i++) {
+        rc = sections[i](s, err);
+    }
+    jw_end(&s->w);
+    return rc;
+}
+
+int sync_write(struct sync *s, struct buf *out, bool *out_found, struct err *err)
+{
+    s->upto = (struct sync_token){.position = store_position(s->server->store),
+                                  .serial = changes_volatile_serial(s->server)};
+    /* A token from before a restore of an older database lies ahead: there is nothing after it. */
+    s->upto.position = MAX(s->upto.position, s->since.position);
+    find_changes(s);
+    s->w = jw_over(out);
+    renderer_init(&s->render, s->server, s->arena,
+                  s->filter.federation_format ? RENDER_PDU : RENDER_SYNC, s->user_nid, s->device_nid);
+    int rc = write_all(s, err);
+    if (rc == 0 && out->overflow) {
+        rc = err_internal(err, "a sync response exceeds %zu bytes", out->cap);
+    }
+    *out_found = s->found || s->is_initial;
+    return rc;
+}

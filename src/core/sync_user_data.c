@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What /sync gives besides events of rooms: account data, receipts, typing. Devices are in sync_devices.c. */
+#include "core/live_user.h"
+#include "core/presence.h"
+#include "core/server.h"
+#include "core/sync_internal.h"
+#include "core/typing.h"
+#include "matrix/push_rules.h"
+#include "store/account_data.h"
+#include "store/names.h"
+#include "store/push.h"
+#include "store/receipts.h"
+
+int sync_names(struct sync *s, const uint64_t *nids, size_t n, struct str *out, struct err *err)
+{
+    return names_texts(s->server->store, store_reader(s->server->store), nids, n, s->arena, out, err);
+}
+
+/* ---- preferences ---- */
+
+static int read_account_json(struct sync *s, struct str type, json_t **out, struct err *err)
+{
+    struct str content;
+    *out = NULL;
+    int rc = account_data_get(store_reader(s->server->store), s->arena, s->user_nid, 0, type, &content, err);
+    if (rc == 0) {
+        rc = json_parse(s->arena, content, JPARSE_REALS, out, err);
+    }
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+int sync_read_preferences(struct sync *s, struct err *err)
+{
+    json_t *ignored, *invites;
+    const json_t *users;
+    struct str action;
+    int rc = read_account_json(s, STR("m.ignored_user_list"), &ignored, err);
+    if (rc == 0) {
+        rc = read_account_json(s, STR("m.invite_permission_config"), &invites, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    s->blocks_invites =
+        json_get_str(invites, "default_action", &action) && str_eq(action, STR("block"));
+    if (json_get_object(ignored, "ignored_users", &users)) {
+        s->ignored.p = arena_array(s->arena, struct str, json_object_size(users));
+        for (struct json_iter it = json_iter(users); json_next(&it);) {
+            s->ignored.p[s->ignored.n++] = it.key;
+        }
+    }
+    return 0;
+}
+
+bool sync_is_ignored(const struct sync *s, struct str user_id)
+{
+    for (size_t i = 0; i < s->ignored.n; i++) {
+        if (str_eq(s->ignored.p[i], user_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sync_is_ignored_event(const struct sync *s, const struct event *ev)
+{
+    return s->ignored.n > 0 && !ev->is_state && sync_is_ignored(s, ev->sender);
+}
+
+/* ---- account data ---- */
+
+static void write_data_event(struct json_writer *w, struct str type, struct str content)
+{
+    jw_object(w);
+    JW_STR(w, "type", type);
+    JW_RAW(w, "content", content.p ? content : STR("{}"));
+    jw_end(w);
+}
+
+int sync_write_room_account_data(struct sync_room *r, size_t *out_n, struct err *err)
+{
+    struct sync *s = r->sync;
+    struct account_data_row *rows = NULL;
+    size_t n = 0;
+    *out_n = 0;
+    if (!r->whole && !(r->changed & SYNC_ACCOUNT_DATA)) {
+        return 0;
+    }
+    int rc = account_data_of_room(store_reader(s->server->store), s->arena, s->user_nid, r->room->nid, &rows, &n, err);
+    JW_OBJECT(&s->w, "account_data");
+    JW_ARRAY(&s->w, "events");
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        bool news = r->whole || rows[i].position > s->since.position;
+        if (news && rows[i].position <= s->upto.position &&
+            event_filter_allows_parts(&s->filter.room_account_data, rows[i].type, STR_NONE, r->room->room_id)) {
+            write_data_event(&s->w, rows[i].type, rows[i].content);
+            (*out_n)++;
+        }
+    }
+    jw_end(&s->w);
+    jw_end(&s->w);
+    return rc;
+}
+
+/* Push rules are account data that the server keeps in a form of its own. */
+static int write_push_rules(struct sync *s, size_t *n, struct err *err)
+{
+    struct str stored = STR_NONE, json;
+    int64_t position = 0;
+    int rc = stored_push_rules_get(store_reader(s->server->store), s->arena, s->user_nid, &stored, &position, err);
+    rc = rc == E_NOT_FOUND ? 0 : rc;
+    bool news = s->is_initial || (position > s->since.position && position <= s->upto.position);
+    if (rc != 0 || !news ||
+        !event_filter_allows_parts(&s->filter.account_data, STR("m.push_rules"), STR_NONE, STR_NONE)) {
+        return rc;
+    }
+    rc = push_rules_render(s->arena, stored, s->user_id, &json, err);
+    if (rc == 0) {
+        write_data_event(&s->w, STR("m.push_rules"), json);
+        (*n)++;
+    }
+    return rc;
+}
+
+int sync_write_account_data(struct sync *s, struct err *err)
+{
+    struct account_data_row *rows = NULL;
+    size_t n = 0, written = 0;
+    if (!s->is_initial && s->log_reaches && !(s->user_changed & SYNC_ACCOUNT_DATA)) {
+        return 0;
+    }
+    int rc = account_data_changes(store_reader(s->server->store), s->arena, s->user_nid, s->since.position,
+                                  s->upto.position, &rows, &n, err);
+    JW_OBJECT(&s->w, "account_data");
+    JW_ARRAY(&s->w, "events");
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (rows[i].room_nid == 0 &&
+            event_filter_allows_parts(&s->filter.account_data, rows[i].type, STR_NONE, STR_NONE)) {
+            write_data_event(&s->w, rows[i].type, rows[i].content);
+            written++;
+        }
+    }
+    if (rc == 0) {
+        rc = write_push_rules(s, &written, err);
+    }
+    jw_end(&s->w);
+    jw_end(&s->w);
+    s->found = s->found || written > 0;
+    return rc;
+}
+
+/* ---- receipts and typing ---- */
+
+static const struct str receipt_names[] = {[RECEIPT_READ] = STR_INIT("m.read"),
+                                           [RECEIPT_READ_PRIVATE] = STR_INIT("m.read.private")};
+
+/* {"$event":{"m.read":{"@user":{"ts":1,"thread_id":"main"}}}}: built as a tree, for rows of one event come in
+ * any order. */
+static int add_receipt(struct sync *s, json_t *content, const struct receipt_row *row, struct err *err)
+{
+    struct str user, kind = receipt_names[row->kind];
+    int rc = sync_names(s, &row->user_nid, 1, &user, err);
+    if (rc != 0) {
+        return rc;
+    }
+    json_t *event = (json_t *)json_find(content, row->event_id);
+    if (!event) {
+        json_put(content, row->event_id, event = json_object());
+    }
+    json_t *by_kind = (json_t *)json_find(event, kind);
+    if (!by_kind) {
+        json_put(event, kind, by_kind = json_object());
+    }
+    json_t *receipt = json_object();
+    json_put_int(receipt, "ts", row->ts);
+    if (row->thread.n) {
+        json_put_str(receipt, "thread_id", row->thread);
+    }
+    json_put(by_kind, user, receipt);
+    return 0;
+}
+
+static int write_receipts(struct sync_room *r, size_t *out_n, struct err *err)
+{
+    struct sync *s = r->sync;
+    struct receipt_row *rows = NULL;
+    size_t n = 0;
+    if ((!r->whole && !(r->changed & SYNC_RECEIPTS)) ||
+        !event_filter_allows_parts(&s->filter.ephemeral, STR("m.receipt"), STR_NONE, r->room->room_id)) {
+        return 0;
+    }
+    int64_t from = r->whole ? INT64_MIN : s->since.position;
+    int rc = receipts_of_room(store_reader(s->server->store), s->arena, r->room->nid, s->user_nid, from,
+                              s->upto.position, &rows, &n, err);
+    json_t *content = json_object();
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = add_receipt(s, content, &rows[i], err);
+    }
+    if (rc == 0 && n > 0) {
+        write_data_event(&s->w, STR("m.receipt"), json_encode(s->arena, content));
+        (*out_n)++;
+    }
+    return rc;
+}
+
+static int write_typing(struct sync_room *r, size_t *out_n, struct err *err)
+{
+    struct sync *s = r->sync;
+    const uint64_t *users;
+    int64_t serial;
+    size_t n = typing_users(s->server, s->arena, r->room->nid, &users, &serial);
+    bool news = r->whole ? n > 0 : serial > s->since.serial;
+    if (!news || !event_filter_allows_parts(&s->filter.ephemeral, STR("m.typing"), STR_NONE, r->room->room_id)) {
+        return 0;
+    }
+    struct str *ids = arena_array(s->arena, struct str, n);
+    int rc = sync_names(s, users, n, ids, err);
+    if (rc != 0) {
+        return rc;
+    }
+    jw_object(&s->w);
+    JW_STR(&s->w, "type", STR("m.typing"));
+    JW_OBJECT(&s->w, "content");
+    JW_ARRAY(&s->w, "user_ids");
+    for (size_t i = 0; i < n; i++) {
+        if (!sync_is_ignored(s, ids[i])) {
+            jw_str(&s->w, ids[i]);
+        }
+    }
+    jw_end(&s->w);
+    jw_end(&s->w);
+    jw_end(&s->w);
+    (*out_n)++;
+    return 0;
+}
+
+int sync_write_ephemeral(struct sync_room *r, size_t *out_n, struct err *err)
+{
+    struct sync *s = r->sync;
+    *out_n = 0;
+    JW_OBJECT(&s->w, "ephemeral");
+    JW_ARRAY(&s->w, "events");
+    int rc = write_receipts(r, out_n, err);
+    if (rc == 0) {
+        rc = write_typing(r, out_n, err);
+    }
+    jw_end(&s->w);
+    jw_end(&s->w);
+    return rc;
+}
+
+/* ---- presence ---- */
+
+static int write_presence_of(struct sync *s, uint64_t user_nid, size_t *written, struct err *err)
+{
+    struct presence_info info;
+    struct str user;
+    int rc = sync_names(s, &user_nid, 1, &user, err);
+    if (rc != 0 || !event_filter_allows_parts(&s->filter.presence, STR("m.presence"), user, STR_NONE)) {
+        return rc;
+    }
+    presence_of(s->server, s->arena, user_nid, &info);
+    if (s->is_initial && info.state == PRESENCE_OFFLINE && !info.status_msg.p) {
+        return 0;
+    }
+    jw_object(&s->w);
+    JW_STR(&s->w, "type", STR("m.presence"));
+    JW_STR(&s->w, "sender", user);
+    JW_OBJECT(&s->w, "content");
+    JW_STR(&s->w, "presence", presence_state_names[info.state]);
+    if (info.last_active_ms) {
+        JW_INT(&s->w, "last_active_ago", MAX(s->render.now_ms - info.last_active_ms, 0));
+    }
+    JW_BOOL(&s->w, "currently_active", info.currently_active);
+    if (info.status_msg.p) {
+        JW_STR(&s->w, "status_msg", info.status_msg);
+    }
+    jw_end(&s->w);
+    jw_end(&s->w);
+    (*written)++;
+    return 0;
+}
+
+static int presence_candidates(struct sync *s, const uint64_t **out, size_t *n, struct err *err)
+{
+    if (s->is_initial) {
+        return users_sharing_with(s->server, s->arena, s->user_nid, out, n, err);
+    }
+    *n = presence_changed(s->server, s->arena, s->since.serial, s->upto.serial, out);
+    return 0;
+}
+
+int sync_write_presence(struct sync *s, struct err *err)
+{
+    const uint64_t *users;
+    size_t n = 0, written = 0;
+    if (!presence_is_on(s->server) || event_filter_is_shut(&s->filter.presence)) {
+        return 0;
+    }
+    int rc = presence_candidates(s, &users, &n, err);
+    JW_OBJECT(&s->w, "presence");
+    JW_ARRAY(&s->w, "events");
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        bool shares = s->is_initial || users[i] == s->user_nid;
+        if (!shares) {
+            rc = users_share_room(s->server, s->user_nid, users[i], &shares, err);
+        }
+        if (rc == 0 && shares) {
+            rc = write_presence_of(s, users[i], &written, err);
+        }
+    }
+    jw_end(&s->w);
+    jw_end(&s->w);
+    s->found = s->found || written > 0;
+    return rc;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/tasks.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "core/live_user.h"
+#include "core/presence.h"
+#include "core/room.h"
+#include "core/server.h"
+#include "core/typing.h"
+#include "store/devices.h"
+
+enum { ROOMS_KEPT = 20000, USERS_KEPT = 50000 }; /* in memory when idle; more is trimmed */
+
+struct task {
+    const char *name;
+    int64_t every_ms;
+    bool at_stop; /* once more before the end */
+    int (*run)(struct server *s, struct err *err);
+};
+
+static int expire_typing(struct server *s, UNUSED struct err *err)
+{
+    typing_expire(s);
+    return 0;
+}
+
+static int expire_presence(struct server *s, UNUSED struct err *err)
+{
+    presence_expire(s);
+    return 0;
+}
+
+static int trim(struct server *s, UNUSED struct err *err)
+{
+    rooms_trim(s->rooms, ROOMS_KEPT);
+    live_users_trim(s, USERS_KEPT);
+    return 0;
+}
+
+static int flush_seen(struct server *s, struct err *err)
+{
+    return devices_flush_seen(s->store, err);
+}
+
+static const struct task task_table[] = {
+    {.name = "typing", .every_ms = 1000, .run = expire_typing},
+    {.name = "presence", .every_ms = 5000, .run = expire_presence},
+    {.name = "trim", .every_ms = 30 * 1000, .run = trim},
+    {.name = "devices-seen", .every_ms = 2 * 60 * 1000, .at_stop = true, .run = flush_seen},
+};
+
+struct tasks {
+    struct server *server;
+    pthread_t thread;
+    struct lock lock; /* RANK_POOL */
+    struct cond changed;
+    bool stopping;
+    int64_t due[ARRAY_LEN(task_table)];
+};
+
+static void run_task(struct tasks *t, const struct task *task)
+{
+    struct err err = {0};
+    if (task->run(t->server, &err) != 0) {
+        log_warn("background task failed", LOG_CSTR("task", task->name), LOG_CSTR("reason", err.message),
+                 LOG_CSTR("detail", err.detail));
+    }
+}
+
+/* Index of the task that is due next. */
+static size_t next_due(const struct tasks *t)
+{
+    size_t next = 0;
+    for (size_t i = 1; i < ARRAY_LEN(task_table); i++) {
+        next = t->due[i] < t->due[next] ? i : next;
+    }
+    return next;
+}
+
+/* Waits until something is due; -1 when it is time to stop. */
+static ptrdiff_t wait_due(struct tasks *t)
+{
+    size_t next = next_due(t);
+    lock_take(&t->lock);
+    int64_t wait = t->due[next] - clock_mono_ms();
+    while (!t->stopping && wait > 0) {
+        cond_wait_ms(&t->changed, &t->lock, wait);
+        wait = t->due[next] - clock_mono_ms();
+    }
+    bool stopping = t->stopping;
+    lock_release(&t->lock);
+    return stopping ? -1 : (ptrdiff_t)next;
+}
+
+static void *run(void *arg)
+{
+    struct tasks *t = arg;
+    for (ptrdiff_t i; (i = wait_due(t)) >= 0;) {
+        run_task(t, &task_table[i]);
+        t->due[i] = clock_mono_ms() + task_table[i].every_ms;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(task_table); i++) {
+        if (task_table[i].at_stop) {
+            run_task(t, &task_table[i]);
+        }
+    }
+    return NULL;
+}
+
+struct tasks *tasks_start(struct server *s)
+{
+    struct tasks *t = xcalloc(1, sizeof(*t));
+    t->server = s;
+    lock_init(&t->lock, RANK_POOL, "tasks");
+    cond_init(&t->changed);
+    for (size_t i = 0; i < ARRAY_LEN(task_table); i++) {
+        t->due[i] = clock_mono_ms() + task_table[i].every_ms;
+    }
+    int rc = pthread_create(&t->thread, NULL, run, t);
+    bug_on(rc != 0);
+    return t;
+}
+
+void tasks_stop(struct tasks *t)
+{
+    if (!t) {
+        return;
+    }
+    lock_take(&t->lock);
+    t->stopping = true;
+    cond_broadcast(&t->changed);
+    lock_release(&t->lock);
+    pthread_join(t->thread, NULL);
+    cond_destroy(&t->changed);
+    lock_destroy(&t->lock);
+    free(t);
+}

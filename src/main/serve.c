@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "main/serve.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "admin/routes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "client/authenticate.h"
+#include "client/routes.h"
+#include "core/data_lock.h"
+#include "core/server.h"
+#include "core/tasks.h"
+#include "media/routes.h"
+#include "net/http_server.h"
+
+enum { DRAIN_MS = 10 * 1000 };
+
+struct service {
+    struct config *config;
+    struct data_lock lock;
+    struct server *server;
+    struct router *router;
+    struct http_server *http;
+};
+
+/* ---- start ---- */
+
+/* Handlers wait for the disk most of the time, so there are more of them than processors. */
+static unsigned worker_count(const struct config *c)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return c->limits.workers ? (unsigned)c->limits.workers : (unsigned)MAX(processors, 1) * 4 + 24;
+}
+
+static unsigned slow_worker_count(const struct config *c, unsigned workers)
+{
+    return c->limits.slow_workers ? MIN((unsigned)c->limits.slow_workers, workers - 1) : workers / 4;
+}
+
+static void set_limits(struct ratelimit *limits, const struct config *c)
+{
+    ratelimit_enable(limits, c->rate_limits.enabled);
+    for (int class = RATE_NONE + 1; class < RATE_CLASSES; class ++) {
+        struct rate_setting setting = {.per_second = c->rate_limits.rate[class].per_second,
+                                       .burst = (double)c->rate_limits.rate[class].burst};
+        ratelimit_set(limits, (enum rate_class)class, RATE_BY_USER, setting);
+    }
+}
+
+static struct router *make_router(void)
+{
+    struct router *r = router_new();
+    client_routes_add(r);
+    media_routes_add(r);
+    admin_routes_add(r);
+    return r;
+}
+
+static const char **zero_terminated(struct arena *a, const struct config_strs *list)
+{
+    const char **out = arena_array(a, const char *, list->n + 1);
+    for (size_t i = 0; i < list->n; i++) {
+        out[i] = arena_cstr(a, list->p[i]);
+    }
+    return out;
+}
+
+static struct http_listener_config *listeners(struct arena *a, const struct config *c)
+{
+    struct http_listener_config *out = arena_array(a, struct http_listener_config, c->listeners.n);
+    for (size_t i = 0; i < c->listeners.n; i++) {
+        const struct config_listener *l = &c->listeners.p[i];
+        out[i] = (struct http_listener_config){
+            .bind = arena_cstr(a, l->bind),
+            .port = (uint16_t)l->port,
+            .serve = l->serve,
+            .trusted_proxies = zero_terminated(a, &l->trusted_proxies),
+            .certificate = l->tls_certificate.n ? arena_cstr(a, l->tls_certificate) : NULL,
+            .private_key = l->tls_private_key.n ? arena_cstr(a, l->tls_private_key) : NULL};
+    }
+    return out;
+}
+
+static int start_http(struct service *sv, struct err *err)
+{
+    const struct config *c = sv->config;
+    struct arena a;
+    arena_init(&a, 0);
+    struct http_server_config http = {
+        .listeners = listeners(&a, c),
+        .n_listeners = c->listeners.n,
+        .router = sv->router,
+        .pool = sv->server->pool,
+        .limits = sv->server->limits,
+        .authenticate = authenticate,
+        .app = sv->server,
+        .upload_dir = arena_cstr(&a, ARENA_CONCAT(&a, c->data_dir, STR("/media/incoming"))),
+        .query_tokens = c->access_tokens.query_string_allowed,
+        .access_log = true,
+        .threads = (unsigned)c->limits.network_threads,
+        .max_connections = (unsigned)c->limits.max_connections,
+    };
+    int rc = http_server_new(&http, &sv->http, err);
+    arena_release(&a);
+    return rc;
+}
+
+static int start(struct service *sv, struct err *err)
+{
+    const struct config *c = sv->config;
+    unsigned workers = worker_count(c);
+    struct arena a;
+    arena_init(&a, 0);
+    int rc = data_lock_take(arena_cstr(&a, c->data_dir), &sv->lock, err);
+    arena_release(&a);
+    if (rc == 0) {
+        rc = server_new(c, &sv->server, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    sv->server->limits = ratelimit_new();
+    set_limits(sv->server->limits, c);
+    sv->server->pool = pool_new(workers, slow_worker_count(c, workers), NULL, NULL, NULL);
+    sv->router = make_router();
+    rc = media_start(sv->server, err);
+    if (rc == 0) {
+        rc = start_http(sv, err);
+    }
+    if (rc == 0) {
+        sv->server->tasks = tasks_start(sv->server);
+        for (size_t i = 0; i < c->listeners.n; i++) {
+            log_info("listening", LOG_STR("bind", c->listeners.p[i].bind),
+                     LOG_INT("port", http_server_port(sv->http, i)));
+        }
+    }
+    return rc;
+}
+
+/* ---- stop: in reverse ---- */
+
+static void stop(struct service *sv)
+{
+    struct server *s = sv->server;
+    if (s) {
+        tasks_stop(s->tasks);
+        http_server_free(sv->http, DRAIN_MS);
+        media_stop(s);
+        if (s->pool) {
+            pool_free(s->pool);
+        }
+        ratelimit_free(s->limits);
+        server_free(s);
+    }
+    router_free(sv->router);
+    data_lock_release(&sv->lock);
+    config_free(sv->config);
+}
+
+/* ---- reload ---- */
+
+static void log_keys(const char *sentence, const struct config_strs *keys)
+{
+    for (size_t i = 0; i < keys->n; i++) {
+        log_info(sentence, LOG_STR("key", keys->p[i]));
+    }
+}
+
+/* The old configuration is kept: handlers may hold its strings. A reload is rare and its size a few kilobytes. */
+static void reload(struct service *sv)
+{
+    struct config *fresh;
+    struct config_strs applied, restart;
+    struct err err = {0};
+    if (config_reload(sv->config, &fresh, &applied, &restart, &err) != 0) {
+        log_error("configuration not reloaded", LOG_CSTR("reason", err.message));
+        return;
+    }
+    log_setup(fresh->log.level, fresh->log.format);
+    set_limits(sv->server->limits, fresh);
+    if (http_server_reload(sv->http, &err) != 0) {
+        log_error("certificates not reloaded", LOG_CSTR("reason", err.message));
+    }
+    log_keys("configuration key reloaded", &applied);
+    log_keys("configuration key changes with the next restart", &restart);
+    config_free(fresh);
+}
+
+/* ---- run ---- */
+
+static sigset_t block_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return set;
+}
+
+int serve(struct config *config, struct err *err)
+{
+    struct service sv = {.config = config, .lock = {.fd = -1}};
+    /* Blocked before the first thread is made, so that only the wait below gets them. */
+    sigset_t signals = block_signals();
+    int64_t started = clock_mono_ms();
+    log_setup(config->log.level, config->log.format);
+    int rc = start(&sv, err);
+    if (rc == 0) {
+        log_info("ready", LOG_STR("server_name", config->server_name),
+                 LOG_INT("ms", clock_mono_ms() - started));
+        int signal = SIGHUP;
+        while (signal == SIGHUP) {
+            sigwait(&signals, &signal);
+            if (signal == SIGHUP) {
+                reload(&sv);
+            }
+        }
+        log_info("stopping", LOG_CSTR("signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"));
+    }
+    stop(&sv);
+    return rc;
+}
