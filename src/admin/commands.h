@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands that this folder offers to the table in src/main. */
+#ifndef INGOT_ADMIN_COMMANDS_H
+#define INGOT_ADMIN_COMMANDS_H
+
+#include "admin/cli.h"
+
+int init_cmd(const struct cli_args *args);
+extern const struct cli_option init_options[];
+
+int config_check_cmd(const struct cli_args *args);
+int config_show_cmd(const struct cli_args *args);
+int config_sample_cmd(const struct cli_args *args);
+
+int doctor_cmd(const struct cli_args *args);
+
+int user_add_cmd(const struct cli_args *args);
+int user_list_cmd(const struct cli_args *args);
+int user_password_cmd(const struct cli_args *args);
+int user_deactivate_cmd(const struct cli_args *args);
+int user_make_admin_cmd(const struct cli_args *args);
+extern const struct cli_option user_add_options[], user_password_options[],
+    user_deactivate_options[], user_make_admin_options[];
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/doctor_check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/timex.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/vec.h"
+#include "core/data_lock.h"
+#include "crypto/signing_key.h"
+#include "db/db.h"
+#include "media/thumbnailer.h"
+#include "net/tls_cert.h"
+
+#define MB (1024.0 * 1024.0)
+#define GB (1024.0 * MB)
+
+struct doctor {
+    const struct config *config;
+    struct arena *arena;
+    bool is_running; /* a server holds the data directory */
+    VEC(struct check_result) results;
+};
+
+/* The finding in words, then what to do about it. */
+static struct check_result *report(struct doctor *d, const char *topic, enum finding finding,
+                                   const char *fmt, ...) PRINTF(4, 5);
+static struct check_result *report(struct doctor *d, const char *topic, enum finding finding,
+                                   const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    struct str found = arena_vprintf(d->arena, fmt, ap);
+    va_end(ap);
+    vec_push(&d->results,
+             (struct check_result){.topic = topic, .finding = finding, .found = found});
+    return &d->results.p[d->results.n - 1];
+}
+
+static const char *in_data_dir(struct doctor *d, const char *name)
+{
+    return arena_printf(d->arena, "%.*s/%s", STR_ARG(d->config->data_dir), name).p;
+}
+
+/* ---- files ------------------------------------------------------------------------------------ */
+
+static void check_data_dir(struct doctor *d)
+{
+    static const char topic[] = "data directory";
+    const char *path = arena_cstr(d->arena, d->config->data_dir);
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        report(d, topic, FINDING_FAILURE, "%s is not there", path)->advice =
+            STR("Make it with `ingot init`, or correct data_dir.");
+    } else if (access(path, R_OK | W_OK | X_OK) != 0) {
+        report(d, topic, FINDING_FAILURE, "%s cannot be written by user %d", path, (int)geteuid())
+            ->advice =
+            arena_printf(d->arena, "chown -R USER %s, for the user who runs the server.", path);
+    } else if (st.st_mode & 077) {
+        report(d, topic, FINDING_WARNING, "%s can be entered by other users (mode %03o)", path,
+               (unsigned)st.st_mode & 0777)
+            ->advice = arena_printf(d->arena, "chmod 700 %s", path);
+    } else {
+        report(d, topic, FINDING_OK, "%s is there and private", path);
+    }
+}
+
+static void check_running(struct doctor *d)
+{
+    struct data_lock lock = DATA_LOCK_NONE;
+    struct err err = {0};
+    int rc = data_lock_take(arena_cstr(d->arena, d->config->data_dir), &lock, &err);
+    d->is_running = rc == E_CONFLICT;
+    data_lock_release(&lock);
+    report(d, "server", FINDING_OK, d->is_running ? "is running" : "is not running");
+}
+
+static void check_signing_key(struct doctor *d)
+{
+    static const char topic[] = "signing key";
+    const char *path = in_data_dir(d, "signing.key");
+    struct signing_keys keys;
+    struct err err = {0};
+    struct stat st;
+    int rc = signing_keys_load(d->arena, path, &keys, &err);
+    if (rc == E_NOT_FOUND) {
+        report(d, topic, FINDING_FAILURE, "%s is not there", path)->advice =
+            STR("Bring it back from a backup. Only for a server that never ran: `ingot init`.");
+    } else if (rc != 0) {
+        report(d, topic, FINDING_FAILURE, "%s: %s", path, err.message)->advice =
+            STR("Bring it back from a backup, and check who may read it.");
+    } else if (stat(path, &st) == 0 && (st.st_mode & 077)) {
+        report(d, topic, FINDING_FAILURE, "%s can be read by other users", path)->advice =
+            arena_printf(d->arena, "chmod 600 %s", path);
+    } else {
+        report(d, topic, FINDING_OK, "%s", keys.p[0].id);
+    }
+    for (size_t i = 0; rc == 0 && i < keys.n; i++) {
+        signing_key_wipe(&keys.p[i]);
+    }
+}
+
+static void check_disk(struct doctor *d)
+{
+    static const char topic[] = "disk space";
+    struct statvfs fs;
+    if (statvfs(arena_cstr(d->arena, d->config->data_dir), &fs) != 0) {
+        report(d, topic, FINDING_FAILURE, "unknown: %s", strerror(errno));
+        return;
+    }
+    double free_bytes = (double)fs.f_bavail * (double)fs.f_frsize;
+    enum finding finding = free_bytes < 200 * MB ? FINDING_FAILURE
+                           : free_bytes < GB     ? FINDING_WARNING
+                                                 : FINDING_OK;
+    struct check_result *r =
+        report(d, topic, finding, "%.1f GB free for the data directory", free_bytes / GB);
+    if (finding != FINDING_OK) {
+        r->advice =
+            STR("Make room: on a full disk the server refuses to write, and loses nothing.");
+    }
+}
+
+/* ---- database --------------------------------------------------------------------------------- */
+
+static void check_sqlite(struct doctor *d)
+{
+    static const char topic[] = "database";
+    static const struct sql quick_check = {
+        "PRAGMA quick_check(1)"}; /* reads all; changes nothing */
+    const struct db_config config = {.engine = DB_SQLITE, .path = in_data_dir(d, "ingot.db")};
+    struct db_read *r = NULL;
+    struct db_str verdict = {STR_NONE};
+    struct err err = {0};
+    if (access(config.path, F_OK) != 0) {
+        report(d, topic, FINDING_OK, "will be made at the first start");
+        return;
+    }
+    int rc = db_open(&config, DB_READER, &r, &err);
+    rc = rc ? rc : db_row(r, d->arena, &quick_check, PARAMS(), &db_str_cols, &verdict, &err);
+    if (rc == 0 && str_eq(verdict.v, STR("ok"))) {
+        report(d, topic, FINDING_OK, "%s is sound", config.path);
+    } else {
+        report(d, topic, FINDING_FAILURE, "%s: %.*s", config.path,
+               rc ? (int)strlen(err.detail) : (int)verdict.v.n, rc ? err.detail : verdict.v.p)
+            ->advice = STR("Stop the server, keep a copy of the file, restore the last backup.");
+    }
+    db_close(&r);
+}
+
+static void check_postgresql(struct doctor *d)
+{
+    static const char topic[] = "database";
+    const struct db_config config = {.engine = DB_POSTGRESQL,
+                                     .url = arena_cstr(d->arena, d->config->database.url)};
+    struct db_read *r = NULL;
+    struct err err = {0};
+    if (db_open(&config, DB_READER, &r, &err) == 0) {
+        report(d, topic, FINDING_OK, "PostgreSQL answers");
+    } else {
+        report(d, topic, FINDING_FAILURE, "PostgreSQL: %s %s", err.message, err.detail)->advice =
+            STR("Check database.url, and that PostgreSQL runs and lets this host in.");
+    }
+    db_close(&r);
+}
+
+/* ---- network ---------------------------------------------------------------------------------- */
+
+/* 0, or why nobody can listen there; with `connect`: why nobody answers there. */
+static int try_port(const struct config_listener *l, bool is_connect, struct arena *a)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+                             .ai_socktype = SOCK_STREAM};
+    struct addrinfo *ai = NULL;
+    const int on = 1;
+    if (getaddrinfo(arena_cstr(a, l->bind), arena_printf(a, "%d", (int)l->port).p, &hints, &ai)) {
+        return EINVAL;
+    }
+    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    rc = is_connect ? connect(fd, ai->ai_addr, ai->ai_addrlen)
+                    : bind(fd, ai->ai_addr, ai->ai_addrlen);
+    int why = rc == 0 ? 0 : errno;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    freeaddrinfo(ai);
+    return why;
+}
+
+static void check_port(struct doctor *d, const struct config_listener *l)
+{
+    const char *topic = arena_printf(d->arena, "port %d", (int)l->port).p;
+    int why = try_port(l, d->is_running, d->arena);
+    if (why == 0) {
+        report(d, topic, FINDING_OK, "%.*s %s", STR_ARG(l->bind),
+               d->is_running ? "answers" : "is free");
+        return;
+    }
+    struct check_result *r =
+        report(d, topic, FINDING_FAILURE, "%.*s: %s", STR_ARG(l->bind), strerror(why));
+    if (d->is_running) {
+        r->advice = STR("The server runs, but does not listen here: restart it after changing "
+                        "listeners.");
+    } else if (why == EACCES) {
+        r->advice = STR("Ports below 1024 need CAP_NET_BIND_SERVICE; or put a proxy in front.");
+    } else if (why == EADDRINUSE) {
+        r->advice = arena_printf(d->arena, "Find who has it: ss -ltnp 'sport = :%d'", (int)l->port);
+    } else {
+        r->advice = STR("Correct bind: it must be an address of this machine.");
+    }
+}
+
+static void check_certificate(struct doctor *d, const struct config_listener *l)
+{
+    struct tls_cert *cert = NULL;
+    struct err err = {0};
+    if (l->tls_certificate.n == 0) {
+        return;
+    }
+    int rc = tls_cert_new(arena_cstr(d->arena, l->tls_certificate),
+                          arena_cstr(d->arena, l->tls_private_key), &cert, &err);
+    if (rc == 0) {
+        report(d, "certificate", FINDING_OK, "%.*s", STR_ARG(l->tls_certificate));
+    } else {
+        report(d, "certificate", FINDING_FAILURE, "%s %s", err.message, err.detail)->advice =
+            STR("Both files must be PEM, belong together, and be readable by the server's user.");
+    }
+    tls_cert_free(cert);
+}
+
+static void check_descriptors(struct doctor *d)
+{
+    struct rlimit l;
+    int64_t wanted = d->config->limits.max_connections + 256;
+    if (getrlimit(RLIMIT_NOFILE, &l) != 0 || (int64_t)l.rlim_max >= wanted) {
+        report(d, "open files", FINDING_OK, "enough for limits.max_connections");
+        return;
+    }
+    report(d, "open files", FINDING_WARNING, "the limit is %lld, max_connections is %lld",
+           (long long)l.rlim_max, (long long)d->config->limits.max_connections)
+        ->advice = STR("Raise LimitNOFILE (systemd) or `ulimit -n`, or lower max_connections.");
+}
+
+/* ---- the rest --------------------------------------------------------------------------------- */
+
+static void check_clock(struct doctor *d)
+{
+    struct timex t = {.modes = 0};
+    /* 2024-01-01: a clock before that was never set. */
+    if (clock_wall_ms() < 1704067200000) {
+        report(d, "clock", FINDING_FAILURE, "it is %lld seconds after 1970",
+               (long long)clock_wall_ms() / 1000)
+            ->advice = STR("Set the clock: other servers and clients refuse events of the past.");
+    } else if (adjtimex(&t) == TIME_ERROR) {
+        report(d, "clock", FINDING_WARNING, "is not synchronised")->advice =
+            STR("Run an NTP client, e.g. systemd-timesyncd or chrony.");
+    } else {
+        report(d, "clock", FINDING_OK, "is synchronised");
+    }
+}
+
+static void check_thumbnailer(struct doctor *d)
+{
+    struct err err = {0};
+    const struct thumbnailer_config config = {
+        .processes = 1,
+        .memory_bytes = d->config->media.thumbnail_memory,
+        .timeout_ms = d->config->media.thumbnail_timeout_ms,
+    };
+    if (d->config->media.thumbnailers == 0) {
+        report(d, "thumbnails", FINDING_OK, "are switched off");
+        return;
+    }
+    struct thumbnailer *t = thumbnailer_new(&config);
+    if (thumbnailer_check(t, &err) == 0) {
+        report(d, "thumbnails", FINDING_OK, "can be made");
+    } else {
+        report(d, "thumbnails", FINDING_FAILURE, "%s (%s)", err.message, err.detail)->advice =
+            STR("ingot-thumbnailer must lie beside ingot, with libvips installed and seccomp in "
+                "the kernel; or set media.thumbnailers to 0.");
+    }
+    thumbnailer_free(t);
+}
+
+static void check_public_url(struct doctor *d)
+{
+    bool is_https = str_starts(d->config->public_url, STR("https://"));
+    bool is_local = str_starts(d->config->public_url, STR("http://localhost")) ||
+                    str_starts(d->config->public_url, STR("http://127."));
+    if (is_https || is_local) {
+        report(d, "public URL", FINDING_OK, "%.*s", STR_ARG(d->config->public_url));
+    } else {
+        report(d, "public URL", FINDING_WARNING, "%.*s is not encrypted",
+               STR_ARG(d->config->public_url))
+            ->advice = STR("Put TLS in front, or into listeners, and make public_url https://…");
+    }
+}
+
+void doctor_check(const struct config *c, struct arena *a, const struct check_result **out,
+                  size_t *out_n)
+{
+    struct doctor d = {.config = c, .arena = a};
+    check_data_dir(&d);
+    check_running(&d);
+    check_signing_key(&d);
+    check_disk(&d);
+    (c->database.engine == DB_SQLITE ? check_sqlite : check_postgresql)(&d);
+    for (size_t i = 0; i < c->listeners.n; i++) {
+        check_port(&d, &c->listeners.p[i]);
+        check_certificate(&d, &c->listeners.p[i]);
+    }
+    check_public_url(&d);
+    check_descriptors(&d);
+    check_clock(&d);
+    check_thumbnailer(&d);
+    struct check_result *results = arena_array(a, struct check_result, d.results.n);
+    memcpy(results, d.results.p, d.results.n * sizeof(*results));
+    *out = results;
+    *out_n = d.results.n;
+    vec_release(&d.results);
+}
