@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What happens to accounts, whoever asks for it: the person through the client API, or the operator. Each call is
+ * durable when it returns 0. They hash passwords and commit to rooms: slow lane, no lock held.
+ */
+#ifndef INGOT_CORE_ACCOUNT_H
+#define INGOT_CORE_ACCOUNT_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+struct server;
+
+struct new_account {
+    struct str localpart;
+    struct str password; /* .p == NULL: none, nobody can sign in with one */
+    bool is_admin, is_guest;
+    struct str appservice; /* .p == NULL: none */
+};
+/* E_INVALID M_INVALID_USERNAME or M_WEAK_PASSWORD, E_CONFLICT (400 M_USER_IN_USE). *out_nid may be NULL. */
+MUST_USE int account_create(struct server *s, struct arena *a, const struct new_account *account,
+                            uint64_t *out_nid, struct err *err);
+
+/* A new password; with `sign_out` all devices end but keep_device (0: none is kept). */
+MUST_USE int account_set_password(struct server *s, struct arena *a, uint64_t user_nid,
+                                  struct str password, bool sign_out, uint64_t keep_device,
+                                  struct err *err);
+MUST_USE int account_set_admin(struct server *s, uint64_t user_nid, bool is_admin, struct err *err);
+
+/* Ends the account for good and leaves its rooms (invitations and knocks too). With `erase` the profile goes. May be
+ * called again for what an interruption left. A room that cannot be left is logged and does not stop the rest. */
+MUST_USE int account_deactivate(struct server *s, struct arena *a, uint64_t user_nid, bool erase,
+                                struct err *err);
+
+/* What a new password must fulfil: E_INVALID M_WEAK_PASSWORD or M_INVALID_PARAM. */
+MUST_USE int account_check_password(struct server *s, struct str password, struct err *err);
+
+#endif
