@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Parked requests. libmicrohttpd could hold them as suspended connections, but it keeps 16 KiB and more for
- * each, walks all of them at every resume of any connection, and does not notice that a client has gone. So
- * a parked request leaves it: the socket is duplicated, libmicrohttpd closes its own copy without a word
- * (that is what MHD_USE_TURBO is for: otherwise it would shut the connection down), and ours waits in an
- * epoll set that reports nothing but hang-ups (a client that closes only its sending side has gone, too). When the request was answered (by a plain write, for the reply
- * is at hand as a whole) the socket goes back by MHD_add_connection and serves the client's next request.
+ * Parked requests. libmicrohttpd could hold them as suspended connections, but it keeps their memory, walks
+ * all of them at every resume of any connection, and does not notice that a client has gone. So a parked
+ * request leaves it: the socket is duplicated, libmicrohttpd closes its own copy without a word (that is
+ * what MHD_USE_TURBO is for: otherwise it would shut the connection down), and ours waits in an epoll set
+ * that reports nothing but hang-ups (a client that closes only its sending side has gone, too). When the
+ * request was answered (by a plain write, for the reply is at hand as a whole) the socket goes back by
+ * MHD_add_connection and serves the client's next request. Measured with 18,000 parked: 1 to 3 KiB each
+ * instead of 7, and 78,000 instead of 61,000 other requests per second.
  *
  * On a TLS listener that is not possible, because the session lives in libmicrohttpd: there a parked request
  * is a suspended connection with a deadline, and a client that went away is noticed at the deadline.

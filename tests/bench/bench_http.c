@@ -53,7 +53,8 @@ static int poll_done(struct request *rq, struct err *err)
 static int poll_start(struct request *rq, struct err *err)
 {
     (void)err;
-    request_park(rq, INT64_MAX, poll_done);
+    bool brief = request_has_query(rq, "brief"); /* parks and is due at once */
+    request_park(rq, brief ? 0 : INT64_MAX, poll_done);
     return REQUEST_PARKED;
 }
 
@@ -114,6 +115,7 @@ static void serve(unsigned workers)
 struct load_thread {
     pthread_t thread;
     int64_t until_us;
+    struct str request;
     VEC(uint32_t) latencies_us;
 };
 
@@ -129,17 +131,21 @@ static int connect_server(void)
     return fd;
 }
 
-static const char request_text[] =
+static const struct str put_request = STR_INIT(
     "PUT /_matrix/client/v3/rooms/!abcdefghij%3Alocalhost/send/m.room.message/m17000000001 "
     "HTTP/1.1\r\n"
     "Host: localhost\r\nAuthorization: Bearer syt_YmVuY2g_abcdefghijklmnopqrst_0aBcDe\r\n"
     "User-Agent: bench\r\nAccept: */*\r\nContent-Type: application/json\r\nContent-Length: "
     "43\r\n\r\n"
-    "{\"msgtype\":\"m.text\",\"body\":\"hello, world!!\"}";
+    "{\"msgtype\":\"m.text\",\"body\":\"hello, world!!\"}");
 
-static const char poll_text[] =
+static const struct str poll_request = STR_INIT(
     "GET /_matrix/client/v3/sync?timeout=30000&since=s123_456 HTTP/1.1\r\nHost: localhost\r\n"
-    "Authorization: Bearer syt_YmVuY2g_abcdefghijklmnopqrst_0aBcDe\r\n\r\n";
+    "Authorization: Bearer syt_YmVuY2g_abcdefghijklmnopqrst_0aBcDe\r\n\r\n");
+
+static const struct str brief_request =
+    STR_INIT("GET /_matrix/client/v3/sync?brief HTTP/1.1\r\nHost: localhost\r\n"
+             "Authorization: Bearer syt_YmVuY2g_abcdefghijklmnopqrst_0aBcDe\r\n\r\n");
 
 static void *load_main(void *arg)
 {
@@ -147,7 +153,7 @@ static void *load_main(void *arg)
     struct load_thread *t = arg;
     int fd = connect_server();
     for (int64_t start; (start = clock_mono_us()) < t->until_us;) {
-        bug_on(send(fd, request_text, sizeof(request_text) - 1, MSG_NOSIGNAL) < 0);
+        bug_on(send(fd, t->request.p, t->request.n, MSG_NOSIGNAL) < 0);
         bug_on(recv(fd, answer, sizeof(answer), 0) < 200); /* head and body come in one piece */
         vec_push(&t->latencies_us, (uint32_t)(clock_mono_us() - start));
     }
@@ -161,13 +167,14 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void run_load(const char *what, int clients, int64_t seconds)
+static void run_load(const char *what, struct str request, int clients, int64_t seconds)
 {
     struct load_thread *threads = xcalloc((size_t)clients, sizeof(*threads));
     VEC(uint32_t) all = {0};
     int64_t until = clock_mono_us() + seconds * 1000000;
     for (int i = 0; i < clients; i++) {
         threads[i].until_us = until;
+        threads[i].request = request;
         pthread_create(&threads[i].thread, NULL, load_main, &threads[i]);
     }
     for (int i = 0; i < clients; i++) {
@@ -197,11 +204,11 @@ static long resident_kib(pid_t pid)
     return resident * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-static void run_all(const char *what, int64_t seconds)
+static void run_all(const char *what, struct str request, int64_t seconds)
 {
     static const int clients[] = {1, 8, 64};
     for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
-        run_load(what, clients[i], seconds);
+        run_load(what, request, clients[i], seconds);
     }
 }
 
@@ -232,15 +239,16 @@ int main(int argc, char **argv)
         usleep(1000);
     }
     printf("%-22s %8s %12s %10s %10s\n", "", "clients", "requests/s", "p50 us", "p99 us");
-    run_all("idle server", seconds);
+    run_all("PUT, idle server", put_request, seconds);
+    run_all("long poll, due at once", brief_request, seconds);
     long before = resident_kib(server);
     for (int64_t i = 0; i < parked; i++) {
         int fd = connect_server();
-        bug_on(send(fd, poll_text, sizeof(poll_text) - 1, 0) < 0);
+        bug_on(send(fd, poll_request.p, poll_request.n, 0) < 0);
     }
     sleep(1);
     long after = resident_kib(server);
-    run_all("with parked long polls", seconds);
+    run_all("PUT, with parked polls", put_request, seconds);
     printf("%lld parked: %.2f KiB of resident memory each\n", (long long)parked,
            parked ? (double)(after - before) / (double)parked : 0.0);
     shared->end = true;
