@@ -10,6 +10,7 @@ TAP, so that ./test can count. --build names a configured build folder for the l
 
 import argparse
 import concurrent.futures
+import functools
 import json
 import os
 import pathlib
@@ -97,12 +98,19 @@ def may_include(here, there):
     return not (here in ROLES and there in ROLES) or (here, there) in ROLES_MAY
 
 
+@functools.cache
+def test_headers():
+    """Headers beside the code that only tests may include, because they include tests/support."""
+    return {str(path.relative_to(ROOT / "src")) for path in tracked("src/*.h")
+            if '#include "tests/' in path.read_text(errors="replace")}
+
+
 def check_own_include(path, n, name):
     here, there = folder_of(path), name.split("/")[0]
     if "/" not in name:
         yield at(path, n, f'"{name}" has no folder; write "folder/{name}"')
-    elif there == "tests":
-        if not path.name.endswith("_test.c"):
+    elif there == "tests" or name in test_headers():
+        if not path.name.endswith("_test.c") and path.suffix == ".c":
             yield at(path, n, f'"{name}" is for tests; move what is shared into src/')
     elif there not in LAYERS:
         yield at(path, n, f'"{name}" is in no layer; add the folder to LAYERS in tests/lint/lint.py')
@@ -176,7 +184,7 @@ def lint_braces():
         in_macro = False
         for n, text in lines(path):
             was_macro, in_macro = in_macro, text.endswith("\\")
-            code = re.sub(r'"(\\.|[^"\\])*"' + r"|'(\\.|[^'\\])'|/\*.*?\*/|//.*", "", text).rstrip(" \\")
+            code = re.sub(r'"(\\.|[^"\\])*"' + r"|'(\\.|[^'\\])'|/\*.*|//.*|^\s*\*.*", "", text).rstrip(" \\")
             if was_macro or code.lstrip().startswith("#"):
                 continue
             bare_else = re.search(r"\belse$", code)
