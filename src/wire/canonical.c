@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 enum {
+    FIRST_ROOM = 1000,     /* most events fit */
     ENCODE_MAX = 64 << 20, /* of one encoding; inputs are capped far below by body limits */
     MEMBERS_ON_STACK = 32, /* objects up to this size sort without touching the heap */
     SMALL_SORT = 16,       /* up to here insertion sort beats qsort */
@@ -16,6 +17,34 @@ enum {
 static inline bool is_plain(unsigned char c)
 {
     return c >= 0x20 && c != '"' && c != '\\';
+}
+
+/* Nonzero if one of the eight bytes is zero. */
+static inline uint64_t zero_byte(uint64_t v)
+{
+    return (v - UINT64_C(0x0101010101010101)) & ~v & UINT64_C(0x8080808080808080);
+}
+
+static inline bool are_plain_8(const char *p)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t v;
+    memcpy(&v, p, sizeof(v));
+    uint64_t controls = (v - 0x20 * each) & ~v & 0x80 * each;
+    return !(controls | zero_byte(v ^ '"' * each) | zero_byte(v ^ '\\' * each));
+}
+
+/* Length of the run of plain bytes at p. Eight at a time: most strings are one run. */
+static size_t plain_run(const char *p, size_t n)
+{
+    size_t i = 0;
+    while (n - i >= 8 && are_plain_8(p + i)) {
+        i += 8;
+    }
+    while (i < n && is_plain((unsigned char)p[i])) {
+        i++;
+    }
+    return i;
 }
 
 static void write_escape(struct buf *out, unsigned char c)
@@ -32,19 +61,34 @@ static void write_escape(struct buf *out, unsigned char c)
     }
 }
 
+/* A string without escapes, in one piece. */
+static void write_plain(struct buf *out, struct str s)
+{
+    char *to = buf_reserve(out, s.n + 2);
+    if (to) {
+        to[0] = '"';
+        if (s.n > 0) {
+            memcpy(to + 1, s.p, s.n);
+        }
+        to[s.n + 1] = '"';
+        buf_commit(out, s.n + 2);
+    }
+}
+
 void canonical_write_str(struct buf *out, struct str s)
 {
-    buf_add_char(out, '"');
-    size_t from = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        if (!is_plain((unsigned char)s.p[i])) {
-            buf_add(out, str_n(s.p + from, i - from));
-            write_escape(out, (unsigned char)s.p[i]);
-            from = i + 1;
-        }
+    size_t run = plain_run(s.p, s.n);
+    if (run == s.n) {
+        write_plain(out, s);
+        return;
     }
-    if (from < s.n) {
-        buf_add(out, str_n(s.p + from, s.n - from));
+    buf_add_char(out, '"');
+    for (size_t i = 0; i < s.n; run = plain_run(s.p + i, s.n - i)) {
+        buf_add(out, str_n(s.p + i, run));
+        i += run;
+        if (i < s.n) {
+            write_escape(out, (unsigned char)s.p[i++]);
+        }
     }
     buf_add_char(out, '"');
 }
@@ -292,6 +336,7 @@ int canonical_encode(struct arena *a, const json_t *value, unsigned flags, struc
                      struct err *err)
 {
     struct buf b = BUF_INIT(ENCODE_MAX);
+    buf_reserve(&b, FIRST_ROOM);
     int rc = canonical_write(&b, value, flags, err);
     if (rc == 0) {
         *out = arena_str(a, buf_str(&b));
@@ -305,6 +350,7 @@ int canonical_encode_without(struct arena *a, const json_t *object, const struct
 {
     bug_on(!json_is_object(object));
     struct buf b = BUF_INIT(ENCODE_MAX);
+    buf_reserve(&b, FIRST_ROOM);
     int rc = write_object(&b, object, &(struct skip_list){.keys = skip, .n = n}, flags, err);
     rc = overflow_check(&b, rc, err);
     if (rc == 0) {
