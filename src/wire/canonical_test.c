@@ -95,7 +95,7 @@ static void sorts_large_objects(void **state)
     struct arena *outer = json_arena_enter(&arena);
     json_t *o = json_object();
     for (unsigned i = 0; i < 1000; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof(key), "%03u", i * 7 % 1000);
         json_put_int(o, key, i);
     }
@@ -106,7 +106,7 @@ static void sorts_large_objects(void **state)
     json_t *back = parsed(out);
     int want = 0;
     for (struct json_iter it = json_iter(back); json_next(&it); want++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof(key), "%03d", want);
         assert_str(it.key, key);
     }
