@@ -162,12 +162,21 @@ int db_rows(struct db_read *r, struct arena *a, const struct sql *sql, struct db
     return collect_rows(r, a, sql, params, cols, out_rows, out_n, err);
 }
 
-int db_row(struct db_read *r, struct arena *a, const struct sql *sql, struct db_params params,
-           const struct db_cols *cols, void *out_row, struct err *err)
+int db_find(struct db_read *r, struct arena *a, const struct sql *sql, struct db_params params,
+            const struct db_cols *cols, void *out_row, bool *out_found, struct err *err)
 {
     struct one_row one = {.cols = cols, .arena = a, .row = out_row, .err = err};
     int rc = r->driver->run(r, sql, params, take_first_row, &one, NULL, err);
-    return rc == 0 && !one.found ? err_not_found(err, "Not found") : rc;
+    *out_found = rc == 0 && one.found;
+    return rc;
+}
+
+int db_row(struct db_read *r, struct arena *a, const struct sql *sql, struct db_params params,
+           const struct db_cols *cols, void *out_row, struct err *err)
+{
+    bool found;
+    int rc = db_find(r, a, sql, params, cols, out_row, &found, err);
+    return rc == 0 && !found ? err_not_found(err, "Not found") : rc;
 }
 
 struct each_row {
@@ -249,19 +258,24 @@ int db_exec(struct txn *t, const struct sql *sql, struct db_params params, struc
     return db_exec_count(t, sql, params, NULL, err);
 }
 
-int db_exec_row(struct txn *t, struct arena *a, const struct sql *sql, struct db_params params,
-                const struct db_cols *cols, void *out_row, struct err *err)
+int db_exec_find(struct txn *t, struct arena *a, const struct sql *sql, struct db_params params,
+                 const struct db_cols *cols, void *out_row, bool *out_found, struct err *err)
 {
     if (t->rc) {
         return doomed(t, err);
     }
     struct err why = {0};
     count_write(t, params);
-    int rc = db_row(t->read, a, sql, params, cols, out_row, &why);
-    if (rc == E_NOT_FOUND) {
-        return err_not_found(err, "Not found");
-    }
+    int rc = db_find(t->read, a, sql, params, cols, out_row, out_found, &why);
     return rc ? doom(t, rc, &why, err) : 0;
+}
+
+int db_exec_row(struct txn *t, struct arena *a, const struct sql *sql, struct db_params params,
+                const struct db_cols *cols, void *out_row, struct err *err)
+{
+    bool found;
+    int rc = db_exec_find(t, a, sql, params, cols, out_row, &found, err);
+    return rc == 0 && !found ? err_not_found(err, "Not found") : rc;
 }
 
 int db_exec_rows(struct txn *t, struct arena *a, const struct sql *sql, struct db_params params,

@@ -133,6 +133,10 @@ MUST_USE int db_rows(struct db_read *r, struct arena *a, const struct sql *sql,
 MUST_USE int db_row(struct db_read *r, struct arena *a, const struct sql *sql,
                     struct db_params params, const struct db_cols *cols, void *out_row /* T * */,
                     struct err *err);
+/* The same where none is as good as one: *out_found says which, and err is left alone. */
+MUST_USE int db_find(struct db_read *r, struct arena *a, const struct sql *sql,
+                     struct db_params params, const struct db_cols *cols, void *out_row /* T * */,
+                     bool *out_found, struct err *err);
 /*
  * Calls fn for each row without copying: `row` is the caller's T, filled anew each time, its strings borrowed
  * until fn returns. A result other than 0 ends the loop and is returned (fn has filled err if negative).
@@ -175,6 +179,10 @@ MUST_USE int db_exec_count(struct txn *t, const struct sql *sql, struct db_param
 MUST_USE int db_exec_row(struct txn *t, struct arena *a, const struct sql *sql,
                          struct db_params params, const struct db_cols *cols, void *out_row,
                          struct err *err);
+/* The same, as db_find. */
+MUST_USE int db_exec_find(struct txn *t, struct arena *a, const struct sql *sql,
+                          struct db_params params, const struct db_cols *cols, void *out_row,
+                          bool *out_found, struct err *err);
 /* All rows of a write with RETURNING, as db_rows. */
 MUST_USE int db_exec_rows(struct txn *t, struct arena *a, const struct sql *sql,
                           struct db_params params, const struct db_cols *cols, void *out_rows,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every statement of the program, for the test that prepares them all and reads their plans. A module
- * defines `NAME_statements` and `NAME_statements_n` and stands in this list.
+ * defines `NAME_statements` (ends with NULL) and stands in this list.
  */
 #ifndef INGOT_STORE_STATEMENTS_H
 #define INGOT_STORE_STATEMENTS_H
@@ -13,6 +13,7 @@
     X(committer)                                                                                   \
     X(cross_signing)                                                                               \
     X(device_lists)                                                                                \
+    X(device_keys)                                                                                 \
     X(devices)                                                                                     \
     X(events)                                                                                      \
     X(filters)                                                                                     \
@@ -28,22 +29,24 @@
     X(receipts)                                                                                    \
     X(registration_tokens)                                                                         \
     X(rooms)                                                                                       \
-    X(thumbnails)                                                                                  \
     X(to_device)                                                                                   \
     X(tokens)                                                                                      \
     X(transactions)                                                                                \
     X(uia)                                                                                         \
     X(users)
 
-#define X(module)                                                                                  \
-    extern const struct sql *const module##_statements[];                                          \
-    extern const size_t module##_statements_n;
+#define X(module) extern const struct sql *const module##_statements[];
 STORE_MODULES(X)
 #undef X
 
+struct store_module {
+    const char *name;
+    const struct sql *const *statements;
+};
+extern const struct store_module store_all_statements[];
+extern const size_t store_all_statements_n;
+
 /* Defines a module's array. */
-#define STATEMENTS(module, ...)                                                                    \
-    const struct sql *const module##_statements[] = {__VA_ARGS__};                                 \
-    const size_t module##_statements_n = ARRAY_LEN(module##_statements)
+#define STATEMENTS(module, ...) const struct sql *const module##_statements[] = {__VA_ARGS__, NULL}
 
 #endif

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "store/committer.h"
+#include "store/devices.h"
+#include "store/media.h"
 #include "store/names.h"
 #include "store/store_internal.h"
 #include "store/tokens.h"
@@ -147,6 +149,8 @@ int store_open(const struct store_config *config, struct store **out, struct err
     list_init(&s->readers);
     s->names = names_new(s->config.name_cache_bytes);
     s->token_cache = token_cache_new(s->config.token_cache_bytes);
+    s->device_seen = device_seen_new();
+    s->media_seen = media_seen_new();
     int rc = committer_start(s, &s->committer, err);
     if (rc == 0) {
         rc = store_write(s, "well-known-names", names_insert_well_known, NULL, err);
@@ -172,6 +176,8 @@ void store_close(struct store **sp)
     committer_stop(&s->committer); /* last of the connections: closing it folds the log back */
     names_free(&s->names);
     token_cache_free(&s->token_cache);
+    device_seen_free(&s->device_seen);
+    media_seen_free(&s->media_seen);
     lock_destroy(&s->readers_lock);
     lock_destroy(&s->ids.lock);
     lock_destroy(&s->ids.lock);

@@ -10,6 +10,8 @@
 #include "store/store.h"
 
 struct committer;
+struct device_seen;
+struct media_seen;
 struct names;
 struct token_cache;
 
@@ -24,6 +26,8 @@ struct store {
     struct committer *committer;
     struct names *names;
     struct token_cache *token_cache;
+    struct device_seen *device_seen;
+    struct media_seen *media_seen;
     _Atomic int64_t position; /* visible */
     pthread_key_t reader_key; /* of each thread: its struct reader */
     struct lock readers_lock;

@@ -120,12 +120,10 @@ static int end_pair(struct txn *t, struct str refresh_hash, struct err *err)
 static int end_predecessor(struct txn *t, struct str refresh_hash, struct err *err)
 {
     struct db_str old;
-    int rc = db_exec_row(t, txn_arena(t), &delete_predecessor, PARAMS(P_BLOB(refresh_hash)),
-                         &db_str_cols, &old, err);
-    if (rc == E_NOT_FOUND) {
-        return 0;
-    }
-    return rc ? rc : end_pair(t, old.v, err);
+    bool found;
+    int rc = db_exec_find(t, txn_arena(t), &delete_predecessor, PARAMS(P_BLOB(refresh_hash)),
+                          &db_str_cols, &old, &found, err);
+    return rc == 0 && found ? end_pair(t, old.v, err) : rc;
 }
 
 struct refresh_row {
@@ -137,49 +135,49 @@ COLS(refresh_cols, struct refresh_row, COL(struct refresh_row, user_nid),
      COL(struct refresh_row, device_nid), COL(struct refresh_row, successor),
      COL(struct refresh_row, expires_ts));
 
-static int unknown_refresh_token(struct err *err)
+/* Ends what the exchange of this refresh token makes void. */
+static int end_others(struct txn *t, struct str refresh_hash, const struct refresh_row *row,
+                      struct err *err)
 {
-    return err_set(err, E_NOT_FOUND, 401, "M_UNKNOWN_TOKEN",
-                   "This refresh token is not valid any more");
+    int rc = end_predecessor(t, refresh_hash, err);
+    if (rc == 0 && row->successor.p) {
+        rc = end_pair(t, row->successor,
+                      err); /* it never arrived: otherwise this token would be gone */
+    }
+    return rc;
 }
 
 int tokens_refresh(struct txn *t, struct str refresh_hash, const struct new_token *token,
                    int64_t now, struct err *err)
 {
     struct refresh_row row;
-    int rc = db_row(txn_read(t), txn_arena(t), &find_refresh, PARAMS(P_BLOB(refresh_hash)),
-                    &refresh_cols, &row, err);
-    if (rc == E_NOT_FOUND || (rc == 0 && row.expires_ts && row.expires_ts <= now)) {
-        return unknown_refresh_token(err);
+    bool found;
+    int rc = db_find(txn_read(t), txn_arena(t), &find_refresh, PARAMS(P_BLOB(refresh_hash)),
+                     &refresh_cols, &row, &found, err);
+    if (rc) {
+        return rc;
     }
-    if (rc == 0) {
-        rc = end_predecessor(t, refresh_hash, err);
+    if (!found || (row.expires_ts && row.expires_ts <= now)) {
+        return err_set(err, E_NOT_FOUND, 401, "M_UNKNOWN_TOKEN",
+                       "This refresh token is not valid any more");
     }
-    if (rc == 0 && row.successor.p) {
-        rc = end_pair(t, row.successor,
-                      err); /* it never arrived: otherwise this token would be gone */
-    }
+    tokens_forget_user(t, row.user_nid);
+    rc = end_others(t, refresh_hash, &row, err);
     if (rc == 0) {
         rc = db_exec(t, &set_successor, PARAMS(P_BLOB(refresh_hash), P_BLOB(token->refresh_hash)),
                      err);
     }
-    tokens_forget_user(t, row.user_nid);
     return rc ? rc : insert(t, row.user_nid, row.device_nid, token, false, err);
 }
 
 int tokens_mark_used(struct txn *t, struct str hash, uint64_t user_nid, struct err *err)
 {
     struct db_str refresh;
-    int rc =
-        db_exec_row(t, txn_arena(t), &set_used, PARAMS(P_BLOB(hash)), &db_str_cols, &refresh, err);
-    if (rc == E_NOT_FOUND) {
-        return 0; /* somebody was faster, or it is gone */
-    }
-    if (rc == 0 && refresh.v.p) {
-        rc = end_predecessor(t, refresh.v, err);
-    }
+    bool found; /* or somebody was faster, or it is gone */
     tokens_forget_user(t, user_nid);
-    return rc;
+    int rc = db_exec_find(t, txn_arena(t), &set_used, PARAMS(P_BLOB(hash)), &db_str_cols, &refresh,
+                          &found, err);
+    return rc == 0 && found && refresh.v.p ? end_predecessor(t, refresh.v, err) : rc;
 }
 
 struct deleted {
@@ -192,10 +190,11 @@ COLS(deleted_cols, struct deleted, COL(struct deleted, user_nid),
 int tokens_delete(struct txn *t, struct str hash, struct err *err)
 {
     struct deleted row;
-    int rc = db_exec_row(t, txn_arena(t), &delete_access, PARAMS(P_BLOB(hash)), &deleted_cols, &row,
-                         err);
-    if (rc) {
-        return rc == E_NOT_FOUND ? 0 : rc;
+    bool found;
+    int rc = db_exec_find(t, txn_arena(t), &delete_access, PARAMS(P_BLOB(hash)), &deleted_cols,
+                          &row, &found, err);
+    if (rc || !found) {
+        return rc;
     }
     tokens_forget_user(t, row.user_nid);
     return row.refresh_hash.p ? end_pair(t, row.refresh_hash, err) : 0;

@@ -79,15 +79,14 @@ CREATE TABLE registration_tokens (
     expires_ts BIGINT NOT NULL      -- 0: never
 ) KEYED;
 
--- Answers to requests that carry a transaction id: a repeated request gets the same answer.
+-- Answers to requests that carry a transaction id: a repeated request gets the same answer. (Events carry
+-- theirs themselves.)
 CREATE TABLE transactions (
     device_nid BIGINT NOT NULL,
     scope TEXT NOT NULL,            -- the path without its transaction id
     txn_id TEXT NOT NULL,
     response TEXT NOT NULL,         -- JSON body
-    event_nid BIGINT,               -- the event that it made, for unsigned.transaction_id
     created_ts BIGINT NOT NULL,
     PRIMARY KEY (device_nid, scope, txn_id)
 ) KEYED;
-CREATE INDEX transactions_event ON transactions (event_nid, device_nid);
 CREATE INDEX transactions_created ON transactions (created_ts);

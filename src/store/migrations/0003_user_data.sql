@@ -75,3 +75,4 @@ CREATE TABLE pushers (
 ) HEAP;
 CREATE UNIQUE INDEX pushers_user ON pushers (user_nid, app_id, pushkey);
 CREATE INDEX pushers_key ON pushers (app_id, pushkey);
+CREATE INDEX pushers_device ON pushers (device_nid);

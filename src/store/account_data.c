@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/account_data.h"
+
+#include "store/statements.h"
+
+#define COLUMNS "room_nid, type, position, content"
+COLS(row_cols, struct account_data_row, COL(struct account_data_row, room_nid),
+     COL(struct account_data_row, type), COL(struct account_data_row, position),
+     COL(struct account_data_row, content));
+
+static const struct sql put = {
+    "INSERT INTO account_data (user_nid, room_nid, type, position, content) VALUES ($1, $2, $3, "
+    "$4, $5)"
+    " ON CONFLICT (user_nid, room_nid, type)"
+    " DO UPDATE SET position = excluded.position, content = excluded.content"};
+static const struct sql get = {"SELECT content FROM account_data WHERE user_nid = $1 AND room_nid "
+                               "= $2 AND type = $3 AND content IS NOT NULL"};
+static const struct sql changes = {
+    "SELECT " COLUMNS " FROM account_data WHERE user_nid = $1 AND position > $2 AND position <= $3"
+    " AND (content IS NOT NULL OR $2 > 0) ORDER BY position"};
+static const struct sql of_room = {"SELECT " COLUMNS
+                                   " FROM account_data WHERE user_nid = $1 AND room_nid = $2 AND "
+                                   "content IS NOT NULL ORDER BY type"};
+static const struct sql delete_of_room = {"DELETE FROM account_data WHERE room_nid = $1"};
+static const struct sql delete_of_user = {"DELETE FROM account_data WHERE user_nid = $1"};
+
+STATEMENTS(account_data, &put, &get, &changes, &of_room, &delete_of_room, &delete_of_user);
+
+int account_data_put(struct txn *t, uint64_t user_nid, const struct account_data_row *row,
+                     struct err *err)
+{
+    return db_exec(t, &put,
+                   PARAMS(P_INT(user_nid), P_INT(row->room_nid), P_TEXT(row->type),
+                          P_INT(row->position), P_TEXT(row->content)),
+                   err);
+}
+
+int account_data_get(struct db_read *r, struct arena *a, uint64_t user_nid, uint64_t room_nid,
+                     struct str type, struct str *out_content, struct err *err)
+{
+    struct db_str row;
+    int rc = db_row(r, a, &get, PARAMS(P_INT(user_nid), P_INT(room_nid), P_TEXT(type)),
+                    &db_str_cols, &row, err);
+    if (rc == 0) {
+        *out_content = row.v;
+    }
+    return rc;
+}
+
+int account_data_changes(struct db_read *r, struct arena *a, uint64_t user_nid, int64_t from,
+                         int64_t upto, struct account_data_row **out, size_t *out_n,
+                         struct err *err)
+{
+    return db_rows(r, a, &changes, PARAMS(P_INT(user_nid), P_INT(from), P_INT(upto)), &row_cols,
+                   out, out_n, err);
+}
+
+int account_data_of_room(struct db_read *r, struct arena *a, uint64_t user_nid, uint64_t room_nid,
+                         struct account_data_row **out, size_t *out_n, struct err *err)
+{
+    return db_rows(r, a, &of_room, PARAMS(P_INT(user_nid), P_INT(room_nid)), &row_cols, out, out_n,
+                   err);
+}
+
+int account_data_delete_of_room(struct txn *t, uint64_t room_nid, struct err *err)
+{
+    return db_exec(t, &delete_of_room, PARAMS(P_INT(room_nid)), err);
+}
+
+int account_data_delete_of_user(struct txn *t, uint64_t user_nid, struct err *err)
+{
+    return db_exec(t, &delete_of_user, PARAMS(P_INT(user_nid)), err);
+}

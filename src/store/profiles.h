@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Profiles: fields with a JSON value each (displayname, avatar_url, m.tz, and whatever else users keep). */
+#ifndef INGOT_STORE_PROFILES_H
+#define INGOT_STORE_PROFILES_H
+
+#include "store/store.h"
+
+struct profile_field {
+    struct str field;
+    struct str value; /* JSON */
+};
+
+MUST_USE int profiles_put(struct txn *t, uint64_t user_nid, struct str field, struct str value,
+                          struct err *err);
+MUST_USE int profiles_delete(struct txn *t, uint64_t user_nid, struct str field, struct err *err);
+MUST_USE int profiles_get(struct db_read *r, struct arena *a, uint64_t user_nid, struct str field,
+                          struct str *out_value, struct err *err);
+/* All fields, in order of their names. */
+MUST_USE int profiles_of_user(struct db_read *r, struct arena *a, uint64_t user_nid,
+                              struct profile_field **out, size_t *out_n, struct err *err);
+MUST_USE int profiles_delete_of_user(struct txn *t, uint64_t user_nid, struct err *err);
+
+#endif

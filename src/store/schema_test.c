@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The schema and the statements as a whole: every statement can be prepared, none reads a large table from
+ * end to end, and the schema is the one of the committed snapshot. After a change of the migrations:
+ *
+ *     INGOT_WRITE_SNAPSHOT=1 meson test -C build store/schema
+ */
+#include <stdlib.h>
+
+#include "store/statements.h"
+#include "store/store_test_support.h"
+
+/* Tables that grow with use. The others are short: counters, meta, tasks, registration tokens. */
+static const char *const large[] = {
+    "names",
+    "users",
+    "devices",
+    "access_tokens",
+    "refresh_tokens",
+    "login_tokens",
+    "uia_sessions",
+    "transactions",
+    "filters",
+    "account_data",
+    "profiles",
+    "receipts",
+    "presence",
+    "push_rules",
+    "pushers",
+    "to_device",
+    "device_keys",
+    "one_time_keys",
+    "fallback_keys",
+    "cross_signing_keys",
+    "key_signatures",
+    "key_backups",
+    "media",
+    "key_backup_sessions",
+    "device_list_changes",
+    "events",
+    "rooms",
+    "state_nodes",
+    "room_members",
+    "room_aliases",
+    "relations",
+};
+
+static bool is_large(struct str table)
+{
+    for (size_t i = 0; i < ARRAY_LEN(large); i++) {
+        if (str_eq(table, str_c(large[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The table that the statement calls `name` (it may be an alias). */
+static struct str table_of(const char *text, struct str name)
+{
+    struct str rest = str_c(text), before, word = STR("");
+    while (str_split(rest, ' ', &before, &rest) || before.n > 0) {
+        struct str table = word;
+        word = str_n(before.p, before.n);
+        if (str_eq(word, name) && is_large(table)) {
+            return table;
+        }
+    }
+    return name;
+}
+
+/* A line of the plan such as "SCAN t" or "SCAN u USING INDEX i", which is a scan all the same. */
+static void check_step(const char *module, const struct sql *sql, struct str step)
+{
+    struct str verb, rest, name, tail;
+    str_split(step, ' ', &verb, &rest);
+    str_split(rest, ' ', &name, &tail);
+    if (str_eq(verb, STR("SCAN")) && is_large(table_of(sql->text, name)) && !sql->may_scan) {
+        fail_msg("%s: %.*s\n  in: %s", module, STR_ARG(step), sql->text);
+    }
+}
+
+static void check_plan(struct fixture *f, const char *module, const struct sql *sql)
+{
+    struct str plan, step;
+    int rc = db_explain(reader(f), &f->arena, sql, &plan, &f->err);
+    if (rc) {
+        fail_msg("%s: %s", module, f->err.detail);
+    }
+    while (plan.n > 0) {
+        str_split(plan, '\n', &step, &plan);
+        check_step(module, sql, step);
+    }
+}
+
+static void every_statement_is_prepared_and_reads_no_large_table_from_end_to_end(void **state)
+{
+    struct fixture *f = *state;
+    size_t n = 0;
+    for (size_t i = 0; i < store_all_statements_n; i++) {
+        const struct store_module *m = &store_all_statements[i];
+        for (size_t j = 0; m->statements[j]; j++, n++) {
+            check_plan(f, m->name, m->statements[j]);
+        }
+    }
+    assert_true(n > 100);
+}
+
+static char *read_snapshot(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    char *text = xcalloc(1, 1 << 18);
+    size_t n = fread(text, 1, (1 << 18) - 1, file);
+    fclose(file);
+    text[n] = '\0';
+    return text;
+}
+
+static void the_schema_is_that_of_the_snapshot(void **state)
+{
+    struct fixture *f = *state;
+    struct str schema;
+    assert_ok(db_schema(reader(f), &f->arena, &schema, &f->err), &f->err);
+    if (getenv("INGOT_WRITE_SNAPSHOT")) {
+        FILE *file = fopen(SNAPSHOT, "w");
+        assert_non_null(file);
+        fwrite(schema.p, 1, schema.n, file);
+        fclose(file);
+    }
+    char *snapshot = read_snapshot(SNAPSHOT);
+    bool same = str_eq(schema, str_c(snapshot));
+    free(snapshot);
+    if (!same) {
+        fail_msg("the schema is not that of %s; see the head of this file", SNAPSHOT);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORE_TEST(every_statement_is_prepared_and_reads_no_large_table_from_end_to_end),
+        STORE_TEST(the_schema_is_that_of_the_snapshot),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
