@@ -257,6 +257,13 @@ test("terms have to be accepted where there are some", OWN_SERVER, async () => {
   });
 });
 
+test("tokens in the query string are taken where the configuration says so", OWN_SERVER, async () => {
+  await withServer({ config: { access_tokens: { query_string_allowed: true } } }, async s => {
+    const alice = await s.user("alice");
+    assert.equal((await s.req("GET", `/account/whoami?access_token=${E(alice.token)}`, { expect: 200 })).body.user_id, alice.id);
+  });
+});
+
 test("accounts, tokens and devices survive a restart", OWN_SERVER, async () => {
   await withServer({}, async s => {
     const alice = await s.user("alice");

@@ -9,7 +9,8 @@
 //   });
 //
 // INGOT_BIN names the binary. INGOT_URL (with INGOT_SHARED_SECRET) runs the suite against a server that is
-// already up; tests that restart or configure the server are skipped then.
+// already up; tests that restart or configure the server are skipped then. INGOT_RECORD names a file that gets one
+// line of JSON for each exchange, for check-replies.py.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import crypto from "node:crypto";
@@ -24,7 +25,7 @@ import zlib from "node:zlib";
 import YAML from "yaml";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-export const BIN = path.resolve(process.env.INGOT_BIN ?? path.join(here, "../../build-asan/src/main/ingot"));
+export const BIN = path.resolve(process.env.INGOT_BIN ?? path.join(here, "../../build-asan/ingot"));
 export const EXTERNAL = process.env.INGOT_URL ?? null;
 export const SERVER_NAME = "localhost";
 export const E = encodeURIComponent;
@@ -82,6 +83,7 @@ export function exchange(base, method, target, { token, body, type, headers = {}
         if (/json/.test(rs.headers["content-type"] ?? "")) {
           try { json = JSON.parse(raw.toString("utf8")); } catch (e) { reject(new Error(`${method} ${target}: bad JSON in reply: ${raw.toString().slice(0, 200)}`)); return; }
         }
+        if (process.env.INGOT_RECORD) fs.appendFileSync(process.env.INGOT_RECORD, JSON.stringify({ method, target, status: rs.statusCode, body: json }) + "\n");
         resolve({ status: rs.statusCode, headers: rs.headers, raw, body: json });
       });
     });

@@ -2,7 +2,7 @@
 // Profiles, account data, tags, receipts and read markers, the user directory.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { E, EXTERNAL, OWN_SERVER, ephemeral, eventually, find, roomAccountData, timeline, useServer } from "./harness.mjs";
+import { E, EXTERNAL, OWN_SERVER, ephemeral, eventually, find, roomAccountData, timeline, useServer, withServer } from "./harness.mjs";
 
 const hs = useServer();
 
@@ -137,5 +137,18 @@ test("the user directory finds people in shared and public rooms", OWN_SERVER, a
     const r = await hs.req("POST", "/user_directory/search", { token: alice.token, body: { search_term: bob.name } });
     if (r.status === 404) return true;
     return r.body.results?.some(u => u.user_id === bob.id);
+  });
+});
+
+test("presence can be switched off", OWN_SERVER, async () => {
+  await withServer({ config: { presence: "off" } }, async s => {
+    const [alice, bob] = await s.users("alice", "bob");
+    const room = await alice.createRoom({ preset: "public_chat" });
+    await bob.join(room);
+    const stream = await alice.stream();
+    await s.req("PUT", `/presence/${E(bob.id)}/status`, { token: bob.token, body: { presence: "online", status_msg: "hello" } });
+    const seen = [];
+    await stream.event(room, await bob.say(room, "marker"), seen);
+    assert.equal(JSON.stringify(seen).includes("m.presence"), false);
   });
 });

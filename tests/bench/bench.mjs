@@ -9,14 +9,14 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-process.env.INGOT_BIN ??= path.join(here, "../../build/src/main/ingot");
+process.env.INGOT_BIN ??= path.join(here, "../../build/ingot");
 const { BIN, E, EXTERNAL, Server } = await import("../api/harness.mjs");
 
 const options = Object.fromEntries(process.argv.slice(2).map(a => /^--([^=]+)(?:=(.*))?$/.exec(a)).filter(Boolean).map(m => [m[1], m[2] ?? true]));
 const quick = Boolean(options.quick);
 const only = options.only?.split(",");
 const wants = name => !only || only.includes(name);
-const GENERATOR = path.resolve(options.generator ?? path.join(path.dirname(BIN), "../../tests/bench/bench_load"));
+const GENERATOR = path.resolve(options.generator ?? path.join(path.dirname(BIN), "tests/bench/bench_load"));
 const RUNS = quick ? 1 : 5, SECONDS = quick ? 2 : 5;
 const PARKED = quick ? 500 : 5000, HERD = quick ? 200 : 1000;
 const ROOMS = quick ? 30 : 300, MEMBERS = quick ? 30 : 300;
