@@ -25,7 +25,7 @@
 #include "wire/json.h"
 
 enum {
-    PUSH_RULES_MAX_BYTES = 1 << 20, /* stored rules of one user */
+    PUSH_RULES_MAX_BYTES = 1 << 19, /* stored rules of one user */
 };
 
 enum push_kind { /* in the order in which rules are tried */
@@ -109,7 +109,8 @@ struct push_rule_edit {
 };
 /* PUT: adds a rule, enabled, on top of the user's rules of its kind or where before/after say; or replaces one,
  * which keeps its place and whether it is enabled. E_INVALID: 400 M_INVALID_PARAM for a bad id or a default rule,
- * M_MISSING_PARAM, M_BAD_JSON for a bad body, M_UNKNOWN when before/after names no rule of the user's. */
+ * M_MISSING_PARAM, M_BAD_JSON for a bad body, M_UNKNOWN when before/after names no rule of the user's. Patterns are
+ * limited to GLOB_MAX_BYTES. */
 int push_rules_put(struct arena *a, struct str stored, const struct push_rule_edit *edit,
                    struct str *out, struct err *err) MUST_USE;
 /* E_NOT_FOUND if there is no such rule of the user's; default rules cannot be deleted (400). */
