@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Joining, leaving, inviting, knocking, kicking, banning, forgetting ("Room membership"). */
+#include "client/authenticate.h"
+#include "client/directory.h"
+#include "client/handler.h"
+#include "client/member_event.h"
+#include "client/routes.h"
+#include "core/live_user.h"
+#include "matrix/ids.h"
+#include "store/names.h"
+#include "store/rooms.h"
+#include "wire/jfield.h"
+
+struct member_body {
+    struct str user_id, reason;
+    const json_t *third_party_signed;
+};
+static const struct jfield self_fields[] = {
+    FIELD(struct member_body, reason, .flags = OPT),
+    FIELD(struct member_body, third_party_signed, .flags = OPT | J_OBJECT),
+    {0},
+};
+static const struct jfield target_fields[] = {
+    FIELD(struct member_body, user_id),
+    FIELD(struct member_body, reason, .flags = OPT),
+    {0},
+};
+
+static int reply_room_id(struct request *rq, struct room *room)
+{
+    json_t *out = json_object();
+    json_put_str(out, "room_id", room->room_id);
+    return reply_json(rq, 200, out);
+}
+
+static int send_change(struct request *rq, struct room *room, const struct member_change *change, struct err *err)
+{
+    return member_send(server_of(rq), rq->arena, room, rq->who.user_id, rq->who.user_nid, change, err);
+}
+
+/* ---- join and knock ---- */
+
+static int check_guest(struct request *rq, struct room *room, struct err *err)
+{
+    struct entry *e;
+    if (!rq->who.is_guest) {
+        return 0;
+    }
+    int rc = room_state_event(server_of(rq), rq->arena, room, NID_GUEST_ACCESS, NID_EMPTY, &e, err);
+    if (rc == 0 && (!e || str_find(e->ev->content, STR("\"guest_access\":\"can_join\"")) < 0)) {
+        return err_set(err, E_FORBIDDEN, 403, "M_GUEST_ACCESS_FORBIDDEN", "Guests may not join this room");
+    }
+    return rc;
+}
+
+static int join(struct request *rq, struct room *room, struct err *err)
+{
+    const struct member_body *in = rq->in;
+    struct member_change change = {.target = rq->who.user_id,
+                                   .membership = MEMBERSHIP_JOIN,
+                                   .reason = in->reason,
+                                   .third_party_signed = in->third_party_signed};
+    if (room_member_of(room, rq->who.user_nid).membership == MEMBERSHIP_JOIN) {
+        return reply_room_id(rq, room);
+    }
+    int rc = authenticate_not_suspended(rq, err);
+    if (rc == 0) {
+        rc = check_guest(rq, room, err);
+    }
+    if (rc == 0) {
+        rc = member_find_authoriser(server_of(rq), rq->arena, room, rq->who.user_nid, &change.join_authorised_via,
+                                    err);
+    }
+    if (rc == 0) {
+        rc = send_change(rq, room, &change, err);
+    }
+    return rc == 0 ? reply_room_id(rq, room) : rc;
+}
+
+/* A room id or an alias; 404 M_NOT_FOUND if neither leads to a room of this server. */
+static int room_of_path(struct request *rq, struct room **out, struct err *err)
+{
+    struct str room_id = rq->params[0];
+    int rc = 0;
+    if (room_id.n && room_id.p[0] == '#') {
+        rc = directory_resolve(rq, rq->params[0], &room_id, err);
+    }
+    return rc == 0 ? room_hold(server_of(rq), rq->arena, room_id, out, err) : rc;
+}
+
+static int post_join(struct request *rq, struct err *err)
+{
+    struct room *room;
+    int rc = room_of_path(rq, &room, err);
+    return rc == 0 ? join(rq, room, err) : rc;
+}
+
+static int post_knock(struct request *rq, struct err *err)
+{
+    const struct member_body *in = rq->in;
+    struct room *room;
+    int rc = authenticate_not_suspended(rq, err);
+    if (rc == 0) {
+        rc = room_of_path(rq, &room, err);
+    }
+    if (rc == 0) {
+        struct member_change change = {
+            .target = rq->who.user_id, .membership = MEMBERSHIP_KNOCK, .reason = in->reason};
+        rc = send_change(rq, room, &change, err);
+    }
+    return rc == 0 ? reply_room_id(rq, room) : rc;
+}
+
+/* ---- leave and forget ---- */
+
+static int post_leave(struct request *rq, struct err *err)
+{
+    const struct member_body *in = rq->in;
+    struct room *room;
+    int rc = handler_room(rq, 0, &room, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct member_change change = {
+        .target = rq->who.user_id, .membership = MEMBERSHIP_LEAVE, .reason = in->reason};
+    if (room_member_of(room, rq->who.user_nid).membership != MEMBERSHIP_LEAVE) {
+        rc = send_change(rq, room, &change, err);
+    }
+    return rc == 0 ? reply_empty_object(rq) : rc;
+}
+
+struct forgetting {
+    struct server *server;
+    struct room *room;
+    uint64_t user;
+};
+
+static void forgotten(void *arg)
+{
+    struct forgetting *f = arg;
+    struct room_member m = room_member_of(f->room, f->user);
+    room_mark_forgotten(f->room, f->user);
+    live_users_update(f->server, f->user,
+                      &(struct user_room){.room = f->room->nid,
+                                          .membership = m.membership,
+                                          .forgotten = true,
+                                          .event_nid = m.event_nid,
+                                          .position = m.position});
+}
+
+static int forget(struct txn *t, void *arg)
+{
+    struct forgetting *f = arg;
+    txn_on_commit(t, forgotten, f);
+    return room_members_forget(t, f->room->nid, f->user, txn_err(t));
+}
+
+static int post_forget(struct request *rq, struct err *err)
+{
+    struct room *room;
+    int rc = handler_room(rq, 0, &room, err);
+    if (rc != 0) {
+        return rc;
+    }
+    enum membership now = room_member_of(room, rq->who.user_nid).membership;
+    if (now == MEMBERSHIP_NONE) {
+        return err_forbidden(err, "You have never been in this room");
+    }
+    if (now != MEMBERSHIP_LEAVE && now != MEMBERSHIP_BAN) {
+        return err_set(err, E_INVALID, 400, "M_UNKNOWN", "Leave the room before you forget it");
+    }
+    struct forgetting f = {.server = server_of(rq), .room = room, .user = rq->who.user_nid};
+    rc = store_write(server_of(rq)->store, "forget-room", forget, &f, err);
+    return rc == 0 ? reply_empty_object(rq) : rc;
+}
+
+/* ---- what is done to others ---- */
+
+/* What the target's membership must be for the action to make sense, and what it becomes. */
+struct action {
+    enum membership becomes;
+    unsigned from; /* bits 1 << enum membership; 0: any */
+    const char *otherwise;
+};
+static const struct action invite_action = {.becomes = MEMBERSHIP_INVITE};
+static const struct action ban_action = {.becomes = MEMBERSHIP_BAN};
+static const struct action kick_action = {
+    .becomes = MEMBERSHIP_LEAVE,
+    .from = 1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE | 1u << MEMBERSHIP_KNOCK,
+    .otherwise = "The user is not in this room"};
+static const struct action unban_action = {
+    .becomes = MEMBERSHIP_LEAVE, .from = 1u << MEMBERSHIP_BAN, .otherwise = "The user is not banned"};
+
+static int check_target(struct request *rq, struct room *room, const struct action *action, struct err *err)
+{
+    const struct member_body *in = rq->in;
+    uint64_t target;
+    int rc = handler_user_nid(rq, in->user_id, &target, err);
+    if (rc == 0 && action->from &&
+        !(action->from & 1u << room_member_of(room, target).membership)) {
+        return err_forbidden(err, "%s", action->otherwise);
+    }
+    return rc;
+}
+
+static int act(struct request *rq, const struct action *action, struct err *err)
+{
+    const struct member_body *in = rq->in;
+    struct room *room;
+    int rc = authenticate_not_suspended(rq, err);
+    if (rc == 0) {
+        rc = handler_joined_room(rq, 0, &room, err);
+    }
+    if (rc == 0) {
+        rc = check_target(rq, room, action, err);
+    }
+    if (rc == 0 && action->becomes == MEMBERSHIP_INVITE) {
+        rc = member_may_be_invited(server_of(rq), rq->arena, in->user_id, err);
+    }
+    if (rc == 0) {
+        struct member_change change = {
+            .target = in->user_id, .membership = action->becomes, .reason = in->reason};
+        rc = send_change(rq, room, &change, err);
+    }
+    return rc == 0 ? reply_empty_object(rq) : rc;
+}
+
+static int post_invite(struct request *rq, struct err *err)
+{
+    return act(rq, &invite_action, err);
+}
+static int post_ban(struct request *rq, struct err *err)
+{
+    return act(rq, &ban_action, err);
+}
+static int post_kick(struct request *rq, struct err *err)
+{
+    return act(rq, &kick_action, err);
+}
+static int post_unban(struct request *rq, struct err *err)
+{
+    return act(rq, &unban_action, err);
+}
+
+/* ---- lists ---- */
+
+static int get_joined_rooms(struct request *rq, struct err *err)
+{
+    struct user_room *rooms;
+    size_t n;
+    struct server *s = server_of(rq);
+    int rc = user_rooms(s, rq->arena, rq->who.user_nid, &rooms, &n, err);
+    json_t *out = json_object(), *list = json_array();
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct room *room;
+        if (rooms[i].membership != MEMBERSHIP_JOIN) {
+            continue;
+        }
+        rc = room_hold_nid(s, rq->arena, rooms[i].room, &room, err);
+        if (rc == 0) {
+            json_array_append_new(list, json_new_str(room->room_id));
+        }
+    }
+    json_put(out, STR("joined_rooms"), list);
+    return rc == 0 ? reply_json(rq, 200, out) : rc;
+}
+
+#define SELF_BODY   BODY(struct member_body, self_fields)
+#define TARGET_BODY BODY(struct member_body, target_fields)
+
+const struct route membership_routes[] = {
+    {HTTP_POST, "/_matrix/client/v3/join/{roomIdOrAlias}", post_join, .auth = ROUTE_GUEST_OK, SELF_BODY,
+     .rate = RATE_JOIN},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/join", post_join, .auth = ROUTE_GUEST_OK, SELF_BODY,
+     .rate = RATE_JOIN},
+    {HTTP_POST, "/_matrix/client/v3/knock/{roomIdOrAlias}", post_knock, .auth = ROUTE_USER, SELF_BODY,
+     .rate = RATE_JOIN},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/leave", post_leave, .auth = ROUTE_GUEST_OK, SELF_BODY},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/forget", post_forget, .auth = ROUTE_USER,
+     .body = ROUTE_BODY_JSON},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/invite", post_invite, .auth = ROUTE_USER, TARGET_BODY,
+     .rate = RATE_INVITE},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/kick", post_kick, .auth = ROUTE_USER, TARGET_BODY},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/ban", post_ban, .auth = ROUTE_USER, TARGET_BODY},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/unban", post_unban, .auth = ROUTE_USER, TARGET_BODY},
+    {HTTP_GET, "/_matrix/client/v3/joined_rooms", get_joined_rooms, .auth = ROUTE_USER},
+    {0},
+};
