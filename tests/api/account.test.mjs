@@ -278,3 +278,8 @@ test("openid, 3pid and pushers answer like a server without identity service", a
   const alice = await hs.user();
   assert.deepEqual((await alice.get("/account/3pid")).threepids, []);
 });
+
+test("guests stay outside unless they are let in", async () => {
+  const r = await hs.req("POST", "/register?kind=guest", { body: {} });
+  assert.equal(r.status, 403, `${r.status}`);
+});

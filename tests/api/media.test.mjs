@@ -162,3 +162,17 @@ test("an upload that breaks off leaves nothing behind", OWN_SERVER, async () => 
   }
   await eventually("temporary files are removed", () => files() <= before);
 });
+
+test("large files stream: the server's memory does not grow by their size", OWN_SERVER, async () => {
+  const alice = await hs.user("alice");
+  const rss = () => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${hs.process.pid}/status`, "utf8"))[1]);
+  const bytes = crypto.randomBytes(45 << 20);
+  await upload(alice, bytes.subarray(0, 1 << 20), "video/mp4");
+  const before = rss();
+  let most = 0;
+  const watch = setInterval(() => { most = Math.max(most, rss()); }, 5);
+  const { content_uri } = (await upload(alice, bytes, "video/mp4")).body;
+  assert.ok((await fetchIt(alice, content_uri)).raw.equals(bytes));
+  clearInterval(watch);
+  assert.ok(most - before < 20 * 1024, `${before} KiB grew to ${most} KiB`);
+});

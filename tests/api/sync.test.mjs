@@ -602,3 +602,27 @@ test("sync tokens survive a restart, typing and presence streams included", OWN_
   await bob.typing(room, true);
   await s.until("typing works after the restart", r => ephemeral(r, room, "m.typing")?.user_ids.includes(bob.id));
 });
+
+test("an initial sync is the same before and after a restart", OWN_SERVER, async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const room = await alice.createRoom({ preset: "public_chat", name: "Kept", topic: "T" });
+  await bob.join(room);
+  const root = await alice.say(room, "root");
+  await bob.say(room, "reply", { "m.relates_to": { rel_type: "m.thread", event_id: root } });
+  await bob.say(room, "* edit", { "m.new_content": { body: "edit", msgtype: "m.text" }, "m.relates_to": { rel_type: "m.replace", event_id: root } });
+  await alice.redact(room, await alice.say(room, "gone"));
+  await bob.receipt(room, root, "m.read", { thread_id: "main" });
+  await bob.say(room, "ping", { "m.mentions": { user_ids: [alice.id] } });
+  await alice.setAccountData("org.example.a", { a: [1, { b: null }] });
+  await alice.setRoomAccountData(room, "m.fully_read.test", {});
+  await carol.createRoom({ name: "Invited", invite: [alice.id] });
+  await carol.put(`/sendToDevice/org.example.x/${carol.nextTxn()}`, { messages: { [alice.id]: { "*": { n: 1 } } } });
+  const view = async () => {
+    const plain = JSON.parse(JSON.stringify(await alice.sync({ filter: { presence: { types: [] }, room: { timeline: { limit: 50, unread_thread_notifications: true } } } }), (k, v) => ["age", "next_batch", "prev_batch"].includes(k) ? undefined : v));
+    for (const where of ["join", "invite"]) for (const r of Object.values(plain.rooms[where])) for (const part of Object.values(r)) part.events?.sort((a, b) => (a.event_id ?? a.type + a.state_key).localeCompare(b.event_id ?? b.type + b.state_key));
+    return plain;
+  };
+  const before = await view();
+  await hs.restart();
+  assert.deepEqual(await view(), before);
+});
