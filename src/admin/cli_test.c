@@ -37,7 +37,7 @@ static const struct cli_command commands[] = {
 
 static int call(const char *const *words)
 {
-    char *argv[8] = {(char *)"ingot"};
+    static char *argv[8] = {(char *)"ingot"}; /* what the command was given outlives the call */
     int n = 1;
     for (; words[n - 1]; n++) {
         argv[n] = (char *)words[n - 1];

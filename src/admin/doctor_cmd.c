@@ -2,7 +2,6 @@
 /* `ingot doctor` */
 #include "admin/commands.h"
 #include "admin/doctor_check.h"
-#include "crypto/hash.h"
 #include "wire/json_writer.h"
 
 static const char *const finding_words[] = {
@@ -49,7 +48,6 @@ int doctor_cmd(const struct cli_args *args)
     if (status != CLI_DONE) {
         return status;
     }
-    crypto_init();
     arena_init(&arena, 0);
     doctor_check(c, &arena, &results, &n);
     for (size_t i = 0; i < n; i++) {

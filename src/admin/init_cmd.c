@@ -12,7 +12,6 @@
 #include "base/buf.h"
 #include "base/rand.h"
 #include "core/config.h"
-#include "crypto/hash.h"
 #include "crypto/signing_key.h"
 #include "matrix/ids.h"
 #include "wire/json_writer.h"
@@ -197,7 +196,6 @@ int init_cmd(const struct cli_args *args)
         (void)cli_fail("--registration is open, token or closed");
         return CLI_USAGE;
     }
-    crypto_init();
     (void)snprintf(s.config, sizeof(s.config), "%s%s", config_path ? config_path : data_dir,
                    config_path ? "" : "/ingot.yaml");
     int status = access(s.config, F_OK) == 0 ? already_there(&s) : make_all(&s);

@@ -10,7 +10,6 @@
 #include "admin/operations.h"
 #include "base/log.h"
 #include "core/config.h"
-#include "crypto/hash.h"
 
 static bool make_admin, password_stdin, no_password, keep_devices, erase, take_away;
 
@@ -97,8 +96,6 @@ static int call_begin(struct call *c, const struct cli_args *args)
     if (status != CLI_DONE) {
         return status;
     }
-    wire_json_init();
-    crypto_init();
     log_setup(LOG_WARN, LOG_TEXT);
     c->w = jw_over(&c->arguments);
     jw_object(&c->w);

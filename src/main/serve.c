@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "admin/control.h"
 #include "admin/routes.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -25,6 +26,7 @@ struct service {
     struct server *server;
     struct router *router;
     struct http_server *http;
+    struct control *control;
 };
 
 /* ---- start ---- */
@@ -98,7 +100,7 @@ static int start_http(struct service *sv, struct err *err)
         .limits = sv->server->limits,
         .authenticate = authenticate,
         .app = sv->server,
-        .upload_dir = arena_cstr(&a, ARENA_CONCAT(&a, c->data_dir, STR("/media/incoming"))),
+        .upload_dir = arena_cstr(&a, ARENA_CONCAT(&a, c->data_dir, STR("/media/tmp"))),
         .query_tokens = c->access_tokens.query_string_allowed,
         .access_log = true,
         .threads = (unsigned)c->limits.network_threads,
@@ -132,6 +134,9 @@ static int start(struct service *sv, struct err *err)
         rc = start_http(sv, err);
     }
     if (rc == 0) {
+        rc = control_start(sv->server, &sv->control, err);
+    }
+    if (rc == 0) {
         sv->server->tasks = tasks_start(sv->server);
         for (size_t i = 0; i < c->listeners.n; i++) {
             log_info("listening", LOG_STR("bind", c->listeners.p[i].bind),
@@ -147,6 +152,7 @@ static void stop(struct service *sv)
 {
     struct server *s = sv->server;
     if (s) {
+        control_stop(sv->control);
         tasks_stop(s->tasks);
         http_server_free(sv->http, DRAIN_MS);
         media_stop(s);

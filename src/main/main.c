@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program: one table of commands. */
+#include <sys/stat.h>
+
+#include "admin/commands.h"
+#include "crypto/hash.h"
+#include "main/serve.h"
+#include "wire/json.h"
+
+static int serve_cmd(const struct cli_args *args)
+{
+    struct config *config;
+    struct err err = {0};
+    int status = cli_load_config(args, &config);
+    if (status != CLI_DONE) {
+        return status;
+    }
+    return serve(config, &err) == 0 ? CLI_DONE : cli_fail_err(&err);
+}
+
+static int version_cmd(const struct cli_args *args)
+{
+    return cli_print(args->json ? STR("{\"name\":\"Ingot\",\"version\":\"" INGOT_VERSION "\"}\n")
+                                : STR("ingot " INGOT_VERSION "\n"));
+}
+
+static const char data_help[] =
+    "Works while the server runs (it is then done by the server) and while it does not.";
+
+static const struct cli_command commands[] = {
+    {"serve", NULL, "run the server",
+     "Runs in the foreground and logs to standard error. SIGTERM and SIGINT stop it in order, "
+     "SIGHUP\n"
+     "reads configuration and certificates again.",
+     NULL, 0, 0, CLI_CONFIG, serve_cmd},
+    {"init", NULL, "make configuration, data directory and keys",
+     "Overwrites nothing; if everything is there already, it says so and succeeds.", init_options,
+     0, 0, 0, init_cmd},
+    {"user add", "NAME", "create an account", data_help, user_add_options, 1, 1,
+     CLI_CONFIG | CLI_JSON, user_add_cmd},
+    {"user list", NULL, "list the accounts", "With --json: one object per line.", NULL, 0, 0,
+     CLI_CONFIG | CLI_JSON, user_list_cmd},
+    {"user password", "NAME", "set a password and sign out the user's devices", data_help,
+     user_password_options, 1, 1, CLI_CONFIG | CLI_JSON, user_password_cmd},
+    {"user deactivate", "NAME", "end an account for good and leave its rooms", data_help,
+     user_deactivate_options, 1, 1, CLI_CONFIG | CLI_JSON, user_deactivate_cmd},
+    {"user make-admin", "NAME", "make a user an administrator", data_help, user_make_admin_options,
+     1, 1, CLI_CONFIG | CLI_JSON, user_make_admin_cmd},
+    {"config check", NULL, "explain what is wrong with the configuration", NULL, NULL, 0, 0,
+     CLI_CONFIG, config_check_cmd},
+    {"config show", NULL, "print the settings in force, secrets masked", NULL, NULL, 0, 0,
+     CLI_CONFIG | CLI_JSON, config_show_cmd},
+    {"config sample", NULL, "print a configuration with every key and its default", NULL, NULL, 0,
+     0, 0, config_sample_cmd},
+    {"doctor", NULL, "check the installation and say what to do",
+     "Looks at directories, permissions, keys, disk, database, ports, certificates, clock and\n"
+     "thumbnails; changes nothing. Exit status 1 if something fails.",
+     NULL, 0, 0, CLI_CONFIG | CLI_JSON, doctor_cmd},
+    {"version", NULL, "print the version", NULL, NULL, 0, 0, CLI_JSON, version_cmd},
+    {0},
+};
+
+int main(int argc, char **argv)
+{
+    (void)umask(077); /* what the program makes is for its own user */
+    wire_json_init();
+    crypto_init();
+    return cli_main(commands, INGOT_VERSION, argc, argv);
+}
