@@ -66,9 +66,8 @@ static int check_map(const struct auth_check *c, struct power_map before, struct
         if ((change.before && change.before->level > own) ||
             (change.after && change.after->level > own)) {
             struct str key = (change.before ? change.before : change.after)->key;
-            return err_forbidden(c->err,
-                                 "The sender's power level is too low to change that of %.*s",
-                                 (int)MIN(key.n, 80), key.p);
+            return err_forbidden(
+                c->err, "The sender's power level is too low to change that of %.*s", STR_ARG(key));
         }
     }
     return 0;

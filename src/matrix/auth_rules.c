@@ -306,7 +306,7 @@ static int check_sending(const struct auth_check *c)
     const struct event *ev = c->ev;
     if (level_of(c, ev->sender) < power_required_event(c->power, ev->type, ev->is_state)) {
         return err_forbidden(c->err, "The sender's power level is too low to send %.*s",
-                             (int)MIN(ev->type.n, 80), ev->type.p);
+                             STR_ARG(ev->type));
     }
     if (ev->is_state && str_starts(ev->state_key, STR("@")) && !str_eq(ev->state_key, ev->sender)) {
         return err_forbidden(c->err, "The state key is another user's id");
