@@ -96,7 +96,8 @@ static bool varint_get(struct cursor *c, uint64_t *out)
         v |= (uint64_t)(byte & 0x7f) << shift;
         if (!(byte & 0x80)) {
             *out = v;
-            return shift < 63 || byte <= 1;
+            /* One way to write a number, so that one map has one id. */
+            return (shift < 63 || byte <= 1) && (byte != 0 || shift == 0);
         }
     }
     return false;
