@@ -282,12 +282,9 @@ static int check_aliases(const struct auth_check *c)
 /* v1 11 */
 static int check_redaction(const struct auth_check *c)
 {
-    struct str target = id_domain(c->ev->redacts);
-    if (may(c, c->ev->sender, POWER_REDACT) ||
-        (target.n > 0 && str_eq(target, id_domain(c->ev->event_id)))) {
-        return 0;
-    }
-    return err_forbidden(c->err, "The sender's power level is too low to redact");
+    bool is_allowed = may(c, c->ev->sender, POWER_REDACT) ||
+                      str_eq(id_domain(c->ev->redacts), id_domain(c->ev->event_id));
+    return is_allowed ? 0 : err_forbidden(c->err, "The sender's power level is too low to redact");
 }
 
 /* 4: m.federate */

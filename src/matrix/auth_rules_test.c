@@ -236,12 +236,40 @@ static void the_room_id_must_be_that_of_the_create_event(void **state)
     }
 }
 
+/* Rule 5.3.1: create must be the only previous event. */
+static void the_first_join_follows_create_alone(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < room_versions_n; i++) {
+        struct event *created = test_build(&room_versions[i], create);
+        struct test_event t = MEMBER("@alice:a", "@alice:a", "join");
+        char room[64];
+        snprintf(room, sizeof(room), "%.*s", STR_ARG(created->room_id));
+        t.room = room;
+        t.prev = created;
+        struct event *join = test_build(&room_versions[i], t);
+        struct auth_list list = {.create = created};
+        struct auth_state st = auth_state_of_list(&list);
+        assert_int_equal(auth_check(join, &st, NULL), 0);
+        struct event other = *join;
+        struct str both[] = {created->event_id, STR("$else:a")};
+        other.prev_events = both;
+        other.n_prev = 2;
+        assert_int_equal(auth_check(&other, &st, NULL), E_FORBIDDEN);
+        other.n_prev = 0;
+        assert_int_equal(auth_check(&other, &st, NULL), E_FORBIDDEN);
+        event_unref(&join);
+        event_unref(&created);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_rule_holds_in_every_version),
         TEST(nothing_is_allowed_in_a_room_without_create_event),
         TEST(the_room_id_must_be_that_of_the_create_event),
+        TEST(the_first_join_follows_create_alone),
     };
     return cmocka_run_group_tests(tests, read_cases, NULL);
 }
