@@ -551,7 +551,7 @@ static int find_place(const json_t *list, const struct push_rule_edit *edit, siz
 
 static int put_rule(struct edit *e, const struct push_rule_edit *edit, struct err *err)
 {
-    json_t *old = push_rule_of_id(e->list, edit->rule_id), *rule;
+    json_t *old = push_rule_of_id(e->list, edit->rule_id), *rule = NULL;
     size_t old_at = index_of(e->list, old), at;
     int rc = make_rule(edit, stored_bool(old, "enabled", true), &rule, err);
     if (rc == 0) {

@@ -49,6 +49,10 @@ struct state_res_source {
     int (*auth)(void *ctx, uint64_t event_nid, struct auth_links *out, struct err *err);
     /* The nid of a user id or token that an event names in its content, 0 if it never was interned. */
     int (*name)(void *ctx, struct str text, uint64_t *out_nid, struct err *err);
+    /* Whether every auth event has a smaller nid than the events that name it, as when events are numbered in the
+     * order in which they are accepted. Saves walking the auth graph of what is older than all conflicts: 100,000
+     * members take some 40 ms instead of 130 ms. */
+    bool auth_nids_ascend;
     /* The room's create event: needed from version 12 on, where it is no auth event; else may be NULL. */
     const struct event *create;
 };

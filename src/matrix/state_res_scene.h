@@ -153,7 +153,8 @@ static struct scene *scene_new(const char *version)
                                           .nodes = &s->vtable,
                                           .event = scene_event_get,
                                           .auth = scene_auth,
-                                          .name = scene_name};
+                                          .name = scene_name,
+                                          .auth_nids_ascend = true};
     s->room_id = s->version->is_room_id_create_hash ? STR("!create") : STR("!room:example.org");
     return s;
 }

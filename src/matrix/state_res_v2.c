@@ -65,14 +65,17 @@ static int mark_chains(struct res *r)
 struct difference {
     struct res *r;
     struct imap candidates; /* nids */
+    uint64_t oldest;        /* nothing with a smaller nid is or leads to a candidate */
     struct imap seen;
     VEC(uint64_t) stack;
 };
 
 static void difference_see(struct difference *d, uint64_t nid)
 {
-    bool is_new;
-    imap_at(&d->seen, nid, &is_new);
+    bool is_new = false;
+    if (nid >= d->oldest) {
+        imap_at(&d->seen, nid, &is_new);
+    }
     if (is_new) {
         imap_remove(&d->candidates, nid);
         vec_push(&d->stack, nid);
@@ -101,6 +104,9 @@ enum { WALK_DONE = 1 };
 static int difference_entry(void *arg, const struct state_entry *entry)
 {
     struct difference *d = arg;
+    if (entry->event < d->oldest) {
+        return 0;
+    }
     struct res_slot *slot = res_slot_find(d->r, entry->type, entry->state_key);
     int rc = slot && slot->is_conflict ? 0 : difference_walk(d, entry->event);
     return rc != 0 ? rc : d->candidates.n == 0 ? WALK_DONE : 0;
@@ -146,7 +152,7 @@ static uint64_t all_states(const struct res *r)
 /* Sets is_full on the auth difference. */
 static int auth_difference(struct res *r)
 {
-    struct difference d = {.r = r};
+    struct difference d = {.r = r, .oldest = r->src->auth_nids_ascend ? UINT64_MAX : 0};
     res_events candidates = {0};
     size_t pos = 0;
     uint64_t nid;
@@ -156,6 +162,7 @@ static int auth_difference(struct res *r)
         if (!e->is_conflicted && e->reached && e->reached != all_states(r)) {
             vec_push(&candidates, e);
             imap_at(&d.candidates, nid, NULL);
+            d.oldest = MIN(d.oldest, nid);
         }
     }
     int rc = difference_walks(&d, &candidates);

@@ -140,6 +140,9 @@ static bool branch_decode(struct cursor c, unsigned bitmap, struct node *out)
             }
             memcpy(out->child[d].b, c.p, ID_BYTES);
             c.p += ID_BYTES;
+            if (state_id_is_empty(out->child[d])) {
+                return false;
+            }
         }
     }
     return bitmap != 0 && c.p == c.end;
