@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * User-interactive authentication (client-server API, "User-Interactive Authentication API"), for any handler that
+ * wants more proof than an access token. The body's field table needs a member `auth` of its own only if the handler
+ * looks at it; uia_check reads it from the request.
+ *
+ *     static const unsigned flows[] = {UIA_PASSWORD};
+ *     struct uia_result uia;
+ *     int rc = uia_check(rq, flows, ARRAY_LEN(flows), &uia, err);
+ *     if (rc != 0) {
+ *         return uia_reply(rc);
+ *     }
+ *     ...do it...
+ *
+ * The client is told what is missing with 401 and a session; it repeats the request with `auth`, once for each stage.
+ * A session is bound to user, method, path and body (without `auth`), and ends after half an hour. Only a first
+ * request with an empty body leaves the body open: clients ask for the flows that way. When all stages of one flow are
+ * done the session is used up and uia_check returns 0: exactly once, also when two requests race.
+ *
+ * Passwords are hashed here: the route runs in LANE_SLOW.
+ */
+#ifndef INGOT_CLIENT_UIA_H
+#define INGOT_CLIENT_UIA_H
+
+#include "net/request.h"
+
+/* A flow is a set of stages; clients are told them in this order. */
+enum uia_stage {
+    UIA_REGISTRATION_TOKEN = 1 << 0, /* m.login.registration_token */
+    UIA_TERMS = 1 << 1,              /* m.login.terms: those of the configuration */
+    UIA_PASSWORD =
+        1 << 2, /* m.login.password: of the caller, or of whom it names if nobody is signed in */
+    UIA_DUMMY = 1 << 3, /* m.login.dummy */
+};
+
+enum { UIA_ANSWERED = 2 }; /* the client was told what is missing */
+
+/* What the stages found out; strings in the request's arena. */
+struct uia_result {
+    uint64_t user_nid; /* whose password it was, or the caller; 0: nobody */
+    struct str
+        registration_token; /* one of the database that the account will use; .p == NULL: none */
+};
+
+/* 0: passed. UIA_ANSWERED: the reply is made. Errors: 403 M_FORBIDDEN when the request is not the one that the session
+ * was opened for, 429 after too many wrong passwords. */
+MUST_USE int uia_check(struct request *rq, const unsigned *flows, size_t n_flows,
+                       struct uia_result *out, struct err *err);
+/* What a handler returns when uia_check did not return 0. */
+static inline int uia_reply(int rc)
+{
+    return rc == UIA_ANSWERED ? 0 : rc;
+}
+
+#endif
