@@ -4,8 +4,15 @@
 void client_routes_add(struct router *r)
 {
     static const struct route *const tables[] = {
+        create_room_routes,
+        directory_routes,
+        membership_routes,
+        public_rooms_routes,
         send_routes,
+        state_routes,
         sync_routes,
+        timeline_routes,
+        upgrade_routes,
     };
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         router_add(r, SERVE_CLIENT, tables[i]);

@@ -6,8 +6,15 @@
 
 #include "net/router.h"
 
+extern const struct route create_room_routes[];
+extern const struct route directory_routes[];
+extern const struct route membership_routes[];
+extern const struct route public_rooms_routes[];
 extern const struct route send_routes[];
+extern const struct route state_routes[];
 extern const struct route sync_routes[];
+extern const struct route timeline_routes[];
+extern const struct route upgrade_routes[];
 
 /* Adds all of them. */
 void client_routes_add(struct router *r);

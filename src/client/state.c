@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading a room's state: state, one event of it, members, joined_members. */
+#include "client/handler.h"
+#include "client/routes.h"
+#include "core/nodes.h"
+#include "core/render.h"
+#include "core/sync_token.h"
+#include "store/names.h"
+
+enum { STATE_JSON_MAX = 1 << 30 };
+
+/* ---- writing lists of events ---- */
+
+struct state_writer {
+    struct renderer render;
+    struct json_writer w;
+    struct err *err;
+    /* GET members: which memberships to show */
+    unsigned memberships; /* bits 1 << enum membership; 0: every event */
+};
+
+static int write_one(void *arg, const struct state_entry *entry)
+{
+    struct state_writer *sw = arg;
+    struct entry *e;
+    int rc = entry_get(sw->render.server, entry->event, &e, sw->err);
+    if (rc != 0) {
+        return rc;
+    }
+    enum membership m = e->ev->member ? e->ev->member->membership : MEMBERSHIP_NONE;
+    if (!sw->memberships || sw->memberships & 1u << m) {
+        rc = render_event(&sw->render, &sw->w, e, sw->err);
+    }
+    entry_unref(&e);
+    return rc;
+}
+
+static void state_writer_init(struct state_writer *sw, struct request *rq, struct buf *out, struct err *err)
+{
+    *sw = (struct state_writer){.w = jw_over(out), .err = err};
+    renderer_init(&sw->render, server_of(rq), rq->arena, RENDER_CLIENT, rq->who.user_nid, rq->who.device_nid);
+    sw->render.bundle = false;
+}
+
+static int reply_written(struct request *rq, struct buf *out, int rc, struct err *err)
+{
+    if (rc == 0 && out->overflow) {
+        rc = err_internal(err, "the room's state is too large to be sent");
+    }
+    if (rc == 0) {
+        rc = reply_buf(rq, 200, out);
+    }
+    buf_release(out);
+    return rc;
+}
+
+/* ---- the state that the caller may read ---- */
+
+static int readable_state(struct request *rq, struct room **out_room, struct state_id *out, struct err *err)
+{
+    struct viewer viewer;
+    int rc = handler_room(rq, 0, out_room, err);
+    if (rc != 0) {
+        return rc;
+    }
+    viewer_init(&viewer, server_of(rq), rq->arena, *out_room, rq->who.user_nid);
+    return viewer_state(&viewer, out, err);
+}
+
+static int get_state(struct request *rq, struct err *err)
+{
+    struct buf out = BUF_INIT(STATE_JSON_MAX);
+    struct state_writer sw;
+    struct node_overlay nodes;
+    struct state_id state;
+    struct room *room;
+    int rc = readable_state(rq, &room, &state, err);
+    if (rc != 0) {
+        return rc;
+    }
+    state_writer_init(&sw, rq, &out, err);
+    node_overlay_init(&nodes, server_of(rq), rq->arena);
+    jw_array(&sw.w);
+    rc = state_each(&nodes.vtable, state, write_one, &sw, err);
+    jw_end(&sw.w);
+    node_overlay_release(&nodes);
+    return reply_written(rq, &out, rc, err);
+}
+
+static int get_state_event(struct request *rq, struct err *err)
+{
+    static const char *const formats[] = {"content", "event", NULL};
+    struct state_id state;
+    struct entry *e = NULL;
+    struct room *room;
+    int format;
+    struct str text;
+    struct str key = rq->params[2].p ? rq->params[2] : STR("");
+    int rc = request_query_enum(rq, "format", formats, 0, &format, err);
+    if (rc == 0) {
+        rc = readable_state(rq, &room, &state, err);
+    }
+    if (rc == 0) {
+        rc = state_event_str(server_of(rq), rq->arena, state, rq->params[1], key, &e, err);
+    }
+    if (rc == 0 && !e) {
+        return err_not_found(err, "The room has no such state");
+    }
+    if (rc == 0 && format == 0) {
+        return reply_bytes(rq, 200, "application/json", e->ev->content);
+    }
+    if (rc == 0) {
+        struct renderer r;
+        renderer_init(&r, server_of(rq), rq->arena, RENDER_CLIENT, rq->who.user_nid, rq->who.device_nid);
+        rc = render_to_str(&r, e, &text, err);
+    }
+    return rc == 0 ? reply_bytes(rq, 200, "application/json", text) : rc;
+}
+
+/* ---- members ---- */
+
+static const char *const membership_words[] = {"join", "invite", "knock", "leave", "ban", NULL};
+static const enum membership membership_of_word[] = {MEMBERSHIP_JOIN, MEMBERSHIP_INVITE, MEMBERSHIP_KNOCK,
+                                                     MEMBERSHIP_LEAVE, MEMBERSHIP_BAN};
+
+static int read_memberships(struct request *rq, unsigned *out, struct err *err)
+{
+    int yes, no;
+    int rc = request_query_enum(rq, "membership", membership_words, -1, &yes, err);
+    if (rc == 0) {
+        rc = request_query_enum(rq, "not_membership", membership_words, -1, &no, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    *out = yes >= 0 ? 1u << membership_of_word[yes] : ~0u;
+    if (no >= 0) {
+        /* Both given: what matches either ("GET members": "…, a union of the two"). */
+        unsigned others = ~(1u << membership_of_word[no]);
+        *out = yes >= 0 ? *out | others : others;
+    }
+    return 0;
+}
+
+/* `at`: the state when the client was at that token, of /sync or /messages. */
+static int state_at_token(struct request *rq, struct room *room, struct state_id *state, struct err *err)
+{
+    struct str at = request_query(rq, "at");
+    struct sync_token token;
+    struct entry **entries;
+    size_t n;
+    bool more;
+    if (!at.p) {
+        return 0;
+    }
+    int rc = sync_token_parse(at, &token, err);
+    if (rc == 0) {
+        rc = room_timeline(server_of(rq), rq->arena, room, INT64_MIN, token.position, 1, &entries, &n, &more, err);
+    }
+    if (rc == 0 && n > 0) {
+        /* Never beyond what he may see: a member who has left keeps the state of then. */
+        struct room_member me = room_member_of(room, rq->who.user_nid);
+        if (me.membership == MEMBERSHIP_JOIN || entries[0]->position <= me.position) {
+            *state = entries[0]->state_after;
+        }
+    }
+    return rc;
+}
+
+static int get_members(struct request *rq, struct err *err)
+{
+    struct buf out = BUF_INIT(STATE_JSON_MAX);
+    struct state_writer sw;
+    struct node_overlay nodes;
+    struct state_id state;
+    struct room *room;
+    unsigned memberships;
+    int rc = read_memberships(rq, &memberships, err);
+    if (rc == 0) {
+        rc = readable_state(rq, &room, &state, err);
+    }
+    if (rc == 0) {
+        rc = state_at_token(rq, room, &state, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    state_writer_init(&sw, rq, &out, err);
+    sw.memberships = memberships;
+    node_overlay_init(&nodes, server_of(rq), rq->arena);
+    jw_object(&sw.w);
+    JW_ARRAY(&sw.w, "chunk");
+    rc = state_each_type(&nodes.vtable, state, NID_MEMBER, write_one, &sw, err);
+    jw_end(&sw.w);
+    jw_end(&sw.w);
+    node_overlay_release(&nodes);
+    return reply_written(rq, &out, rc, err);
+}
+
+static void write_joined(struct json_writer *w, const struct event *ev)
+{
+    jw_key(w, ev->state_key);
+    jw_object(w);
+    if (ev->member->displayname.p) {
+        JW_STR(w, "display_name", ev->member->displayname);
+    }
+    if (ev->member->avatar_url.p) {
+        JW_STR(w, "avatar_url", ev->member->avatar_url);
+    }
+    jw_end(w);
+}
+
+static int get_joined_members(struct request *rq, struct err *err)
+{
+    struct buf out = BUF_INIT(STATE_JSON_MAX);
+    struct json_writer w = jw_over(&out);
+    struct server *s = server_of(rq);
+    const uint64_t *users;
+    struct room *room;
+    int rc = handler_joined_room(rq, 0, &room, err);
+    if (rc != 0) {
+        return rc;
+    }
+    size_t n = room_members_list(rq->arena, room, 1u << MEMBERSHIP_JOIN, &users);
+    jw_object(&w);
+    JW_OBJECT(&w, "joined");
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct entry *e;
+        rc = entry_get(s, room_member_of(room, users[i]).event_nid, &e, err);
+        if (rc == 0) {
+            write_joined(&w, e->ev);
+            entry_unref(&e);
+        }
+    }
+    jw_end(&w);
+    jw_end(&w);
+    return reply_written(rq, &out, rc, err);
+}
+
+const struct route state_routes[] = {
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state", get_state, .auth = ROUTE_GUEST_OK},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}", get_state_event, .auth = ROUTE_GUEST_OK},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", get_state_event,
+     .auth = ROUTE_GUEST_OK},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/members", get_members, .auth = ROUTE_GUEST_OK},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/joined_members", get_joined_members, .auth = ROUTE_USER},
+    {0},
+};

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading a room's events: event, context, messages. */
+#include "client/handler.h"
+#include "client/routes.h"
+#include "core/filter.h"
+#include "core/nodes.h"
+#include "core/render.h"
+#include "core/sync_token.h"
+#include "store/events.h"
+
+enum {
+    ANSWER_MAX = 256 << 20,
+    ROUNDS = 10, /* of reading on when the filter lets little through */
+    LIMIT_MAX = 1000,
+};
+
+/* ---- one page of a timeline ---- */
+
+struct page {
+    struct request *rq;
+    struct room *room;
+    struct viewer viewer;
+    struct event_filter filter;
+    bool forward;
+    int64_t from, to; /* exclusive start, inclusive end in the direction of reading; see page_read */
+    size_t limit;
+    struct entry **events;
+    size_t n;
+    int64_t reached; /* position that reading got to: token of the next page */
+    bool at_end;     /* there is nothing further */
+};
+
+static int page_rows(struct page *p, struct event_row **rows, size_t *n, size_t limit, struct err *err)
+{
+    struct db_read *r = store_reader(server_of(p->rq)->store);
+    return p->forward ? events_timeline(r, p->rq->arena, p->room->nid, p->reached, p->to, EVENTS_OLDEST_FIRST, limit,
+                                        rows, n, err)
+                      : events_timeline(r, p->rq->arena, p->room->nid, p->to, p->reached, EVENTS_NEWEST_FIRST, limit,
+                                        rows, n, err);
+}
+
+static int page_take(struct page *p, const struct event_row *row, struct err *err)
+{
+    struct entry *e;
+    bool ok;
+    struct server *s = server_of(p->rq);
+    int rc = entry_hold_row(s, p->rq->arena, row, &e, err);
+    if (rc == 0) {
+        rc = viewer_sees(&p->viewer, e, &ok, err);
+    }
+    if (rc == 0 && ok && event_filter_allows(&p->filter, e->ev)) {
+        rc = event_filter_allows_related(&p->filter, s, p->rq->arena, e->ev, &ok, err);
+        if (rc == 0 && ok) {
+            p->events[p->n++] = e;
+        }
+    }
+    p->reached = p->forward ? row->position : row->position - 1;
+    return rc;
+}
+
+/*
+ * Reads from `from` until the limit is reached. Backwards: events with to < position <= from, newest first.
+ * Forwards: from < position <= to, oldest first.
+ */
+static int page_read(struct page *p, struct err *err)
+{
+    p->events = arena_array(p->rq->arena, struct entry *, p->limit);
+    p->reached = p->from;
+    for (int round = 0; !p->at_end && p->n < p->limit && round < ROUNDS; round++) {
+        struct event_row *rows;
+        size_t n, want = p->limit - p->n;
+        int rc = page_rows(p, &rows, &n, want, err);
+        for (size_t i = 0; rc == 0 && i < n; i++) {
+            rc = page_take(p, &rows[i], err);
+        }
+        if (rc != 0) {
+            return rc;
+        }
+        p->at_end = n < want;
+    }
+    return 0;
+}
+
+static int page_init(struct page *p, struct request *rq, unsigned room_param, struct err *err)
+{
+    struct str filter = request_query(rq, "filter");
+    json_t *json;
+    int64_t upto;
+    *p = (struct page){.rq = rq};
+    int rc = handler_room(rq, room_param, &p->room, err);
+    if (rc != 0) {
+        return rc;
+    }
+    viewer_init(&p->viewer, server_of(rq), rq->arena, p->room, rq->who.user_nid);
+    rc = viewer_may_read(&p->viewer, &upto, err);
+    if (rc == 0 && filter.n) {
+        rc = json_parse(rq->arena, filter, JPARSE_REALS, &json, err);
+        rc = rc == 0 ? event_filter_parse(rq->arena, json, &p->filter, err) : rc;
+    }
+    p->to = upto;
+    return rc;
+}
+
+/* ---- writing ---- */
+
+static int write_events(struct renderer *r, struct json_writer *w, struct entry **events, size_t n, struct err *err)
+{
+    int rc = 0;
+    jw_array(w);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = render_event(r, w, events[i], err);
+    }
+    jw_end(w);
+    return rc;
+}
+
+/* Lazy loading: the member events of those who speak, as of the newest of the events. */
+static int write_speakers(struct page *p, struct renderer *r, struct json_writer *w, struct entry **events, size_t n,
+                          struct err *err)
+{
+    struct imap seen = {0};
+    int rc = 0;
+    JW_ARRAY(w, "state");
+    for (size_t i = 0; rc == 0 && p->filter.lazy_load_members && i < n; i++) {
+        struct entry *e;
+        bool is_new;
+        imap_at(&seen, events[i]->ev->ids.sender, &is_new);
+        if (!is_new) {
+            continue;
+        }
+        rc = state_event(r->server, r->arena, events[i]->state_after, NID_MEMBER, events[i]->ev->ids.sender, &e, err);
+        if (rc == 0 && e) {
+            rc = render_event(r, w, e, err);
+        }
+    }
+    jw_end(w);
+    imap_release(&seen);
+    return rc;
+}
+
+static int reply_written(struct request *rq, struct buf *out, int rc, struct err *err)
+{
+    if (rc == 0 && out->overflow) {
+        rc = err_internal(err, "the answer exceeds %d bytes", ANSWER_MAX);
+    }
+    if (rc == 0) {
+        rc = reply_buf(rq, 200, out);
+    }
+    buf_release(out);
+    return rc;
+}
+
+static void renderer_of(struct renderer *r, struct request *rq)
+{
+    renderer_init(r, server_of(rq), rq->arena, RENDER_CLIENT, rq->who.user_nid, rq->who.device_nid);
+}
+
+/* ---- GET messages ---- */
+
+static int read_tokens(struct page *p, struct err *err)
+{
+    struct str from = request_query(p->rq, "from"), to = request_query(p->rq, "to");
+    struct sync_token token;
+    int64_t upto = p->to; /* what the caller may see at most */
+    int rc = 0;
+    p->from = p->forward ? INT64_MIN : upto;
+    p->to = p->forward ? upto : INT64_MIN;
+    if (from.p) {
+        rc = sync_token_parse(from, &token, err);
+        p->from = rc == 0 ? MIN(token.position, upto) : 0;
+    }
+    if (rc == 0 && to.p) {
+        rc = sync_token_parse(to, &token, err);
+        p->to = rc == 0 ? MIN(token.position, upto) : 0;
+    }
+    return rc;
+}
+
+static int write_messages(struct page *p, struct json_writer *w, struct err *err)
+{
+    struct renderer r;
+    struct arena *a = p->rq->arena;
+    renderer_of(&r, p->rq);
+    jw_object(w);
+    JW_STR(w, "start", sync_token_of_position(a, p->from == INT64_MAX   ? store_position(r.server->store)
+                                                 : p->from == INT64_MIN ? 0
+                                                                        : p->from));
+    if (!p->at_end) {
+        JW_STR(w, "end", sync_token_of_position(a, p->reached));
+    }
+    JW_KEY(w, "chunk");
+    int rc = write_events(&r, w, p->events, p->n, err);
+    if (rc == 0) {
+        rc = write_speakers(p, &r, w, p->events, p->n, err);
+    }
+    jw_end(w);
+    return rc;
+}
+
+static int get_messages(struct request *rq, struct err *err)
+{
+    static const char *const directions[] = {"b", "f", NULL};
+    struct buf out = BUF_INIT(ANSWER_MAX);
+    struct json_writer w = jw_over(&out);
+    struct page p;
+    int64_t limit;
+    int direction;
+    if (!request_query(rq, "dir").p) {
+        return err_missing_param(err, "dir is missing: \"b\" for older events, \"f\" for newer ones");
+    }
+    int rc = request_query_enum(rq, "dir", directions, 0, &direction, err);
+    if (rc == 0) {
+        rc = request_query_limit(rq, "limit", 10, LIMIT_MAX, &limit, err);
+    }
+    if (rc == 0) {
+        rc = page_init(&p, rq, 0, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    p.forward = direction == 1;
+    p.limit = (size_t)limit;
+    rc = read_tokens(&p, err);
+    if (rc == 0) {
+        rc = page_read(&p, err);
+    }
+    if (rc == 0) {
+        rc = write_messages(&p, &w, err);
+    }
+    return reply_written(rq, &out, rc, err);
+}
+
+/* ---- GET event and context ---- */
+
+/* An event that the caller may see; anything else is 404, so that nothing can be probed. */
+static int visible_event(struct page *p, struct str event_id, struct entry **out, struct err *err)
+{
+    bool visible = false;
+    int rc = entry_hold_id(server_of(p->rq), p->rq->arena, event_id, out, err);
+    if (rc == 0 && (*out)->ev->ids.room == p->room->nid) {
+        rc = viewer_sees(&p->viewer, *out, &visible, err);
+    }
+    return rc == 0 && !visible ? err_not_found(err, "Event not found") : rc;
+}
+
+static int get_event(struct request *rq, struct err *err)
+{
+    struct page p = {.rq = rq};
+    struct renderer r;
+    struct entry *e;
+    struct str text;
+    int rc = handler_room(rq, 0, &p.room, err);
+    if (rc != 0) {
+        return err_not_found(err, "Event not found");
+    }
+    viewer_init(&p.viewer, server_of(rq), rq->arena, p.room, rq->who.user_nid);
+    rc = visible_event(&p, rq->params[1], &e, err);
+    if (rc == 0) {
+        renderer_of(&r, rq);
+        rc = render_to_str(&r, e, &text, err);
+    }
+    return rc == 0 ? reply_bytes(rq, 200, "application/json", text) : rc;
+}
+
+/* Up to `limit` events on one side of a position. */
+static int read_side(const struct page *base, int64_t position, bool forward, size_t limit, struct page *out,
+                     struct err *err)
+{
+    *out = *base;
+    out->forward = forward;
+    out->from = forward ? position : position - 1;
+    out->to = forward ? base->to : INT64_MIN;
+    out->limit = limit;
+    return page_read(out, err);
+}
+
+struct state_walk {
+    struct renderer *render;
+    struct json_writer *w;
+    const struct event_filter *filter;
+    struct err *err;
+};
+
+static int write_state_entry(void *arg, const struct state_entry *entry)
+{
+    struct state_walk *walk = arg;
+    struct entry *e;
+    int rc = entry_hold(walk->render->server, walk->render->arena, entry->event, &e, walk->err);
+    return rc == 0 && event_filter_allows(walk->filter, e->ev) ? render_event(walk->render, walk->w, e, walk->err)
+                                                                : rc;
+}
+
+static int write_context_state(struct page *p, struct renderer *r, struct json_writer *w, const struct entry *last,
+                               struct err *err)
+{
+    struct node_overlay nodes;
+    struct event_filter all = {.limit = 0};
+    struct state_walk walk = {.render = r, .w = w, .filter = &all, .err = err};
+    node_overlay_init(&nodes, r->server, r->arena);
+    JW_ARRAY(w, "state");
+    int rc = p->filter.lazy_load_members
+                 ? state_each_but_members(&nodes.vtable, last->state_after, write_state_entry, &walk, err)
+                 : state_each(&nodes.vtable, last->state_after, write_state_entry, &walk, err);
+    jw_end(w);
+    node_overlay_release(&nodes);
+    return rc;
+}
+
+static int write_context(struct page *before, struct page *after, const struct entry *e, struct json_writer *w,
+                         struct err *err)
+{
+    struct renderer r;
+    struct arena *a = before->rq->arena;
+    const struct entry *last = after->n ? after->events[after->n - 1] : e;
+    renderer_of(&r, before->rq);
+    jw_object(w);
+    JW_STR(w, "start", sync_token_of_position(a, before->reached));
+    JW_STR(w, "end", sync_token_of_position(a, after->reached));
+    JW_KEY(w, "event");
+    int rc = render_event(&r, w, e, err);
+    JW_KEY(w, "events_before");
+    rc = rc == 0 ? write_events(&r, w, before->events, before->n, err) : rc;
+    JW_KEY(w, "events_after");
+    rc = rc == 0 ? write_events(&r, w, after->events, after->n, err) : rc;
+    rc = rc == 0 ? write_context_state(before, &r, w, last, err) : rc;
+    jw_end(w);
+    return rc;
+}
+
+static int get_context(struct request *rq, struct err *err)
+{
+    struct buf out = BUF_INIT(ANSWER_MAX);
+    struct json_writer w = jw_over(&out);
+    struct page p, before, after;
+    struct entry *e;
+    int64_t limit;
+    int rc = request_query_int(rq, "limit", 0, INT64_MAX, 10, &limit, err);
+    limit = MIN(limit, LIMIT_MAX);
+    if (rc == 0) {
+        rc = page_init(&p, rq, 0, err);
+    }
+    if (rc == 0) {
+        rc = visible_event(&p, rq->params[1], &e, err);
+    }
+    if (rc == 0) {
+        rc = read_side(&p, e->position, false, (size_t)limit / 2, &before, err);
+    }
+    if (rc == 0) {
+        rc = read_side(&p, e->position, true, (size_t)(limit - limit / 2), &after, err);
+    }
+    if (rc == 0) {
+        rc = write_context(&before, &after, e, &w, err);
+    }
+    return reply_written(rq, &out, rc, err);
+}
+
+const struct route timeline_routes[] = {
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/messages", get_messages, .auth = ROUTE_GUEST_OK},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/event/{eventId}", get_event, .auth = ROUTE_GUEST_OK},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/context/{eventId}", get_context, .auth = ROUTE_GUEST_OK},
+    {0},
+};

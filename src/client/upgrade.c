@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* POST rooms/{roomId}/upgrade ("Room upgrades"): a new room of another version takes the old one's place. */
+#include "client/authenticate.h"
+#include "client/handler.h"
+#include "client/member_event.h"
+#include "client/routes.h"
+#include "core/nodes.h"
+#include "matrix/ids.h"
+#include "matrix/power_levels.h"
+#include "store/rooms.h"
+#include "wire/canonical.h"
+#include "wire/jfield.h"
+
+struct upgrade_body {
+    struct str new_version;
+    struct str_list additional_creators;
+};
+static const struct jfield upgrade_fields[] = {
+    FIELD(struct upgrade_body, new_version, .max = ROOM_VERSION_MAX_LEN),
+    FIELD(struct upgrade_body, additional_creators, .flags = OPT, .max = 100),
+    {0},
+};
+
+struct upgrade {
+    struct request *rq;
+    struct server *server;
+    const struct upgrade_body *in;
+    const struct room_version *version;
+    struct room *old;
+    struct state_id old_state;
+    struct batch batch; /* of the new room */
+    struct str new_room_id;
+    bool old_was_published;
+};
+
+/* What is carried over as it stands. Membership, power levels and create are made anew. */
+static const uint64_t copied_types[] = {NID_JOIN_RULES,   NID_NAME,       NID_TOPIC,          NID_AVATAR,
+                                        NID_GUEST_ACCESS, NID_ENCRYPTION, NID_HISTORY_VISIBILITY,
+                                        NID_SERVER_ACL,   NID_POLICY,     NID_RETENTION};
+
+static int add(struct upgrade *u, struct str type, struct str key, struct str content, struct err *err)
+{
+    struct new_event ev = {.type = type,
+                           .sender = u->rq->who.user_id,
+                           .sender_nid = u->rq->who.user_nid,
+                           .state_key = key,
+                           .is_state = true,
+                           .content = content};
+    return batch_add(&u->batch, &ev, NULL, err);
+}
+
+static int add_json(struct upgrade *u, struct str type, const json_t *content, struct err *err)
+{
+    struct str bytes;
+    int rc = canonical_encode(u->rq->arena, content, 0, &bytes, err);
+    return rc == 0 ? add(u, type, STR(""), bytes, err) : rc;
+}
+
+static int old_content(struct upgrade *u, uint64_t type, json_t **out, struct err *err)
+{
+    struct entry *e;
+    *out = NULL;
+    int rc = state_event(u->server, u->rq->arena, u->old_state, type, NID_EMPTY, &e, err);
+    return rc == 0 && e ? json_parse(u->rq->arena, e->ev->content, JPARSE_REALS, out, err) : rc;
+}
+
+/* ---- the new room ---- */
+
+static void put_creators(struct upgrade *u, json_t *content)
+{
+    json_object_del(content, "additional_creators"); /* never copied: the upgrader names them */
+    if (!u->version->has_privileged_creators || u->in->additional_creators.n == 0) {
+        return;
+    }
+    json_t *creators = json_array();
+    for (size_t i = 0; i < u->in->additional_creators.n; i++) {
+        json_array_append_new(creators, json_new_str(u->in->additional_creators.p[i]));
+    }
+    json_put(content, STR("additional_creators"), creators);
+}
+
+static int add_create(struct upgrade *u, struct err *err)
+{
+    json_t *content, *predecessor = json_object();
+    struct entry *create;
+    int rc = entry_hold(u->server, u->rq->arena, room_view_hold(u->rq->arena, u->old)->create_nid, &create, err);
+    if (rc == 0) {
+        rc = json_parse(u->rq->arena, create->ev->content, JPARSE_REALS, &content, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    json_put_str(predecessor, "room_id", u->old->room_id);
+    json_put(content, STR("predecessor"), predecessor);
+    json_put_str(content, "room_version", u->version->id);
+    json_object_del(content, "creator");
+    if (u->version->has_creator_in_content) {
+        json_put_str(content, "creator", u->rq->who.user_id);
+    }
+    put_creators(u, content);
+    return add_json(u, STR("m.room.create"), content, err);
+}
+
+static int add_join(struct upgrade *u, struct err *err)
+{
+    struct member_change change = {.target = u->rq->who.user_id, .membership = MEMBERSHIP_JOIN};
+    struct str content;
+    int rc = member_content(u->server, u->rq->arena, &change, &content, err);
+    return rc == 0 ? add(u, STR("m.room.member"), u->rq->who.user_id, content, err) : rc;
+}
+
+/* The old levels, so that the same people govern the new room; where creators are privileged they are not listed and
+ * only they may end the room. */
+static int add_power_levels(struct upgrade *u, struct err *err)
+{
+    json_t *content;
+    int rc = old_content(u, NID_POWER_LEVELS, &content, err);
+    if (rc != 0) {
+        return rc;
+    }
+    content = content ? content : json_object();
+    json_t *users = (json_t *)json_get(content, "users");
+    if (!users) {
+        json_put(content, STR("users"), users = json_object());
+    }
+    if (u->version->has_privileged_creators) {
+        json_object_deln(users, u->rq->who.user_id.p, u->rq->who.user_id.n);
+        for (size_t i = 0; i < u->in->additional_creators.n; i++) {
+            struct str creator = u->in->additional_creators.p[i];
+            json_object_deln(users, creator.p, creator.n);
+        }
+        json_t *events = (json_t *)json_get(content, "events");
+        if (!events) {
+            json_put(content, STR("events"), events = json_object());
+        }
+        int64_t tombstone = 0, state_default = 50;
+        json_get_int(content, "state_default", &state_default);
+        json_get_int(events, "m.room.tombstone", &tombstone);
+        json_put_int(events, "m.room.tombstone", MAX(tombstone, MAX(150, state_default + 1)));
+    } else {
+        json_put(users, u->rq->who.user_id, json_integer(100));
+    }
+    return add_json(u, STR("m.room.power_levels"), content, err);
+}
+
+static int copy_state(struct upgrade *u, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(copied_types); i++) {
+        struct entry *e;
+        rc = state_event(u->server, u->rq->arena, u->old_state, copied_types[i], NID_EMPTY, &e, err);
+        if (rc == 0 && e) {
+            rc = add(u, e->ev->type, STR(""), e->ev->content, err);
+        }
+    }
+    return rc;
+}
+
+struct ban_walk {
+    struct upgrade *u;
+    struct err *err;
+};
+
+static int copy_ban(void *arg, const struct state_entry *entry)
+{
+    struct ban_walk *walk = arg;
+    struct entry *e;
+    int rc = entry_hold(walk->u->server, walk->u->rq->arena, entry->event, &e, walk->err);
+    if (rc == 0 && e->ev->member && e->ev->member->membership == MEMBERSHIP_BAN) {
+        rc = add(walk->u, e->ev->type, e->ev->state_key, e->ev->content, walk->err);
+    }
+    return rc;
+}
+
+static int copy_bans(struct upgrade *u, struct err *err)
+{
+    struct node_overlay nodes;
+    struct ban_walk walk = {.u = u, .err = err};
+    node_overlay_init(&nodes, u->server, u->rq->arena);
+    int rc = state_each_type(&nodes.vtable, u->old_state, NID_MEMBER, copy_ban, &walk, err);
+    node_overlay_release(&nodes);
+    return rc;
+}
+
+/* The canonical alias moves with the aliases. */
+static int copy_canonical_alias(struct upgrade *u, struct err *err)
+{
+    struct entry *e;
+    int rc = state_event(u->server, u->rq->arena, u->old_state, NID_CANONICAL_ALIAS, NID_EMPTY, &e, err);
+    return rc == 0 && e ? add(u, e->ev->type, STR(""), e->ev->content, err) : rc;
+}
+
+static int move_directory(struct txn *t, void *arg)
+{
+    struct upgrade *u = arg;
+    uint64_t to = u->batch.room->nid;
+    int rc = room_aliases_move(t, u->old->nid, to, txn_err(t));
+    if (rc == 0 && u->old_was_published) {
+        rc = rooms_set_published(t, to, true, txn_err(t));
+    }
+    if (rc == 0 && u->old_was_published) {
+        rc = rooms_set_published(t, u->old->nid, false, txn_err(t));
+    }
+    return rc;
+}
+
+static int make_new_room(struct upgrade *u, struct err *err)
+{
+    static int (*const steps[])(struct upgrade *u, struct err *err) = {
+        add_create, add_join, add_power_levels, copy_state, copy_bans, copy_canonical_alias,
+    };
+    int rc = batch_begin_new_room(&u->batch, u->server, u->rq->arena, u->version, err);
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(steps); i++) {
+        rc = steps[i](u, err);
+    }
+    if (rc == 0) {
+        u->batch.room->is_published = u->old_was_published;
+        batch_also(&u->batch, move_directory, u);
+        rc = batch_commit(&u->batch, err);
+    }
+    if (rc == 0) {
+        u->new_room_id = arena_str(u->rq->arena, u->batch.room->room_id);
+    }
+    batch_end(&u->batch);
+    return rc;
+}
+
+/* ---- the old room ---- */
+
+static int send_old(struct upgrade *u, struct str type, const json_t *content, struct err *err)
+{
+    struct new_event ev = {.type = type,
+                           .sender = u->rq->who.user_id,
+                           .sender_nid = u->rq->who.user_nid,
+                           .state_key = STR(""),
+                           .is_state = true};
+    int rc = canonical_encode(u->rq->arena, content, CANONICAL_LAX, &ev.content, err);
+    return rc == 0 ? room_send(u->server, u->rq->arena, u->old, &ev, NULL, err) : rc;
+}
+
+static int send_tombstone(struct upgrade *u, struct err *err)
+{
+    json_t *content = json_object();
+    json_put_str(content, "body", STR("This room has been replaced"));
+    json_put_str(content, "replacement_room", u->new_room_id);
+    return send_old(u, STR("m.room.tombstone"), content, err);
+}
+
+/* So that nobody goes on talking in the old room: events_default and invite are raised above ordinary members. */
+static int restrict_old(struct upgrade *u, struct err *err)
+{
+    json_t *content;
+    int64_t users_default = 0, level = 50, now;
+    int rc = old_content(u, NID_POWER_LEVELS, &content, err);
+    if (rc != 0 || !content) {
+        return rc;
+    }
+    json_get_int(content, "users_default", &users_default);
+    level = MAX(level, users_default + 1);
+    static const char *const raised[] = {"events_default", "invite"};
+    for (size_t i = 0; i < ARRAY_LEN(raised); i++) {
+        now = 0;
+        json_get_int(content, raised[i], &now);
+        json_put_int(content, raised[i], MAX(now, level));
+    }
+    rc = send_old(u, STR("m.room.power_levels"), content, err);
+    return rc == E_FORBIDDEN ? 0 : rc; /* he may end the room but not change the levels: it stays as it is */
+}
+
+/* Before anything is made: he must be able to end the old room. */
+static int check_may_end(struct upgrade *u, struct err *err)
+{
+    int64_t have, needed;
+    int rc = room_power_of(u->server, u->rq->arena, u->old, u->rq->who.user_id, &have, err);
+    if (rc == 0) {
+        rc = room_power_needed(u->server, u->rq->arena, u->old, STR("m.room.tombstone"), true, &needed, err);
+    }
+    return rc == 0 && have < needed ? err_forbidden(err, "You do not have the power level to upgrade this room") : rc;
+}
+
+static int check_creators(struct upgrade *u, struct err *err)
+{
+    for (size_t i = 0; i < u->in->additional_creators.n; i++) {
+        struct matrix_id id;
+        if (!user_id_parse(u->in->additional_creators.p[i], &id)) {
+            return err_invalid_param(err, "additional_creators must be user ids");
+        }
+    }
+    return 0;
+}
+
+static void now_unpublished(struct upgrade *u)
+{
+    lock_take(&u->old->leaf);
+    u->old->is_published = false;
+    lock_release(&u->old->leaf);
+}
+
+static int post_upgrade(struct request *rq, struct err *err)
+{
+    struct upgrade u = {.rq = rq, .server = server_of(rq), .in = rq->in};
+    u.version = room_version_find(u.in->new_version);
+    if (!u.version) {
+        return err_set(err, E_INVALID, 400, "M_UNSUPPORTED_ROOM_VERSION",
+                       "This server does not support room version \"%.*s\"", STR_ARG(u.in->new_version));
+    }
+    int rc = authenticate_not_suspended(rq, err);
+    if (rc == 0) {
+        rc = handler_joined_room(rq, 0, &u.old, err);
+    }
+    if (rc == 0) {
+        rc = check_creators(&u, err);
+    }
+    if (rc == 0) {
+        rc = check_may_end(&u, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    u.old_state = room_view_hold(rq->arena, u.old)->state;
+    u.old_was_published = u.old->is_published;
+    rc = make_new_room(&u, err);
+    if (rc == 0) {
+        now_unpublished(&u);
+        rc = send_tombstone(&u, err);
+    }
+    if (rc == 0) {
+        rc = restrict_old(&u, err);
+    }
+    json_t *out = json_object();
+    json_put_str(out, "replacement_room", u.new_room_id);
+    return rc == 0 ? reply_json(rq, 200, out) : rc;
+}
+
+const struct route upgrade_routes[] = {
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/upgrade", post_upgrade, .auth = ROUTE_USER,
+     BODY(struct upgrade_body, upgrade_fields), .rate = RATE_JOIN},
+    {0},
+};
