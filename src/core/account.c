@@ -4,13 +4,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/batch.h"
+#include "core/device_list.h"
 #include "core/live_user.h"
 #include "core/server.h"
+#include "core/sign_in.h"
 #include "crypto/password.h"
 #include "matrix/ids.h"
-#include "store/devices.h"
 #include "store/names.h"
+#include "store/profiles.h"
+#include "store/registration_tokens.h"
 #include "store/users.h"
+#include "wire/canonical.h"
 
 /* ---- passwords -------------------------------------------------------------------------------- */
 
@@ -36,47 +40,138 @@ int account_check_password(struct server *s, struct str password, struct err *er
     return 0;
 }
 
-static int hash(struct server *s, struct arena *a, struct str password, struct str *out,
-                struct err *err)
+static struct password_cost cost_of(const struct server *s)
 {
-    const struct password_cost cost = {
+    return (struct password_cost){
         .passes = (uint64_t)s->config->password.hash_operations,
         .memory = (size_t)s->config->password.hash_memory,
     };
+}
+
+static int hash(struct server *s, struct arena *a, struct str password, struct str *out,
+                struct err *err)
+{
+    const struct password_cost cost = cost_of(s);
     int rc = account_check_password(s, password, err);
     return rc == 0 ? password_hash(a, password, &cost, out, err) : rc;
+}
+
+struct rehash {
+    uint64_t user_nid;
+    struct str old, hash;
+};
+
+/* Unless the password was changed meanwhile. */
+static int rehash_body(struct txn *t, void *arg)
+{
+    const struct rehash *r = arg;
+    struct user_row now;
+    int rc = users_get(txn_read(t), txn_arena(t), r->user_nid, &now, txn_err(t));
+    return rc == 0 && str_eq(now.password_hash, r->old)
+               ? users_set_password(t, r->user_nid, r->hash, txn_err(t))
+               : rc;
+}
+
+/* Failing to do so takes nothing from who has just proved his password. */
+static void rehash(struct server *s, struct arena *a, const struct user_row *row,
+                   struct str password, const struct password_cost *cost)
+{
+    struct rehash r = {.user_nid = row->nid, .old = row->password_hash};
+    struct err why = {0};
+    if (password_hash(a, password, cost, &r.hash, &why) != 0 ||
+        store_write(s->store, "account-rehash", rehash_body, &r, &why) != 0) {
+        log_warn("a password could not be hashed anew", LOG_CSTR("why", why.message),
+                 LOG_CSTR("detail", why.detail));
+    }
+}
+
+bool account_has_password(struct server *s, struct arena *a, const struct user_row *row,
+                          struct str password)
+{
+    const struct password_cost cost = cost_of(s);
+    if (!row || !row->password_hash.p) {
+        password_verify_nobody(password, &cost);
+        return false;
+    }
+    bool is_right = password_verify(row->password_hash, s->config->password.pepper, password);
+    if (is_right && password_needs_rehash(row->password_hash, &cost)) {
+        rehash(s, a, row, password, &cost);
+    }
+    return is_right;
 }
 
 /* ---- making ----------------------------------------------------------------------------------- */
 
 struct creation {
-    struct str user_id;
+    struct str user_id, displayname, registration_token;
     struct user_row row;
 };
+
+/* The use of a token and the account that it buys are one transaction. */
+static int use_token(struct txn *t, struct str token, struct err *err)
+{
+    if (!token.p) {
+        return 0;
+    }
+    int rc = registration_tokens_hold(t, token, clock_wall_ms(), err);
+    if (rc == E_NOT_FOUND) {
+        return err_set(err, E_FORBIDDEN, 401, "M_UNAUTHORIZED",
+                       "The registration token is not valid any more");
+    }
+    return rc ? rc : registration_tokens_complete(t, token, err);
+}
+
+static int put_displayname(struct txn *t, const struct creation *c, struct err *err)
+{
+    struct buf json = BUF_INIT(6 * DISPLAYNAME_MAX + 2);
+    canonical_write_str(&json, c->displayname);
+    int rc = profiles_put(t, c->row.nid, STR("displayname"), buf_str(&json), err);
+    buf_release(&json);
+    return rc;
+}
 
 static int create_body(struct txn *t, void *arg)
 {
     struct creation *c = arg;
-    int rc = names_intern(t, c->user_id, &c->row.nid, txn_err(t));
-    return rc == 0 ? users_insert(t, &c->row, txn_err(t)) : rc;
+    struct err *err = txn_err(t);
+    int rc = names_intern(t, c->user_id, &c->row.nid, err);
+    rc = rc ? rc : users_insert(t, &c->row, err);
+    rc = rc ? rc : use_token(t, c->registration_token, err);
+    return rc ? rc : put_displayname(t, c, err);
+}
+
+int account_check_name(struct server *s, struct arena *a, struct str localpart, struct err *err)
+{
+    struct user_row row;
+    if (!user_localpart_is_valid(localpart, s->server_name)) {
+        return err_set(err, E_INVALID, 400, "M_INVALID_USERNAME",
+                       "A user name is made of a-z, 0-9 and . _ = - / +");
+    }
+    int rc = users_find(store_reader(s->store), a, localpart, &row, err);
+    if (rc == 0) {
+        return err_set(err, E_CONFLICT, 400, "M_USER_IN_USE", "The user name is taken");
+    }
+    return rc == E_NOT_FOUND ? 0 : rc;
 }
 
 int account_create(struct server *s, struct arena *a, const struct new_account *account,
                    uint64_t *out_nid, struct err *err)
 {
+    struct str name = account->displayname;
     struct creation c = {
         .user_id = user_id_make(a, account->localpart, s->server_name),
+        .displayname = name.n && name.n <= DISPLAYNAME_MAX ? name : account->localpart,
+        .registration_token = account->registration_token,
         .row = {.localpart = account->localpart,
                 .is_admin = account->is_admin,
                 .is_guest = account->is_guest,
                 .appservice = account->appservice,
                 .created_ts = clock_wall_ms()},
     };
-    if (!user_localpart_is_valid(account->localpart, s->server_name)) {
-        return err_set(err, E_INVALID, 400, "M_INVALID_USERNAME",
-                       "A user name is made of a-z, 0-9 and . _ = - / +");
+    int rc = account_check_name(s, a, account->localpart, err);
+    if (rc == 0 && account->password.p) {
+        rc = hash(s, a, account->password, &c.row.password_hash, err);
     }
-    int rc = account->password.p ? hash(s, a, account->password, &c.row.password_hash, err) : 0;
     rc = rc ? rc : store_write(s->store, "account-create", create_body, &c, err);
     if (rc == E_CONFLICT) {
         return err_set(err, E_CONFLICT, 400, "M_USER_IN_USE", "The user name is taken");
@@ -90,36 +185,26 @@ int account_create(struct server *s, struct arena *a, const struct new_account *
 /* ---- changing --------------------------------------------------------------------------------- */
 
 struct change_of_password {
+    struct server *server;
     uint64_t user_nid, keep_device;
     struct str hash;
     bool sign_out;
 };
 
-static int end_devices(struct txn *t, uint64_t user_nid, uint64_t keep, struct err *err)
-{
-    struct device_row *devices;
-    size_t n;
-    int rc = devices_of_user(txn_read(t), txn_arena(t), user_nid, &devices, &n, err);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        if (devices[i].nid != keep) {
-            rc = devices_delete(t, user_nid, devices[i].nid, err);
-        }
-    }
-    return rc;
-}
-
 static int password_body(struct txn *t, void *arg)
 {
     struct change_of_password *c = arg;
     int rc = users_set_password(t, c->user_nid, c->hash, txn_err(t));
-    return rc == 0 && c->sign_out ? end_devices(t, c->user_nid, c->keep_device, txn_err(t)) : rc;
+    return rc == 0 && c->sign_out
+               ? sign_out_all(t, c->server, c->user_nid, c->keep_device, txn_err(t))
+               : rc;
 }
 
 int account_set_password(struct server *s, struct arena *a, uint64_t user_nid, struct str password,
                          bool sign_out, uint64_t keep_device, struct err *err)
 {
     struct change_of_password c = {
-        .user_nid = user_nid, .keep_device = keep_device, .sign_out = sign_out};
+        .server = s, .user_nid = user_nid, .keep_device = keep_device, .sign_out = sign_out};
     int rc = hash(s, a, password, &c.hash, err);
     return rc == 0 ? store_write(s->store, "account-password", password_body, &c, err) : rc;
 }
@@ -143,10 +228,17 @@ int account_set_admin(struct server *s, uint64_t user_nid, bool is_admin, struct
 
 /* ---- ending ----------------------------------------------------------------------------------- */
 
+struct ending {
+    struct server *server;
+    uint64_t user_nid;
+    bool erase;
+};
+
 static int deactivate_body(struct txn *t, void *arg)
 {
-    const struct change_of_flag *c = arg;
-    return users_deactivate(t, c->user_nid, c->value, txn_err(t));
+    const struct ending *e = arg;
+    int rc = users_deactivate(t, e->user_nid, e->erase, txn_err(t));
+    return rc ? rc : device_list_announce(t, e->server, e->user_nid, txn_err(t));
 }
 
 static int leave(struct server *s, struct arena *a, uint64_t user_nid, struct str user_id,
@@ -197,7 +289,7 @@ static int leave_all(struct server *s, struct arena *a, uint64_t user_nid, struc
 int account_deactivate(struct server *s, struct arena *a, uint64_t user_nid, bool erase,
                        struct err *err)
 {
-    struct change_of_flag c = {user_nid, erase};
-    int rc = store_write(s->store, "account-deactivate", deactivate_body, &c, err);
+    struct ending e = {.server = s, .user_nid = user_nid, .erase = erase};
+    int rc = store_write(s->store, "account-deactivate", deactivate_body, &e, err);
     return rc == 0 ? leave_all(s, a, user_nid, err) : rc;
 }

@@ -10,14 +10,21 @@
 #include "base/err.h"
 
 struct server;
+struct user_row;
+
+enum { DISPLAYNAME_MAX = 256 }; /* bytes; our own limit */
 
 struct new_account {
     struct str localpart;
     struct str password; /* .p == NULL: none, nobody can sign in with one */
     bool is_admin, is_guest;
-    struct str appservice; /* .p == NULL: none */
+    struct str appservice;  /* .p == NULL: none */
+    struct str displayname; /* empty: the localpart */
+    struct str
+        registration_token; /* one of the database, a use of which this is; .p == NULL: none */
 };
-/* E_INVALID M_INVALID_USERNAME or M_WEAK_PASSWORD, E_CONFLICT (400 M_USER_IN_USE). *out_nid may be NULL. */
+/* E_INVALID M_INVALID_USERNAME or M_WEAK_PASSWORD, E_CONFLICT (400 M_USER_IN_USE), 401 M_UNAUTHORIZED when the
+ * registration token is used up. *out_nid may be NULL. */
 MUST_USE int account_create(struct server *s, struct arena *a, const struct new_account *account,
                             uint64_t *out_nid, struct err *err);
 
@@ -32,7 +39,14 @@ MUST_USE int account_set_admin(struct server *s, uint64_t user_nid, bool is_admi
 MUST_USE int account_deactivate(struct server *s, struct arena *a, uint64_t user_nid, bool erase,
                                 struct err *err);
 
+/* What a new name must fulfil: 400 M_INVALID_USERNAME, M_USER_IN_USE. */
+MUST_USE int account_check_name(struct server *s, struct arena *a, struct str localpart,
+                                struct err *err);
 /* What a new password must fulfil: E_INVALID M_WEAK_PASSWORD or M_INVALID_PARAM. */
 MUST_USE int account_check_password(struct server *s, struct str password, struct err *err);
+/* Whether this is the account's password. row == NULL: there is no such account; saying no takes as long. A hash of
+ * another kind or cost than the configured one is replaced. */
+bool account_has_password(struct server *s, struct arena *a, const struct user_row *row,
+                          struct str password);
 
 #endif
