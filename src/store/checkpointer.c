@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 
-#define LOG_PAGES_TARGET 1000  /* 4 MiB: when copying starts */
+#define LOG_PAGES_TARGET 4000  /* 16 MiB: when copying starts */
 #define LOG_PAGES_MAX    65536 /* 256 MiB: when writers wait for readers */
 #define WAIT_EVERY_MS    5000  /* but not more often than this */
 

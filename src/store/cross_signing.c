@@ -19,21 +19,26 @@ static const struct sql get = {
     "SELECT json FROM cross_signing_keys WHERE user_nid = $1 AND usage = $2"};
 static const struct sql delete_keys = {"DELETE FROM cross_signing_keys WHERE user_nid = $1"};
 static const struct sql put_signature = {
-    "INSERT INTO key_signatures (target_nid, target_key, signer_nid, signer_key, signature)"
-    " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (target_nid, target_key, signer_nid, signer_key)"
-    " DO UPDATE SET signature = excluded.signature WHERE key_signatures.signature <> "
+    "INSERT INTO key_signatures (target_nid, target_key, signer_nid, signer_key, signature, "
+    "position)"
+    " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (target_nid, target_key, signer_nid, signer_key)"
+    " DO UPDATE SET signature = excluded.signature, position = excluded.position WHERE "
+    "key_signatures.signature <> "
     "excluded.signature"};
 static const struct sql signatures_of_user = {
     "SELECT target_key, signer_nid, signer_key, signature FROM key_signatures"
     " WHERE target_nid = $1 AND (signer_nid = $1 OR signer_nid = $2) ORDER BY target_key, "
     "signer_nid, signer_key"};
+static const struct sql signed_by = {
+    "SELECT DISTINCT target_nid FROM key_signatures"
+    " WHERE signer_nid = $1 AND position > $2 AND position <= $3 AND target_nid <> $1"};
 static const struct sql delete_of_key = {
     "DELETE FROM key_signatures WHERE target_nid = $1 AND target_key = $2"};
 static const struct sql delete_on = {"DELETE FROM key_signatures WHERE target_nid = $1"};
 static const struct sql delete_by = {"DELETE FROM key_signatures WHERE signer_nid = $1"};
 
 STATEMENTS(cross_signing, &put, &of_user, &get, &delete_keys, &put_signature, &signatures_of_user,
-           &delete_of_key, &delete_on, &delete_by);
+           &signed_by, &delete_of_key, &delete_on, &delete_by);
 
 int cross_signing_put(struct txn *t, uint64_t user_nid, const struct cross_signing_key *key,
                       bool *out_changed, struct err *err)
@@ -73,12 +78,12 @@ int cross_signing_delete_of_user(struct txn *t, uint64_t user_nid, struct err *e
 }
 
 int key_signatures_put(struct txn *t, uint64_t target_nid, const struct key_signature *s,
-                       bool *out_changed, struct err *err)
+                       int64_t position, bool *out_changed, struct err *err)
 {
     int64_t changed = 0;
     int rc = db_exec_count(t, &put_signature,
                            PARAMS(P_INT(target_nid), P_TEXT(s->target_key), P_INT(s->signer_nid),
-                                  P_TEXT(s->signer_key), P_TEXT(s->signature)),
+                                  P_TEXT(s->signer_key), P_TEXT(s->signature), P_INT(position)),
                            &changed, err);
     *out_changed = changed > 0;
     return rc;
@@ -90,6 +95,13 @@ int key_signatures_of_user(struct db_read *r, struct arena *a, uint64_t target_n
 {
     return db_rows(r, a, &signatures_of_user, PARAMS(P_INT(target_nid), P_INT(viewer_nid)),
                    &signature_cols, out, out_n, err);
+}
+
+int key_signatures_signed_by(struct db_read *r, struct arena *a, uint64_t signer_nid, int64_t from,
+                             int64_t upto, struct db_i64 **out, size_t *out_n, struct err *err)
+{
+    return db_rows(r, a, &signed_by, PARAMS(P_INT(signer_nid), P_INT(from), P_INT(upto)),
+                   &db_i64_cols, out, out_n, err);
 }
 
 int key_signatures_delete_of_key(struct txn *t, uint64_t target_nid, struct str target_key,

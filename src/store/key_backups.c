@@ -23,7 +23,7 @@ static const struct sql set_auth_data = {"UPDATE key_backups SET auth_data = $3 
                                          "$1 AND version = $2 AND NOT is_deleted"};
 static const struct sql delete = {
     "UPDATE key_backups SET is_deleted = TRUE, auth_data = '{}', etag = etag + 1, n_keys = 0"
-    " WHERE user_nid = $1 AND version = $2 AND NOT is_deleted"};
+    " WHERE user_nid = $1 AND version = $2"};
 static const struct sql delete_of_user = {
     "UPDATE key_backups SET is_deleted = TRUE, auth_data = '{}', n_keys = 0 WHERE user_nid = $1"};
 static const struct sql count_change = {"UPDATE key_backups SET etag = etag + 1, n_keys = n_keys + "

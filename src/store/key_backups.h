@@ -19,7 +19,7 @@ MUST_USE int key_backups_create(struct txn *t, uint64_t user_nid, struct str alg
 /* version 0: the newest. E_NOT_FOUND, also for deleted ones. */
 MUST_USE int key_backups_get(struct db_read *r, struct arena *a, uint64_t user_nid, int64_t version,
                              struct key_backup *out, struct err *err);
-/* Both: E_NOT_FOUND (which dooms nothing) if there is no such version. */
+/* Both: E_NOT_FOUND (which dooms nothing) if there is no such version. Deleting again what is deleted is no error. */
 MUST_USE int key_backups_set_auth_data(struct txn *t, uint64_t user_nid, int64_t version,
                                        struct str auth_data, struct err *err);
 MUST_USE int key_backups_delete(struct txn *t, uint64_t user_nid, int64_t version, struct err *err);

@@ -30,7 +30,8 @@ static const char body_text[700] = {[0 ... 698] = 'x'};
 static int body(struct txn *t, void *arg)
 {
     struct sender *s = arg;
-    struct to_device_row row = {.position = txn_position(t), .event = str_n(body_text, sizeof body_text - 1)};
+    struct to_device_row row = {.position = txn_position(t),
+                                .event = str_n(body_text, sizeof body_text - 1)};
     return to_device_insert(t, s->device, &row, txn_err(t));
 }
 
@@ -65,9 +66,10 @@ static void report(struct store *store, unsigned threads, int64_t us, int64_t *s
     uint64_t batches = s.batches - before->batches;
     uint64_t commits = batches ? batches : 1;
     qsort(samples, n, sizeof *samples, by_size);
-    printf("%7u %9.0f %8lld %8lld %8lld %8.1f %10.0f %10.0f %8lld\n", threads, (double)n * 1e6 / (double)us,
-           (long long)samples[n / 2], (long long)samples[n * 99 / 100], (long long)samples[n - 1],
-           (double)n / (double)commits, (double)(s.commit_us_sum - before->commit_us_sum) / (double)commits,
+    printf("%7u %9.0f %8lld %8lld %8lld %8.1f %10.0f %10.0f %8lld\n", threads,
+           (double)n * 1e6 / (double)us, (long long)samples[n / 2],
+           (long long)samples[n * 99 / 100], (long long)samples[n - 1], (double)n / (double)commits,
+           (double)(s.commit_us_sum - before->commit_us_sum) / (double)commits,
            (double)(s.body_us_sum - before->body_us_sum) / (double)commits, (long long)s.log_pages);
 }
 
@@ -81,8 +83,11 @@ static void run(struct store *store, unsigned threads, int64_t seconds)
     store_get_stats(store, &before);
     int64_t started = clock_mono_us();
     for (unsigned i = 0; i < threads; i++) {
-        senders[i] = (struct sender){.store = store, .device = i + 1, .until_us = started + seconds * 1000000,
-                                     .samples = samples + i * share, .room = share};
+        senders[i] = (struct sender){.store = store,
+                                     .device = i + 1,
+                                     .until_us = started + seconds * 1000000,
+                                     .samples = samples + i * share,
+                                     .room = share};
         pthread_create(&ids[i], NULL, send_all, &senders[i]);
     }
     for (unsigned i = 0; i < threads; i++) {
@@ -97,7 +102,8 @@ static void run(struct store *store, unsigned threads, int64_t seconds)
 int main(int argc, char **argv)
 {
     char path[4096];
-    snprintf(path, sizeof path, "%s/store-bench-%ld.db", argc > 1 ? argv[1] : "/var/tmp", (long)getpid());
+    snprintf(path, sizeof path, "%s/store-bench-%ld.db", argc > 1 ? argv[1] : "/var/tmp",
+             (long)getpid());
     int64_t seconds = 3;
     if (argc > 2 && !str_to_i64(str_c(argv[2]), &seconds)) {
         return 2;
@@ -109,7 +115,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s (%s)\n", err.message, err.detail);
         return 1;
     }
-    printf("threads  writes/s   p50 us   p99 us   max us  batch  commit us    body us  log pages\n");
+    printf(
+        "threads  writes/s   p50 us   p99 us   max us  batch  commit us    body us  log pages\n");
     static const unsigned threads[] = {1, 2, 8, 32, 64, 128};
     for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
         run(store, threads[i], seconds);

@@ -54,9 +54,10 @@ CREATE TABLE key_signatures (
     signer_nid BIGINT NOT NULL,
     signer_key TEXT NOT NULL,       -- key id, as in "signatures"
     signature TEXT NOT NULL,
+    position BIGINT NOT NULL,       -- the signer's other devices are told what he signed
     PRIMARY KEY (target_nid, target_key, signer_nid, signer_key)
 ) KEYED;
-CREATE INDEX key_signatures_signer ON key_signatures (signer_nid);
+CREATE INDEX key_signatures_signer ON key_signatures (signer_nid, position);
 
 CREATE TABLE key_backups (
     user_nid BIGINT NOT NULL,

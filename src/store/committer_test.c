@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Many threads at once: what readers and callers may rely on. Runs under the thread sanitizer too. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "store/store_test_support.h"
+#include "store/to_device.h"
+#include "store/tokens.h"
+#include "store/users.h"
+
+#define WRITERS 6
+#define READERS 3
+#define WRITES  200
+
+static const struct sql count_upto = {"SELECT count(*) FROM to_device WHERE position <= $1"};
+
+struct shared {
+    struct fixture *f;
+    atomic_int writing, wrong;
+};
+
+struct writer {
+    struct shared *shared;
+    int64_t position;
+    int visible; /* times that on_visible ran */
+};
+
+static void note_visible(void *arg)
+{
+    ((struct writer *)arg)->visible++;
+}
+
+static int body(struct txn *t, void *arg)
+{
+    struct writer *w = arg;
+    w->position = txn_position(t);
+    struct to_device_row row = {.position = w->position, .event = STR("{}")};
+    txn_on_visible(t, note_visible, w);
+    return to_device_insert(t, 1, &row, txn_err(t));
+}
+
+static void *write_many(void *arg)
+{
+    struct writer w = {.shared = arg};
+    struct shared *s = arg;
+    for (int i = 0; i < WRITES; i++) {
+        struct err err;
+        if (store_write(s->f->store, "test", body, &w, &err) || w.visible != i + 1 ||
+            store_position(s->f->store) < w.position) {
+            s->wrong++;
+        }
+    }
+    s->writing--;
+    return NULL;
+}
+
+/* Every position up to the visible one has its row: positions are dense, visible in order, after commit. */
+static void *read_many(void *arg)
+{
+    struct shared *s = arg;
+    struct db_read *r = store_reader(s->f->store);
+    while (s->writing > 0) {
+        int64_t upto = store_position(s->f->store), first = -1, second = -1;
+        if (store_snapshot_begin(r, NULL) ||
+            db_int(r, &count_upto, PARAMS(P_INT(upto)), &first, NULL) ||
+            db_int(r, &count_upto, PARAMS(P_INT(INT64_MAX)), &second, NULL)) {
+            s->wrong++;
+        }
+        int64_t again = -1;
+        if (db_int(r, &count_upto, PARAMS(P_INT(INT64_MAX)), &again, NULL) || first != upto ||
+            again != second) {
+            s->wrong++;
+        }
+        store_snapshot_end(r);
+    }
+    return NULL;
+}
+
+static void readers_see_all_up_to_the_visible_position(void **state)
+{
+    struct shared s = {.f = *state, .writing = WRITERS};
+    pthread_t threads[WRITERS + READERS];
+    for (int i = 0; i < WRITERS + READERS; i++) {
+        pthread_create(&threads[i], NULL, i < WRITERS ? write_many : read_many, &s);
+    }
+    for (int i = 0; i < WRITERS + READERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(s.wrong, 0);
+    assert_int_equal(store_position(s.f->store), WRITERS * WRITES);
+}
+
+struct token_change {
+    uint64_t user;
+    bool insert;
+};
+
+static int change_token(struct txn *t, void *arg)
+{
+    struct token_change *c = arg;
+    struct new_token token = {.hash = STR("hash")};
+    return c->insert ? tokens_insert(t, c->user, 0, &token, txn_err(t))
+                     : tokens_delete(t, token.hash, txn_err(t));
+}
+
+static void *look_up_token(void *arg)
+{
+    struct shared *s = arg;
+    struct arena a;
+    arena_init(&a, 0);
+    while (s->writing > 0) {
+        struct token_owner owner;
+        int rc = tokens_find(s->f->store, store_reader(s->f->store), STR("hash"), &a, &owner, NULL);
+        s->wrong += rc != 0 && rc != E_NOT_FOUND;
+        arena_reset(&a);
+    }
+    arena_release(&a);
+    return NULL;
+}
+
+static void a_revoked_token_is_never_found_in_the_cache(void **state)
+{
+    struct fixture *f = *state;
+    struct shared s = {.f = f, .writing = 1};
+    struct user_row user = {.nid = nid_of(f, "@alice:x"), .localpart = STR("alice")};
+    MUST_WRITE(f, users_insert(t, &user, err));
+    pthread_t threads[READERS];
+    for (int i = 0; i < READERS; i++) {
+        pthread_create(&threads[i], NULL, look_up_token, &s);
+    }
+    for (int i = 0; i < 300; i++) {
+        struct token_change c = {.user = user.nid, .insert = true};
+        struct token_owner owner;
+        s.wrong += store_write(f->store, "insert", change_token, &c, &f->err) != 0;
+        s.wrong += tokens_find(f->store, reader(f), STR("hash"), &f->arena, &owner, &f->err) != 0;
+        c.insert = false;
+        s.wrong += store_write(f->store, "delete", change_token, &c, &f->err) != 0;
+        s.wrong += tokens_find(f->store, reader(f), STR("hash"), &f->arena, &owner, &f->err) !=
+                   E_NOT_FOUND;
+        arena_reset(&f->arena);
+    }
+    s.writing = 0;
+    for (int i = 0; i < READERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(s.wrong, 0);
+}
+
+static void *intern_many(void *arg)
+{
+    struct shared *s = arg;
+    for (int i = 0; i < 100; i++) {
+        char name[32];
+        uint64_t nid, again;
+        snprintf(name, sizeof name, "@user%d:x", i);
+        struct err err;
+        if (names_get(s->f->store, str_c(name), &nid, &err) ||
+            names_get(s->f->store, str_c(name), &again, &err) || nid != again) {
+            s->wrong++;
+        }
+    }
+    return NULL;
+}
+
+static void threads_that_intern_the_same_name_get_the_same_nid(void **state)
+{
+    struct shared s = {.f = *state};
+    pthread_t threads[WRITERS];
+    uint64_t first = nid_of(s.f, "@first:x");
+    for (int i = 0; i < WRITERS; i++) {
+        pthread_create(&threads[i], NULL, intern_many, &s);
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(s.wrong, 0);
+    assert_int_equal(nid_of(s.f, "@last:x"), first + 101);
+}
+
+static void a_log_that_grows_is_folded_back(void **state)
+{
+    struct fixture *f = *state;
+    static const char text[60000] = {[0 ... 59998] = 'x'};
+    struct store_stats stats;
+    int64_t highest = 0;
+    for (int64_t i = 1; i <= 800; i++) { /* 48 MB, three times the target */
+        struct to_device_row row = {.position = i, .event = str_n(text, sizeof text - 1)};
+        MUST_WRITE(f, to_device_insert(t, 1, &row, err));
+        store_get_stats(f->store, &stats);
+        highest = MAX(highest, stats.log_pages);
+    }
+    assert_true(stats.checkpoints >= 2);
+    assert_true(highest < 12000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORE_TEST(readers_see_all_up_to_the_visible_position),
+        STORE_TEST(a_revoked_token_is_never_found_in_the_cache),
+        STORE_TEST(threads_that_intern_the_same_name_get_the_same_nid),
+        STORE_TEST(a_log_that_grows_is_folded_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
