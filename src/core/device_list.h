@@ -1,15 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Telling others that somebody's devices, their names or their keys have changed. */
+/*
+ * Device lists (client-server API, "Tracking the device list for a user"): announcing that a user's devices or
+ * cross-signing keys changed, and working out what of that, and of memberships, one client must hear of.
+ *
+ *     rc = devices_delete(t, user, device, txn_err(t));
+ *     if (rc == 0) rc = device_list_announce(t, server, user, txn_err(t));
+ */
 #ifndef INGOT_CORE_DEVICE_LIST_H
 #define INGOT_CORE_DEVICE_LIST_H
 
+#include "base/arena.h"
 #include "base/err.h"
 
 struct server;
 struct txn;
 
-/* Everybody who shares a room with the user finds him in the `device_lists` of the next sync. */
+/* Inside the transaction that added, removed or renamed a device, or changed identity or cross-signing keys. */
 MUST_USE int device_list_announce(struct txn *t, struct server *s, uint64_t user_nid,
                                   struct err *err);
+/* The user signed keys of others, stored with `position`: only his own clients hear of it. */
+void device_list_announce_signatures(struct txn *t, struct server *s, uint64_t signer_nid,
+                                     int64_t position);
+
+struct device_list_updates {
+    const uint64_t *changed, *left; /* unordered, without repetition, in the arena */
+    size_t n_changed, n_left;
+};
+
+/*
+ * What changed for a user with from < position <= upto. `changed`: who shares a room with him (or is himself) and has
+ * new keys, whose keys he signed, or who came to share a room. `left`: who shares none any more. Any joined room
+ * counts, encrypted or not: what a client does not track it ignores. In doubt (what happened after `upto` is known
+ * already) a user is told of once more rather than forgotten.
+ */
+MUST_USE int device_list_updates(struct server *s, struct arena *a, uint64_t user_nid, int64_t from,
+                                 int64_t upto, struct device_list_updates *out, struct err *err);
 
 #endif

@@ -200,6 +200,25 @@ int entry_hold_id(struct server *s, struct arena *a, struct str event_id, struct
     return rc != 0 ? rc : entry_hold_row(s, a, &row, out, err);
 }
 
+int entry_membership_at(struct server *s, struct arena *a, uint64_t nid, int64_t position,
+                        enum membership *out, struct err *err)
+{
+    *out = MEMBERSHIP_NONE;
+    while (nid) {
+        struct entry *e;
+        int rc = entry_hold(s, a, nid, &e, err);
+        if (rc != 0) {
+            return rc;
+        }
+        if (e->position <= position) {
+            *out = e->ev->member ? e->ev->member->membership : MEMBERSHIP_NONE;
+            return 0;
+        }
+        nid = e->replaces;
+    }
+    return 0;
+}
+
 int entry_state_before(struct server *s, const struct entry *e, struct state_id *out,
                        struct err *err)
 {

@@ -57,6 +57,11 @@ MUST_USE int entry_hold_id(struct server *s, struct arena *a, struct str event_i
 MUST_USE int entry_hold_row(struct server *s, struct arena *a, const struct event_row *row,
                             struct entry **out, struct err *err);
 
+/* What the membership was at `position` of whom the member event `nid` (0: none) is about: that of the newest of the
+ * member events before it, and itself, that is not after `position`. */
+MUST_USE int entry_membership_at(struct server *s, struct arena *a, uint64_t nid, int64_t position,
+                                 enum membership *out, struct err *err);
+
 /* The state just before the event (state_after with this event's own change undone). */
 MUST_USE int entry_state_before(struct server *s, const struct entry *e, struct state_id *out,
                                 struct err *err);

@@ -7,6 +7,7 @@
 #include "core/cache.h"
 #include "core/changes.h"
 #include "core/entry.h"
+#include "core/key_counts.h"
 #include "core/lazy_members.h"
 #include "core/live_user.h"
 #include "core/nodes.h"
@@ -59,6 +60,7 @@ static void make_caches(struct server *s)
     s->changes = changes_new(s);
     s->users = live_users_new(s);
     s->lazy = lazy_members_new();
+    s->key_counts = key_counts_new();
 }
 
 int server_new(const struct config *config, struct server **out, struct err *err)
@@ -85,6 +87,7 @@ void server_free(struct server *s)
     if (!s) {
         return;
     }
+    key_counts_free(s->key_counts);
     lazy_members_free(s->lazy);
     live_users_free(s->users);
     changes_free(s->changes);

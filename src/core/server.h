@@ -27,6 +27,7 @@ struct server {
     struct presence *presence;
     struct unread *unread;
     struct lazy_members *lazy;
+    struct key_counts *key_counts;
     struct tasks *tasks;
     struct media_store *media;
     int64_t started_ms;

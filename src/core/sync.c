@@ -81,10 +81,11 @@ static int write_all(struct sync *s, struct err *err)
     };
     int rc = sync_read_preferences(s, err);
     jw_object(&s->w);
-    JW_STR(&s->w, "next_batch", sync_token_format(s->arena, s->upto));
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(sections); i++) {
         rc = sections[i](s, err);
     }
+    /* Last: it also says how far the to-device messages went. */
+    JW_STR(&s->w, "next_batch", sync_token_format(s->arena, s->upto));
     jw_end(&s->w);
     return rc;
 }

@@ -13,25 +13,11 @@ struct rooms_of_user {
 
 /* ---- which sections a room belongs to ---- */
 
-/* The membership that the client knew of at `since`: that of the newest member event that is not after it. */
+/* The membership that the client knew of at `since`. */
 static int membership_at_since(struct sync *s, const struct user_room *ur, enum membership *out,
                                struct err *err)
 {
-    uint64_t nid = ur->event_nid;
-    *out = MEMBERSHIP_NONE;
-    while (nid) {
-        struct entry *e;
-        int rc = entry_hold(s->server, s->arena, nid, &e, err);
-        if (rc != 0) {
-            return rc;
-        }
-        if (e->position <= s->since.position) {
-            *out = e->ev->member ? e->ev->member->membership : MEMBERSHIP_NONE;
-            return 0;
-        }
-        nid = e->replaces;
-    }
-    return 0;
+    return entry_membership_at(s->server, s->arena, ur->event_nid, s->since.position, out, err);
 }
 
 static unsigned changed_in(struct sync *s, uint64_t room_nid)
