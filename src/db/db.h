@@ -198,7 +198,6 @@ struct db_config {
     const char *url;  /* PostgreSQL */
     size_t cache_kb;  /* SQLite page cache per connection; 0: default */
     int busy_ms;      /* SQLite: wait for a lock of another process; 0: default */
-    bool exclusive;   /* SQLite writer: E_BUSY if another process has opened it so; a server does */
 };
 
 enum db_mode { DB_READER, DB_WRITER };

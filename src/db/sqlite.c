@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The driver for SQLite: write-ahead log, synchronous=FULL, one statement cache per connection. */
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/map.h"
 #include "db/db_driver.h"
 
-#define MAX_PARAMS     40
-#define MAX_COLUMNS    40
-#define MAX_LIST_BYTES (64u << 20)
+#define MAX_PARAMS         40
+#define MAX_COLUMNS        40
+#define CHECKPOINT_WAIT_MS 200
+#define MAX_LIST_BYTES     (64u << 20)
 /* Bytes that the log file keeps when it starts anew; a burst may grow it, the next round shrinks it. */
 #define LOG_BYTES_KEPT (64 << 20)
 
@@ -32,8 +29,6 @@ struct sqlite_conn {
     sqlite3 *h; /* NULL until connected */
     char *path;
     int cache_kb, busy_ms;
-    bool is_exclusive;
-    int lock_fd; /* of the lock file, -1: none */
     int64_t log_pages;
     int64_t data_version;
     struct imap statements; /* address of the struct sql -> struct statement */
@@ -335,8 +330,6 @@ static struct db_read *sqlite_new(const struct db_config *config, enum db_mode m
     c->path = xstrdup(config->path);
     c->cache_kb = config->cache_kb ? (int)config->cache_kb : mode == DB_WRITER ? 16384 : 2048;
     c->busy_ms = config->busy_ms ? config->busy_ms : 5000;
-    c->is_exclusive = config->exclusive && mode == DB_WRITER;
-    c->lock_fd = -1;
     return &c->base;
 }
 
@@ -357,36 +350,8 @@ static void sqlite_free(struct db_read *r)
 {
     struct sqlite_conn *c = conn_of(r);
     disconnect(c);
-    if (c->lock_fd >= 0) {
-        close(c->lock_fd);
-    }
     free(c->path);
     free(c);
-}
-
-/*
- * Keeps a second server off the database. The file stays: removing it would let two processes lock two
- * different files of the same name. SQLite's own locks cannot say "a server runs" between transactions.
- */
-static int take_lock_file(struct sqlite_conn *c, struct err *err)
-{
-    struct buf name = BUF_INIT(4096);
-    buf_printf(&name, "%s.lock", c->path);
-    int fd = open(name.p, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    buf_release(&name);
-    if (fd < 0) {
-        int rc =
-            err_set(err, E_BUSY, 503, "M_UNKNOWN", "The database's lock file cannot be created");
-        err_detail(err, "%.200s.lock: %s", c->path, strerror(errno));
-        return rc;
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        close(fd);
-        return err_set(err, E_BUSY, 503, "M_UNKNOWN",
-                       "Another server is already running on the database %.180s", c->path);
-    }
-    c->lock_fd = fd;
-    return 0;
 }
 
 static int remember_log_pages(void *arg, sqlite3 *h, const char *name, int pages)
@@ -419,12 +384,6 @@ static int sqlite_connect(struct db_read *r, struct err *err)
     struct sqlite_conn *c = conn_of(r);
     if (c->h) {
         return 0;
-    }
-    if (c->is_exclusive && c->lock_fd < 0) {
-        int locked = take_lock_file(c, err);
-        if (locked) {
-            return locked;
-        }
     }
     int flags = c->base.mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
                                           : SQLITE_OPEN_READONLY;
@@ -498,9 +457,13 @@ static int sqlite_checkpoint(struct db_read *r, bool all, struct err *err)
     if (rc) {
         return rc;
     }
-    int code = sqlite3_wal_checkpoint_v2(
-        c->h, NULL, all ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    return code == SQLITE_OK ? 0 : fail(c, code, "checkpoint", err);
+    /* Writers wait while this waits for readers. */
+    sqlite3_busy_timeout(c->h, MIN(c->busy_ms, CHECKPOINT_WAIT_MS));
+    int mode = all ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    int code = sqlite3_wal_checkpoint_v2(c->h, NULL, mode, NULL, NULL);
+    rc = code == SQLITE_OK ? 0 : fail(c, code, "checkpoint", err);
+    sqlite3_busy_timeout(c->h, c->busy_ms);
+    return rc;
 }
 
 /* ---- for tests and tools ---------------------------------------------------------------------------- */

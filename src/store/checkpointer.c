@@ -65,9 +65,7 @@ static void *run(void *arg)
 int checkpointer_start(const struct db_config *config, struct checkpointer **out, struct err *err)
 {
     struct checkpointer *k = xcalloc(1, sizeof *k);
-    struct db_config shared = *config;
-    shared.exclusive = false; /* the committer holds that */
-    int rc = db_open(&shared, DB_WRITER, &k->conn, err);
+    int rc = db_open(config, DB_WRITER, &k->conn, err);
     if (rc) {
         free(k);
         return rc;

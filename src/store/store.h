@@ -30,7 +30,7 @@
 struct store;
 
 struct store_config {
-    struct db_config db;      /* with db.exclusive for a server: refuse if another one is running */
+    struct db_config db;
     size_t name_cache_bytes;  /* 0: default of 16 MiB */
     size_t token_cache_bytes; /* 0: default of 8 MiB */
     unsigned batch_max;       /* most bodies in one transaction; 0: default of 512 */

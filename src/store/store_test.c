@@ -248,18 +248,6 @@ static void a_full_disk_fails_writes_until_there_is_room(void **state)
     assert_int_equal(rows(f), 2);
 }
 
-static void a_second_server_is_refused(void **state)
-{
-    struct fixture *f = *state;
-    store_close(&f->store);
-    f->config.db.exclusive = true;
-    fixture_open(f);
-    struct store *second = NULL;
-    assert_int_equal(store_open(&f->config, &second, &f->err), E_BUSY);
-    assert_non_null(strstr(f->err.message, "Another server"));
-    assert_null(second);
-}
-
 static void a_commands_writes_and_the_servers_do_not_collide(void **state)
 {
     struct fixture *f = *state;
@@ -387,7 +375,6 @@ int main(void)
         STORE_TEST(a_body_that_fails_before_writing_costs_the_others_nothing),
         STORE_TEST(a_large_batch_is_split_by_bytes),
         STORE_TEST(a_full_disk_fails_writes_until_there_is_room),
-        STORE_TEST(a_second_server_is_refused),
         STORE_TEST(a_commands_writes_and_the_servers_do_not_collide),
         STORE_TEST(each_thread_has_its_reader_and_a_snapshot_is_its_own),
         STORE_TEST(well_known_names_have_their_numbers),

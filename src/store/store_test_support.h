@@ -48,7 +48,7 @@ static inline int fixture_setup(void **state)
 
 static inline void fixture_remove_files(struct fixture *f)
 {
-    static const char *const endings[] = {"", "-wal", "-shm", ".lock"};
+    static const char *const endings[] = {"", "-wal", "-shm"};
     for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
         char name[128];
         snprintf(name, sizeof name, "%s%s", f->path, endings[i]);
