@@ -380,9 +380,8 @@ CREATE INDEX transactions_created ON transactions (created_ts);
 
 CREATE TABLE uia_sessions (
     session_id TEXT PRIMARY KEY,
-    request_hash BLOB NOT NULL,    -- method, path and body: the stages may not be spent on another request
+    request_hash BLOB NOT NULL,    -- method, path and body, keyed: the stages may not be spent on another request
     user_nid INTEGER NOT NULL,       -- 0: not signed in (registration)
-    params TEXT NOT NULL,           -- JSON: the request as first made
     stages TEXT NOT NULL,           -- JSON: stages completed, with what each found out
     expires_ts INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -3,13 +3,12 @@
 
 #include "store/statements.h"
 
-#define COLUMNS "session_id, request_hash, user_nid, params, stages, expires_ts"
+#define COLUMNS "session_id, request_hash, user_nid, stages, expires_ts"
 COLS(uia_cols, struct uia_row, COL(struct uia_row, session_id), COL(struct uia_row, request_hash),
-     COL(struct uia_row, user_nid), COL(struct uia_row, params), COL(struct uia_row, stages),
-     COL(struct uia_row, expires_ts));
+     COL(struct uia_row, user_nid), COL(struct uia_row, stages), COL(struct uia_row, expires_ts));
 
 static const struct sql insert = {"INSERT INTO uia_sessions (" COLUMNS
-                                  ") VALUES ($1, $2, $3, $4, $5, $6)"};
+                                  ") VALUES ($1, $2, $3, $4, $5)"};
 static const struct sql find = {"SELECT " COLUMNS
                                 " FROM uia_sessions WHERE session_id = $1 AND expires_ts > $2"};
 static const struct sql set_stages = {"UPDATE uia_sessions SET stages = $2 WHERE session_id = $1"};
@@ -24,7 +23,7 @@ int uia_insert(struct txn *t, const struct uia_row *row, struct err *err)
 {
     return db_exec(t, &insert,
                    PARAMS(P_TEXT(row->session_id), P_BLOB(row->request_hash), P_INT(row->user_nid),
-                          P_TEXT(row->params), P_TEXT(row->stages), P_INT(row->expires_ts)),
+                          P_TEXT(row->stages), P_INT(row->expires_ts)),
                    err);
 }
 

@@ -9,7 +9,6 @@ struct uia_row {
     struct str session_id;
     struct str request_hash; /* the request that the session is for */
     uint64_t user_nid;       /* 0: nobody is signed in */
-    struct str params;       /* JSON: the request as first made */
     struct str stages;       /* JSON: what is done */
     int64_t expires_ts;
 };

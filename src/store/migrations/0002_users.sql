@@ -62,9 +62,8 @@ CREATE INDEX login_tokens_expiry ON login_tokens (expires_ts);
 -- User-interactive authentication in progress.
 CREATE TABLE uia_sessions (
     session_id TEXT PRIMARY KEY,
-    request_hash BYTEA NOT NULL,    -- method, path and body: the stages may not be spent on another request
+    request_hash BYTEA NOT NULL,    -- method, path and body, keyed: the stages may not be spent on another request
     user_nid BIGINT NOT NULL,       -- 0: not signed in (registration)
-    params TEXT NOT NULL,           -- JSON: the request as first made
     stages TEXT NOT NULL,           -- JSON: stages completed, with what each found out
     expires_ts BIGINT NOT NULL
 ) KEYED;
