@@ -17,8 +17,7 @@ static int unknown_token(struct err *err, bool soft_logout)
     return rc;
 }
 
-/* A locked account can do nothing but log out; its tokens stay ("Account locking"). */
-static int locked(struct err *err)
+int authenticate_locked(struct err *err)
 {
     int rc = err_set(err, E_FORBIDDEN, 401, "M_USER_LOCKED", "This account has been locked");
     if (err) {
@@ -51,7 +50,7 @@ static int check_owner(struct request *rq, const struct route *route, struct str
         return unknown_token(err, true);
     }
     if (owner->is_locked && !is_logout(route)) {
-        return locked(err);
+        return authenticate_locked(err);
     }
     if (!owner->is_used) {
         struct first_use use = {.hash = hash, .user_nid = owner->user_nid};

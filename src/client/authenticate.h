@@ -9,5 +9,7 @@
 int authenticate(struct request *rq, const struct route *route, struct str token, struct err *err);
 /* 403 M_USER_SUSPENDED if the account of the caller is suspended: called by what suspension forbids. */
 MUST_USE int authenticate_not_suspended(const struct request *rq, struct err *err);
+/* 401 M_USER_LOCKED: a locked account can do nothing but log out; its tokens stay ("Account locking"). */
+MUST_USE int authenticate_locked(struct err *err);
 
 #endif

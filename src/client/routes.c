@@ -4,10 +4,14 @@
 void client_routes_add(struct router *r)
 {
     static const struct route *const tables[] = {
+        account_routes,
         create_room_routes,
+        devices_routes,
         directory_routes,
+        login_routes,
         membership_routes,
         public_rooms_routes,
+        register_routes,
         send_routes,
         state_routes,
         sync_routes,

@@ -6,10 +6,14 @@
 
 #include "net/router.h"
 
+extern const struct route account_routes[];
 extern const struct route create_room_routes[];
+extern const struct route devices_routes[];
 extern const struct route directory_routes[];
+extern const struct route login_routes[];
 extern const struct route membership_routes[];
 extern const struct route public_rooms_routes[];
+extern const struct route register_routes[];
 extern const struct route send_routes[];
 extern const struct route state_routes[];
 extern const struct route sync_routes[];

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Changing the password and ending the account ("Account management"). Both work without an access token too: the
+ * password then says who it is.
+ */
+#include "core/account.h"
+#include "client/routes.h"
+#include "client/uia.h"
+#include "core/server.h"
+#include "wire/jfield.h"
+
+static const unsigned password_flow = UIA_PASSWORD;
+
+/* ---- password --------------------------------------------------------------------------------- */
+
+struct password_body {
+    struct str new_password;
+    bool logout_devices, has_logout_devices;
+};
+static const struct jfield password_fields[] = {
+    FIELD(struct password_body, new_password),
+    FIELD(struct password_body, logout_devices, .flags = OPT,
+          HAS(struct password_body, has_logout_devices)),
+    {0},
+};
+
+static int post_password(struct request *rq, struct err *err)
+{
+    const struct password_body *in = rq->in;
+    struct server *s = server_of(rq);
+    bool logs_out = in->logout_devices || !in->has_logout_devices;
+    struct uia_result uia;
+    int rc = account_check_password(s, in->new_password, err);
+    rc = rc ? rc : uia_check(rq, &password_flow, 1, &uia, err);
+    if (rc != 0) {
+        return uia_reply(rc);
+    }
+    rc = account_set_password(s, rq->arena, uia.user_nid, in->new_password, logs_out,
+                              rq->who.device_nid, err);
+    return rc == 0 ? reply_empty_object(rq) : rc;
+}
+
+/* ---- deactivation ----------------------------------------------------------------------------- */
+
+struct deactivate_body {
+    bool erase;
+};
+static const struct jfield deactivate_fields[] = {
+    FIELD(struct deactivate_body, erase, .flags = OPT),
+    {0},
+};
+
+static int post_deactivate(struct request *rq, struct err *err)
+{
+    const struct deactivate_body *in = rq->in;
+    struct uia_result uia;
+    int rc = uia_check(rq, &password_flow, 1, &uia, err);
+    if (rc != 0) {
+        return uia_reply(rc);
+    }
+    rc = account_deactivate(server_of(rq), rq->arena, uia.user_nid, in->erase, err);
+    if (rc != 0) {
+        return rc;
+    }
+    json_t *out = json_object();
+    /* No third-party identifiers are kept here, so none had to be unbound. */
+    json_put_str(out, "id_server_unbind_result", STR("success"));
+    return reply_json(rq, 200, out);
+}
+
+/* ---- third-party identifiers ------------------------------------------------------------------ */
+
+/* None can be added here. */
+static int get_3pid(struct request *rq, UNUSED struct err *err)
+{
+    json_t *out = json_object();
+    json_put(out, STR("threepids"), json_array());
+    return reply_json(rq, 200, out);
+}
+
+const struct route account_routes[] = {
+    {HTTP_POST, "/_matrix/client/v3/account/password", post_password, .auth = ROUTE_OPTIONAL,
+     .rate = RATE_DEFAULT, .lane = LANE_SLOW, BODY(struct password_body, password_fields)},
+    {HTTP_POST, "/_matrix/client/v3/account/deactivate", post_deactivate, .auth = ROUTE_OPTIONAL,
+     .rate = RATE_DEFAULT, .lane = LANE_SLOW, BODY(struct deactivate_body, deactivate_fields)},
+    {HTTP_GET, "/_matrix/client/v3/account/3pid", get_3pid, .auth = ROUTE_USER,
+     .rate = RATE_DEFAULT},
+    {0},
+};

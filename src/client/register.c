@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* New accounts ("Account registration"). */
+#include "base/rand.h"
+#include "client/registration_token.h"
+#include "client/routes.h"
+#include "client/uia.h"
+#include "core/account.h"
+#include "core/sign_in.h"
+#include "matrix/ids.h"
+#include "wire/jfield.h"
+
+enum { MADE_UP_NAME = 12, MADE_UP_TRIES = 4 };
+
+struct register_body {
+    const json_t *auth;
+    struct str username, password, device_id, initial_device_display_name;
+    bool inhibit_login, refresh_token;
+};
+static const struct jfield register_fields[] = {
+    FIELD(struct register_body, auth, .flags = OPT | J_OBJECT),
+    FIELD(struct register_body, username, .flags = OPT),
+    FIELD(struct register_body, password, .flags = OPT),
+    FIELD(struct register_body, device_id, .flags = OPT, .max = DEVICE_ID_MAX),
+    FIELD(struct register_body, initial_device_display_name, .flags = OPT, .max = DEVICE_NAME_MAX),
+    FIELD(struct register_body, inhibit_login, .flags = OPT),
+    FIELD(struct register_body, refresh_token, .flags = OPT),
+    {0},
+};
+
+/* ---- the account ------------------------------------------------------------------------------ */
+
+/* Capitals would make names that no user id may have. */
+static struct str make_up_name(struct arena *a)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    char *name = arena_alloc(a, MADE_UP_NAME);
+    for (size_t i = 0; i < MADE_UP_NAME; i++) {
+        name[i] = letters[rand_below(sizeof(letters) - 1)];
+    }
+    return str_n(name, MADE_UP_NAME);
+}
+
+/* With a name that is made up where none is wanted. */
+static int create(struct request *rq, struct new_account *account, uint64_t *out_nid,
+                  struct err *err)
+{
+    struct server *s = server_of(rq);
+    if (account->localpart.n) {
+        return account_create(s, rq->arena, account, out_nid, err);
+    }
+    int rc = E_CONFLICT;
+    for (int i = 0; rc == E_CONFLICT && i < MADE_UP_TRIES; i++) {
+        account->localpart = make_up_name(rq->arena);
+        rc = account_create(s, rq->arena, account, out_nid, err);
+    }
+    return rc;
+}
+
+static int create_and_sign_in(struct request *rq, struct new_account *account, struct sign_in *who,
+                              bool login, struct err *err)
+{
+    struct server *s = server_of(rq);
+    struct signed_in in;
+    int rc = create(rq, account, &who->user_nid, err);
+    if (rc == 0 && login) {
+        rc = sign_in(s, rq->arena, who, &in, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    json_t *out = json_object();
+    json_put_str(out, "user_id", user_id_make(rq->arena, account->localpart, s->server_name));
+    json_put_str(out, "home_server", s->server_name);
+    if (login) {
+        sign_in_put(out, &in);
+    }
+    return reply_json(rq, 200, out);
+}
+
+/* ---- guests ----------------------------------------------------------------------------------- */
+
+/* Of what a guest sends only the device's name counts. */
+static int register_guest(struct request *rq, struct err *err)
+{
+    const struct register_body *in = rq->in;
+    struct new_account account = {.is_guest = true};
+    struct sign_in who = {.display_name = in->initial_device_display_name};
+    if (!server_of(rq)->config->registration.guests) {
+        return err_forbidden(err, "This server has no guests");
+    }
+    return create_and_sign_in(rq, &account, &who, true, err);
+}
+
+/* ---- users ------------------------------------------------------------------------------------ */
+
+/* What is wrong with the wanted account is told before anybody is asked to authenticate. */
+static int check_wish(struct request *rq, const struct register_body *in, struct err *err)
+{
+    struct server *s = server_of(rq);
+    int rc = 0;
+    if (in->username.p) {
+        rc = account_check_name(s, rq->arena, in->username, err);
+    }
+    if (rc == 0 && in->password.p) {
+        rc = account_check_password(s, in->password, err);
+    }
+    if (rc == 0 && !in->password.p && in->auth) {
+        rc = err_missing_param(err, "\"password\" is missing");
+    }
+    return rc;
+}
+
+/* Before a password is there the client is only asking for the flows. */
+static int authorise(struct request *rq, struct uia_result *out, struct err *err)
+{
+    const struct config *c = server_of(rq)->config;
+    unsigned terms = c->registration.terms.version.n ? UIA_TERMS : 0;
+    unsigned flow = c->registration.mode == REGISTRATION_TOKEN ? UIA_REGISTRATION_TOKEN | terms
+                    : terms                                    ? terms
+                                                               : (unsigned)UIA_DUMMY;
+    return uia_check(rq, &flow, 1, out, err);
+}
+
+static int register_user(struct request *rq, struct err *err)
+{
+    const struct register_body *in = rq->in;
+    struct uia_result uia;
+    if (server_of(rq)->config->registration.mode == REGISTRATION_CLOSED) {
+        return err_forbidden(
+            err, "Registration is closed: ask the operator of this server for an account");
+    }
+    int rc = check_wish(rq, in, err);
+    rc = rc ? rc : authorise(rq, &uia, err);
+    if (rc != 0) {
+        return uia_reply(rc);
+    }
+    struct new_account account = {.localpart = in->username,
+                                  .password = in->password,
+                                  .registration_token = uia.registration_token};
+    struct sign_in who = {.device_id = in->device_id,
+                          .display_name = in->initial_device_display_name,
+                          .wants_refresh = in->refresh_token};
+    return create_and_sign_in(rq, &account, &who, !in->inhibit_login, err);
+}
+
+static int post_register(struct request *rq, struct err *err)
+{
+    static const char *const kinds[] = {"user", "guest", NULL};
+    int kind;
+    int rc = request_query_enum(rq, "kind", kinds, 0, &kind, err);
+    if (rc != 0) {
+        return rc;
+    }
+    return kind == 0 ? register_user(rq, err) : register_guest(rq, err);
+}
+
+/* ---- questions before ------------------------------------------------------------------------- */
+
+static int get_available(struct request *rq, struct err *err)
+{
+    struct str name;
+    int rc = request_query_require(rq, "username", &name, err);
+    rc = rc ? rc : account_check_name(server_of(rq), rq->arena, name, err);
+    if (rc != 0) {
+        return rc;
+    }
+    json_t *out = json_object();
+    json_put_bool(out, "available", true);
+    return reply_json(rq, 200, out);
+}
+
+static int get_token_validity(struct request *rq, struct err *err)
+{
+    struct str token;
+    bool is_valid, is_stored;
+    if (server_of(rq)->config->registration.mode == REGISTRATION_CLOSED) {
+        return err_forbidden(err, "Registration is closed");
+    }
+    int rc = request_query_require(rq, "token", &token, err);
+    rc = rc ? rc
+            : registration_token_check(server_of(rq), rq->arena, token, &is_valid, &is_stored, err);
+    if (rc != 0) {
+        return rc;
+    }
+    json_t *out = json_object();
+    json_put_bool(out, "valid", is_valid);
+    return reply_json(rq, 200, out);
+}
+
+const struct route register_routes[] = {
+    {HTTP_POST, "/_matrix/client/v3/register", post_register, .rate = RATE_REGISTER,
+     .lane = LANE_SLOW, BODY(struct register_body, register_fields)},
+    {HTTP_GET, "/_matrix/client/v3/register/available", get_available, .rate = RATE_REGISTER},
+    {HTTP_GET, "/_matrix/client/v1/register/m.login.registration_token/validity",
+     get_token_validity, .rate = RATE_REGISTER},
+    {0},
+};

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/uia.h"
+
+#include "base/clock.h"
+#include "base/rand.h"
+#include "client/password_proof.h"
+#include "client/registration_token.h"
+#include "core/server.h"
+#include "crypto/hash.h"
+#include "store/registration_tokens.h"
+#include "store/uia.h"
+#include "wire/canonical.h"
+#include "wire/json_writer.h"
+
+enum { SESSION_MS = 30 * 60 * 1000, SESSION_ID = 24 };
+
+/* A session and what this request adds to it. */
+struct check {
+    struct request *rq;
+    const unsigned *flows;
+    size_t n_flows;
+    struct str session_id, request_hash;
+    bool is_stored, is_changed;
+    unsigned done; /* enum uia_stage */
+    struct uia_result found;
+    bool holds_token; /* found.registration_token is held for this session in the database */
+    struct err why;   /* the stage that failed; kind 0: none */
+};
+
+/* ---- stages ----------------------------------------------------------------------------------- */
+
+/* Told with the flows, for the client may try again. Returns 0: this is no error of the request. */
+static int refuse(struct check *c, const char *errcode, const char *sentence)
+{
+    (void)err_set(&c->why, E_FORBIDDEN, 401, errcode, "%s", sentence);
+    return 0;
+}
+
+static int run_password(struct check *c, const json_t *auth, struct err *err)
+{
+    struct user_row user;
+    int rc = password_proof(c->rq, auth, &user, err);
+    if (rc == E_FORBIDDEN) {
+        return refuse(c, "M_FORBIDDEN", "Wrong user name or password");
+    }
+    if (rc == 0 && c->rq->who.user_nid && user.nid != c->rq->who.user_nid) {
+        return refuse(c, "M_FORBIDDEN", "This is the password of somebody else");
+    }
+    if (rc == 0) {
+        c->found.user_nid = user.nid;
+    }
+    return rc;
+}
+
+static int run_registration_token(struct check *c, const json_t *auth, struct err *err)
+{
+    struct str token;
+    bool is_valid, is_stored;
+    if (!json_get_str(auth, "token", &token)) {
+        return err_missing_param(err, "\"auth\" needs a \"token\"");
+    }
+    int rc =
+        registration_token_check(server_of(c->rq), c->rq->arena, token, &is_valid, &is_stored, err);
+    if (rc == 0 && !is_valid) {
+        return refuse(c, "M_UNAUTHORIZED", "This registration token is not valid");
+    }
+    if (rc == 0 && is_stored) {
+        c->found.registration_token = arena_str(c->rq->arena, token);
+    }
+    return rc;
+}
+
+static int run_nothing(UNUSED struct check *c, UNUSED const json_t *auth, UNUSED struct err *err)
+{
+    return 0;
+}
+
+static json_t *terms_params(const struct config *config)
+{
+    json_t *text = json_object(), *policy = json_object(), *policies = json_object(),
+           *out = json_object();
+    json_put_str(text, "name", config->registration.terms.name);
+    json_put_str(text, "url", config->registration.terms.url);
+    json_put_str(policy, "version", config->registration.terms.version);
+    json_put(policy, STR("en"), text);
+    json_put(policies, STR("terms_of_service"), policy);
+    json_put(out, STR("policies"), policies);
+    return out;
+}
+
+/* In the order in which clients are asked for them. */
+static const struct stage {
+    enum uia_stage bit;
+    struct str type;
+    int (*run)(struct check *c, const json_t *auth, struct err *err);
+    json_t *(*params)(const struct config *config);
+} stages[] = {
+    {UIA_REGISTRATION_TOKEN, STR_INIT("m.login.registration_token"), run_registration_token, NULL},
+    {UIA_TERMS, STR_INIT("m.login.terms"), run_nothing, terms_params},
+    {UIA_PASSWORD, STR_INIT("m.login.password"), run_password, NULL},
+    {UIA_DUMMY, STR_INIT("m.login.dummy"), run_nothing, NULL},
+};
+
+static unsigned offered(const struct check *c)
+{
+    unsigned bits = 0;
+    for (size_t i = 0; i < c->n_flows; i++) {
+        bits |= c->flows[i];
+    }
+    return bits;
+}
+
+/* The stage that the client attempts, if it attempts one; what is done stays done. */
+static int attempt(struct check *c, const json_t *auth, struct err *err)
+{
+    struct str type;
+    if (!json_get_str(auth, "type", &type)) {
+        return 0;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
+        if (!str_eq(stages[i].type, type) || !(stages[i].bit & offered(c))) {
+            continue;
+        }
+        if (stages[i].bit & c->done) {
+            return 0;
+        }
+        int rc = stages[i].run(c, auth, err);
+        c->is_changed = rc == 0 && !c->why.kind;
+        c->done |= c->is_changed ? stages[i].bit : 0;
+        return rc;
+    }
+    return refuse(c, "M_UNRECOGNIZED", "This stage is not asked for here");
+}
+
+static bool is_complete(const struct check *c)
+{
+    for (size_t i = 0; i < c->n_flows; i++) {
+        if ((c->flows[i] & c->done) == c->flows[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- sessions --------------------------------------------------------------------------------- */
+
+/* Keyed, because the body may hold a password, of which the database shall not keep a fast hash. */
+static struct str keyed_hash(struct request *rq, struct str text)
+{
+    const struct signing_key *key = &server_of(rq)->key;
+    unsigned char *out = arena_alloc(rq->arena, SHA256_LEN);
+    hmac_sha256(str_n((const char *)key->secret, sizeof(key->secret)),
+                ARENA_CONCAT(rq->arena, STR("ingot uia session\n"), text), out);
+    return str_n((char *)out, SHA256_LEN);
+}
+
+/* Method, path and the body without `auth`; *out_open is the hash for any body. */
+static int hash_request(struct check *c, bool *out_is_empty, struct str *out_open, struct err *err)
+{
+    struct request *rq = c->rq;
+    struct str body,
+        head = ARENA_CONCAT(rq->arena, str_c(http_method_name(rq->method)), STR(" "), rq->path);
+    const struct str auth = STR("auth");
+    int rc = canonical_encode_without(rq->arena, rq->json, &auth, 1, CANONICAL_LAX, &body, err);
+    if (rc != 0) {
+        return rc;
+    }
+    c->request_hash = keyed_hash(rq, ARENA_CONCAT(rq->arena, head, STR("\n"), body));
+    *out_open = keyed_hash(rq, head);
+    *out_is_empty = str_eq(body, STR("{}"));
+    return 0;
+}
+
+/* The stages that are done, each with what it found out: true, the user, the token that is held. */
+static struct str encode_stages(const struct check *c)
+{
+    json_t *out = json_object();
+    for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
+        if (!(stages[i].bit & c->done)) {
+            continue;
+        }
+        json_t *what = json_true();
+        if (stages[i].bit == UIA_PASSWORD) {
+            what = json_integer((json_int_t)c->found.user_nid);
+        } else if (stages[i].bit == UIA_REGISTRATION_TOKEN && c->found.registration_token.p) {
+            what = json_new_str(c->found.registration_token);
+        }
+        json_put(out, stages[i].type, what);
+    }
+    return json_encode(c->rq->arena, out);
+}
+
+static int decode_stages(struct check *c, struct str text, struct err *err)
+{
+    json_t *done;
+    int64_t user;
+    int rc = json_parse(c->rq->arena, text, 0, &done, err);
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(stages); i++) {
+        c->done |= json_find(done, stages[i].type) ? stages[i].bit : 0;
+    }
+    if (rc == 0 && json_get_int(done, "m.login.password", &user)) {
+        c->found.user_nid = (uint64_t)user;
+    }
+    c->holds_token =
+        rc == 0 && json_get_str(done, "m.login.registration_token", &c->found.registration_token);
+    return rc;
+}
+
+/* The session that the request names; a new one if it names none, or one that has ended. */
+static int open_session(struct check *c, const json_t *auth, struct err *err)
+{
+    struct server *s = server_of(c->rq);
+    struct uia_row row;
+    struct str wanted = STR_NONE, open;
+    bool is_empty;
+    int rc = hash_request(c, &is_empty, &open, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = json_get_str(auth, "session", &wanted)
+             ? uia_find(store_reader(s->store), c->rq->arena, wanted, clock_wall_ms(), &row, err)
+             : E_NOT_FOUND;
+    if (rc == E_NOT_FOUND) {
+        c->session_id = rand_alnum(c->rq->arena, SESSION_ID);
+        c->request_hash = is_empty ? open : c->request_hash;
+        return wanted.p ? refuse(c, "M_UNKNOWN", "This session has ended: begin again") : 0;
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    c->session_id = row.session_id;
+    c->is_stored = true;
+    if (row.user_nid != c->rq->who.user_nid ||
+        (!str_eq(row.request_hash, c->request_hash) && !str_eq(row.request_hash, open))) {
+        return err_forbidden(err, "This session was opened for another request");
+    }
+    return decode_stages(c, row.stages, err);
+}
+
+/* ---- what is written -------------------------------------------------------------------------- */
+
+struct saving {
+    const struct check *check;
+    struct uia_row row;
+};
+
+static int save_body(struct txn *t, void *arg)
+{
+    const struct saving *s = arg;
+    const struct check *c = s->check;
+    struct err *err = txn_err(t);
+    int rc = c->is_stored ? uia_set_stages(t, s->row.session_id, s->row.stages, err)
+                          : uia_insert(t, &s->row, err);
+    if (rc == 0 && c->found.registration_token.p && !c->holds_token) {
+        rc = registration_tokens_hold(t, c->found.registration_token, clock_wall_ms(), err);
+    }
+    return rc;
+}
+
+static int save(const struct check *c, struct err *err)
+{
+    struct saving s = {.check = c,
+                       .row = {.session_id = c->session_id,
+                               .request_hash = c->request_hash,
+                               .user_nid = c->rq->who.user_nid,
+                               .stages = encode_stages(c),
+                               .expires_ts = clock_wall_ms() + SESSION_MS}};
+    if (c->is_stored && !c->is_changed) {
+        return 0;
+    }
+    return store_write(server_of(c->rq)->store, "uia-save", save_body, &s, err);
+}
+
+/* Only one of two racing requests finds the session. A token that was held for it is free for the account's own
+ * transaction, which uses it up: a crash in between costs nothing. */
+static int use_up_body(struct txn *t, void *arg)
+{
+    const struct check *c = arg;
+    struct err *err = txn_err(t);
+    int rc = uia_set_stages(t, c->session_id, STR("{}"), err);
+    rc = rc ? rc : uia_delete(t, c->session_id, err);
+    if (rc == 0 && c->holds_token) {
+        rc = registration_tokens_let_go(t, c->found.registration_token, err);
+    }
+    return rc;
+}
+
+static int use_up(struct check *c, struct err *err)
+{
+    if (!c->is_stored) {
+        return 0;
+    }
+    int rc = store_write(server_of(c->rq)->store, "uia-use", use_up_body, c, err);
+    return rc == E_NOT_FOUND ? err_forbidden(err, "This session was used already") : rc;
+}
+
+/* ---- the answer ------------------------------------------------------------------------------- */
+
+/* The types of a set of stages. */
+static json_t *types_of(unsigned bits)
+{
+    json_t *out = json_array();
+    for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
+        if (stages[i].bit & bits) {
+            json_array_append_new(out, json_new_str(stages[i].type));
+        }
+    }
+    return out;
+}
+
+static json_t *params_of(const struct check *c)
+{
+    json_t *out = json_object();
+    for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
+        if ((stages[i].bit & offered(c)) && stages[i].params) {
+            json_put(out, stages[i].type, stages[i].params(server_of(c->rq)->config));
+        }
+    }
+    return out;
+}
+
+static int answer(const struct check *c)
+{
+    json_t *out = json_object(), *flows = json_array();
+    for (size_t i = 0; i < c->n_flows; i++) {
+        json_t *flow = json_object();
+        json_put(flow, STR("stages"), types_of(c->flows[i]));
+        json_array_append_new(flows, flow);
+    }
+    json_put(out, STR("flows"), flows);
+    json_put(out, STR("params"), params_of(c));
+    json_put_str(out, "session", c->session_id);
+    json_put(out, STR("completed"), types_of(c->done));
+    if (c->why.kind) {
+        json_put_str(out, "errcode", str_c(c->why.errcode));
+        json_put_str(out, "error", str_c(c->why.message));
+    }
+    return reply_json(c->rq, 401, out);
+}
+
+int uia_check(struct request *rq, const unsigned *flows, size_t n_flows, struct uia_result *out,
+              struct err *err)
+{
+    struct check c = {
+        .rq = rq, .flows = flows, .n_flows = n_flows, .found = {.user_nid = rq->who.user_nid}};
+    const json_t *auth = NULL;
+    (void)json_get_object(rq->json, "auth", &auth);
+    int rc = open_session(&c, auth, err);
+    if (rc == 0 && !c.why.kind) {
+        rc = attempt(&c, auth, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    if (!c.why.kind && is_complete(&c)) {
+        *out = c.found;
+        return use_up(&c, err);
+    }
+    rc = save(&c, err);
+    if (rc == 0) {
+        rc = answer(&c);
+    }
+    return rc == 0 ? UIA_ANSWERED : rc;
+}
