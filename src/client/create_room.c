@@ -39,9 +39,12 @@ struct preset {
     int invite_level;
 };
 static const struct preset presets[] = {
-    {STR_INIT("private_chat"), STR_INIT("invite"), STR_INIT("shared"), STR_INIT("can_join"), false, 0},
-    {STR_INIT("trusted_private_chat"), STR_INIT("invite"), STR_INIT("shared"), STR_INIT("can_join"), true, 0},
-    {STR_INIT("public_chat"), STR_INIT("public"), STR_INIT("shared"), STR_INIT("forbidden"), false, 50},
+    {STR_INIT("private_chat"), STR_INIT("invite"), STR_INIT("shared"), STR_INIT("can_join"), false,
+     0},
+    {STR_INIT("trusted_private_chat"), STR_INIT("invite"), STR_INIT("shared"), STR_INIT("can_join"),
+     true, 0},
+    {STR_INIT("public_chat"), STR_INIT("public"), STR_INIT("shared"), STR_INIT("forbidden"), false,
+     50},
 };
 
 struct creation {
@@ -73,7 +76,8 @@ static int find_preset(struct creation *c, struct err *err)
 
 static int find_version(struct creation *c, struct err *err)
 {
-    struct str id = c->in->room_version.n ? c->in->room_version : c->server->config->rooms.default_version;
+    struct str id =
+        c->in->room_version.n ? c->in->room_version : c->server->config->rooms.default_version;
     c->version = room_version_find(id);
     if (!c->version) {
         return err_set(err, E_INVALID, 400, "M_UNSUPPORTED_ROOM_VERSION",
@@ -89,13 +93,15 @@ static int check_alias(struct creation *c, struct err *err)
     if (!c->in->room_alias_name.n) {
         return 0;
     }
-    c->alias = ARENA_CONCAT(c->rq->arena, STR("#"), c->in->room_alias_name, STR(":"), c->server->server_name);
+    c->alias = ARENA_CONCAT(c->rq->arena, STR("#"), c->in->room_alias_name, STR(":"),
+                            c->server->server_name);
     if (str_chr(c->in->room_alias_name, ':') >= 0 || !room_alias_parse(c->alias, &id)) {
         return err_invalid_param(err, "room_alias_name is the part between '#' and ':' only");
     }
     int rc = room_aliases_find(store_reader(c->server->store), c->rq->arena, c->alias, &row, err);
     if (rc == 0) {
-        return err_set(err, E_CONFLICT, 400, "M_ROOM_IN_USE", "The alias %.*s is already in use", STR_ARG(c->alias));
+        return err_set(err, E_CONFLICT, 400, "M_ROOM_IN_USE", "The alias %.*s is already in use",
+                       STR_ARG(c->alias));
     }
     return rc == E_NOT_FOUND ? 0 : rc;
 }
@@ -126,7 +132,7 @@ static int check_invites(struct creation *c, struct err *err)
 
 static int check(struct creation *c, struct err *err)
 {
-    static int (*const checks[])(struct creation *c, struct err *err) = {
+    static int (*const checks[])(struct creation * c, struct err * err) = {
         find_preset, find_version, check_visibility, check_alias, check_invites,
     };
     int rc = authenticate_not_suspended(c->rq, err);
@@ -139,7 +145,8 @@ static int check(struct creation *c, struct err *err)
 /* ---- events ---- */
 
 /* A failure of the caller's own state is told as M_INVALID_ROOM_STATE. */
-static int add_raw(struct creation *c, struct str type, struct str state_key, struct str content, struct err *err)
+static int add_raw(struct creation *c, struct str type, struct str state_key, struct str content,
+                   struct err *err)
 {
     struct new_event ev = {.type = type,
                            .sender = c->rq->who.user_id,
@@ -150,14 +157,16 @@ static int add_raw(struct creation *c, struct str type, struct str state_key, st
     return batch_add(&c->batch, &ev, NULL, err);
 }
 
-static int add(struct creation *c, struct str type, struct str state_key, const json_t *content, struct err *err)
+static int add(struct creation *c, struct str type, struct str state_key, const json_t *content,
+               struct err *err)
 {
     struct str bytes;
     int rc = canonical_encode(c->rq->arena, content, 0, &bytes, err);
     return rc == 0 ? add_raw(c, type, state_key, bytes, err) : rc;
 }
 
-static int add_simple(struct creation *c, struct str type, const char *key, struct str value, struct err *err)
+static int add_simple(struct creation *c, struct str type, const char *key, struct str value,
+                      struct err *err)
 {
     json_t *content = json_object();
     json_put_str(content, key, value);
@@ -331,7 +340,8 @@ static int add_topic(struct creation *c, struct err *err)
     if (!c->in->topic.n) {
         return 0;
     }
-    json_t *content = json_object(), *block = json_object(), *texts = json_array(), *text = json_object();
+    json_t *content = json_object(), *block = json_object(), *texts = json_array(),
+           *text = json_object();
     json_put_str(text, "body", c->in->topic);
     json_array_append_new(texts, text);
     json_put(block, STR("m.text"), texts);
@@ -385,9 +395,9 @@ static int write_directory(struct txn *t, void *arg)
 static int build(struct creation *c, struct err *err)
 {
     /* The order is the specification's. */
-    static int (*const steps[])(struct creation *c, struct err *err) = {
-        add_create, add_creator_join,  add_power_levels, add_alias, add_preset,
-        add_initial_state, add_name, add_topic, add_invites,
+    static int (*const steps[])(struct creation * c, struct err * err) = {
+        add_create,        add_creator_join, add_power_levels, add_alias,   add_preset,
+        add_initial_state, add_name,         add_topic,        add_invites,
     };
     int rc = batch_begin_new_room(&c->batch, c->server, c->rq->arena, c->version, err);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(steps); i++) {

@@ -19,7 +19,8 @@ static int parse_alias(struct request *rq, struct str alias, bool must_be_local,
         return err_invalid_param(err, "\"%.*s\" is not a room alias", STR_ARG(alias));
     }
     if (must_be_local && !str_eq(id.domain, server_of(rq)->server_name)) {
-        return err_invalid_param(err, "Aliases made here end in :%.*s", STR_ARG(server_of(rq)->server_name));
+        return err_invalid_param(err, "Aliases made here end in :%.*s",
+                                 STR_ARG(server_of(rq)->server_name));
     }
     return 0;
 }
@@ -27,7 +28,9 @@ static int parse_alias(struct request *rq, struct str alias, bool must_be_local,
 static int find_alias(struct request *rq, struct str alias, struct alias_row *out, struct err *err)
 {
     int rc = room_aliases_find(store_reader(server_of(rq)->store), rq->arena, alias, out, err);
-    return rc == E_NOT_FOUND ? err_not_found(err, "There is no room with the alias %.*s", STR_ARG(alias)) : rc;
+    return rc == E_NOT_FOUND
+               ? err_not_found(err, "There is no room with the alias %.*s", STR_ARG(alias))
+               : rc;
 }
 
 static int alias_room(struct request *rq, struct str alias, struct room **out, struct err *err)
@@ -40,7 +43,8 @@ static int alias_room(struct request *rq, struct str alias, struct room **out, s
     return rc == 0 ? room_hold_nid(server_of(rq), rq->arena, row.room_nid, out, err) : rc;
 }
 
-int directory_resolve(struct request *rq, struct str alias, struct str *out_room_id, struct err *err)
+int directory_resolve(struct request *rq, struct str alias, struct str *out_room_id,
+                      struct err *err)
 {
     struct room *room;
     int rc = alias_room(rq, alias, &room, err);
@@ -109,7 +113,8 @@ static int delete_alias(struct txn *t, void *arg)
 }
 
 /* Whoever may change the room's canonical alias may also remove aliases that others made. */
-static int may_remove(struct request *rq, struct room *room, const struct alias_row *row, struct err *err)
+static int may_remove(struct request *rq, struct room *room, const struct alias_row *row,
+                      struct err *err)
 {
     int64_t have, needed;
     if (row->creator_nid == rq->who.user_nid || rq->who.is_admin) {
@@ -117,7 +122,8 @@ static int may_remove(struct request *rq, struct room *room, const struct alias_
     }
     int rc = room_power_of(server_of(rq), rq->arena, room, rq->who.user_id, &have, err);
     if (rc == 0) {
-        rc = room_power_needed(server_of(rq), rq->arena, room, STR("m.room.canonical_alias"), true, &needed, err);
+        rc = room_power_needed(server_of(rq), rq->arena, room, STR("m.room.canonical_alias"), true,
+                               &needed, err);
     }
     bool joined = room_member_of(room, rq->who.user_nid).membership == MEMBERSHIP_JOIN;
     if (rc == 0 && (!joined || have < needed)) {
@@ -127,12 +133,14 @@ static int may_remove(struct request *rq, struct room *room, const struct alias_
 }
 
 /* The room's m.room.canonical_alias should not name an alias that is gone; if he may not change it, it stays. */
-static int drop_from_canonical(struct request *rq, struct room *room, struct str alias, struct err *err)
+static int drop_from_canonical(struct request *rq, struct room *room, struct str alias,
+                               struct err *err)
 {
     struct entry *e;
     json_t *content, *kept = json_array();
     struct str main = STR_NONE, bytes;
-    int rc = room_state_event(server_of(rq), rq->arena, room, NID_CANONICAL_ALIAS, NID_EMPTY, &e, err);
+    int rc =
+        room_state_event(server_of(rq), rq->arena, room, NID_CANONICAL_ALIAS, NID_EMPTY, &e, err);
     if (rc != 0 || !e || str_find(e->ev->content, alias) < 0) {
         return rc;
     }
@@ -201,7 +209,8 @@ static int get_room_aliases(struct request *rq, struct err *err)
         rc = rc == 0 && upto != INT64_MAX ? err_forbidden(err, "You are not in this room") : rc;
     }
     if (rc == 0) {
-        rc = room_aliases_of(store_reader(server_of(rq)->store), rq->arena, room->nid, &rows, &n, err);
+        rc = room_aliases_of(store_reader(server_of(rq)->store), rq->arena, room->nid, &rows, &n,
+                             err);
     }
     json_t *out = json_object(), *list = json_array();
     for (size_t i = 0; i < n; i++) {
@@ -261,10 +270,13 @@ static int may_publish(struct request *rq, struct room *room, struct err *err)
     }
     int rc = room_power_of(server_of(rq), rq->arena, room, rq->who.user_id, &have, err);
     if (rc == 0) {
-        rc = room_power_needed(server_of(rq), rq->arena, room, STR("m.room.canonical_alias"), true, &needed, err);
+        rc = room_power_needed(server_of(rq), rq->arena, room, STR("m.room.canonical_alias"), true,
+                               &needed, err);
     }
     bool joined = room_member_of(room, rq->who.user_nid).membership == MEMBERSHIP_JOIN;
-    return rc == 0 && (!joined || have < needed) ? err_forbidden(err, "You may not publish this room") : rc;
+    return rc == 0 && (!joined || have < needed)
+               ? err_forbidden(err, "You may not publish this room")
+               : rc;
 }
 
 static int put_visibility(struct request *rq, struct err *err)
@@ -288,10 +300,12 @@ const struct route directory_routes[] = {
     {HTTP_GET, "/_matrix/client/v3/directory/room/{roomAlias}", get_alias, .auth = ROUTE_NONE},
     {HTTP_PUT, "/_matrix/client/v3/directory/room/{roomAlias}", put_alias, .auth = ROUTE_USER,
      BODY(struct alias_body, alias_fields)},
-    {HTTP_DELETE, "/_matrix/client/v3/directory/room/{roomAlias}", remove_alias, .auth = ROUTE_USER},
+    {HTTP_DELETE, "/_matrix/client/v3/directory/room/{roomAlias}", remove_alias,
+     .auth = ROUTE_USER},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/aliases", get_room_aliases, .auth = ROUTE_USER},
-    {HTTP_GET, "/_matrix/client/v3/directory/list/room/{roomId}", get_visibility, .auth = ROUTE_NONE},
-    {HTTP_PUT, "/_matrix/client/v3/directory/list/room/{roomId}", put_visibility, .auth = ROUTE_USER,
-     BODY(struct visibility_body, visibility_fields)},
+    {HTTP_GET, "/_matrix/client/v3/directory/list/room/{roomId}", get_visibility,
+     .auth = ROUTE_NONE},
+    {HTTP_PUT, "/_matrix/client/v3/directory/list/room/{roomId}", put_visibility,
+     .auth = ROUTE_USER, BODY(struct visibility_body, visibility_fields)},
     {0},
 };

@@ -8,6 +8,7 @@
 struct request;
 
 /* The room id behind an alias of this server, in the arena. 404 M_NOT_FOUND; 400 M_INVALID_PARAM if it is none. */
-MUST_USE int directory_resolve(struct request *rq, struct str alias, struct str *out_room_id, struct err *err);
+MUST_USE int directory_resolve(struct request *rq, struct str alias, struct str *out_room_id,
+                               struct err *err);
 
 #endif

@@ -15,12 +15,14 @@
  * not enter: 403 M_FORBIDDEN. */
 MUST_USE int handler_room(struct request *rq, unsigned index, struct room **out, struct err *err);
 /* The same, and the caller is joined to it now. */
-MUST_USE int handler_joined_room(struct request *rq, unsigned index, struct room **out, struct err *err);
+MUST_USE int handler_joined_room(struct request *rq, unsigned index, struct room **out,
+                                 struct err *err);
 /* Whether {userId}, params[index], is the caller: else 403 M_FORBIDDEN. */
 MUST_USE int handler_self(struct request *rq, unsigned index, struct err *err);
 /* The JSON body as canonical bytes for an event's content (strict: M_BAD_JSON for floats and big integers). */
 MUST_USE int handler_content(struct request *rq, struct str *out, struct err *err);
 /* nid of any user id; interned if new. 400 M_INVALID_PARAM if it is none. */
-MUST_USE int handler_user_nid(struct request *rq, struct str user_id, uint64_t *out, struct err *err);
+MUST_USE int handler_user_nid(struct request *rq, struct str user_id, uint64_t *out,
+                              struct err *err);
 
 #endif

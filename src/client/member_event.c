@@ -13,8 +13,8 @@
 
 /* ---- content ---- */
 
-static int put_profile_field(struct server *s, struct arena *a, uint64_t user, const char *field, json_t *content,
-                             struct err *err)
+static int put_profile_field(struct server *s, struct arena *a, uint64_t user, const char *field,
+                             json_t *content, struct err *err)
 {
     struct str value;
     json_t *json;
@@ -28,7 +28,8 @@ static int put_profile_field(struct server *s, struct arena *a, uint64_t user, c
     return rc == E_NOT_FOUND ? 0 : rc;
 }
 
-static int put_profile(struct server *s, struct arena *a, struct str target, json_t *content, struct err *err)
+static int put_profile(struct server *s, struct arena *a, struct str target, json_t *content,
+                       struct err *err)
 {
     uint64_t user;
     int rc = names_get(s->store, target, &user, err);
@@ -38,8 +39,8 @@ static int put_profile(struct server *s, struct arena *a, struct str target, jso
     return rc == 0 ? put_profile_field(s, a, user, "avatar_url", content, err) : rc;
 }
 
-int member_content(struct server *s, struct arena *a, const struct member_change *c, struct str *out,
-                   struct err *err)
+int member_content(struct server *s, struct arena *a, const struct member_change *c,
+                   struct str *out, struct err *err)
 {
     int rc = 0;
     json_t *content = json_object();
@@ -81,13 +82,15 @@ int member_may_be_invited(struct server *s, struct arena *a, struct str target, 
     }
     int rc = names_find(s->store, store_reader(s->store), target, &nid, err);
     if (rc == 0 && nid) {
-        rc = account_data_get(store_reader(s->store), a, nid, 0, STR("m.invite_permission_config"), &content, err);
+        rc = account_data_get(store_reader(s->store), a, nid, 0, STR("m.invite_permission_config"),
+                              &content, err);
         if (rc == 0) {
             rc = json_parse(a, content, JPARSE_REALS, &config, err);
         }
-        if (rc == 0 && json_get_str(config, "default_action", &action) && str_eq(action, STR("block"))) {
-            return err_set(err, E_FORBIDDEN, 403, "M_INVITE_BLOCKED", "%.*s does not accept invites",
-                           STR_ARG(target));
+        if (rc == 0 && json_get_str(config, "default_action", &action) &&
+            str_eq(action, STR("block"))) {
+            return err_set(err, E_FORBIDDEN, 403, "M_INVITE_BLOCKED",
+                           "%.*s does not accept invites", STR_ARG(target));
         }
     }
     return rc == E_NOT_FOUND ? 0 : rc;
@@ -96,8 +99,8 @@ int member_may_be_invited(struct server *s, struct arena *a, struct str target, 
 /* ---- restricted joins ---- */
 
 /* Whether one of the join rule's `allow` conditions holds: membership of a room that this server is in. */
-static int satisfies(struct server *s, struct arena *a, const struct entry *rules, uint64_t user_nid, bool *out,
-                     struct err *err)
+static int satisfies(struct server *s, struct arena *a, const struct entry *rules,
+                     uint64_t user_nid, bool *out, struct err *err)
 {
     json_t *content;
     *out = false;
@@ -119,13 +122,15 @@ static int satisfies(struct server *s, struct arena *a, const struct entry *rule
 }
 
 /* A local member whose power suffices to invite. */
-static int find_inviter(struct server *s, struct arena *a, struct room *room, struct str *out, struct err *err)
+static int find_inviter(struct server *s, struct arena *a, struct room *room, struct str *out,
+                        struct err *err)
 {
     const uint64_t *users;
     struct entry *levels;
     size_t n = room_local_users(a, room, &users);
     int rc = room_state_event(s, a, room, NID_POWER_LEVELS, NID_EMPTY, &levels, err);
-    int64_t needed = rc == 0 ? power_required(levels ? levels->ev->power_levels : NULL, POWER_INVITE) : 0;
+    int64_t needed =
+        rc == 0 ? power_required(levels ? levels->ev->power_levels : NULL, POWER_INVITE) : 0;
     for (size_t i = 0; rc == 0 && i < n && !out->n; i++) {
         struct str user;
         int64_t power;
@@ -144,8 +149,8 @@ static int find_inviter(struct server *s, struct arena *a, struct room *room, st
     return rc;
 }
 
-int member_find_authoriser(struct server *s, struct arena *a, struct room *room, uint64_t user_nid, struct str *out,
-                           struct err *err)
+int member_find_authoriser(struct server *s, struct arena *a, struct room *room, uint64_t user_nid,
+                           struct str *out, struct err *err)
 {
     struct entry *rules;
     bool ok;
@@ -153,20 +158,22 @@ int member_find_authoriser(struct server *s, struct arena *a, struct room *room,
     *out = STR_NONE;
     int rc = room_state_event(s, a, room, NID_JOIN_RULES, NID_EMPTY, &rules, err);
     if (rc != 0 || !rules || now == MEMBERSHIP_JOIN || now == MEMBERSHIP_INVITE ||
-        (rules->ev->join_rule != JOIN_RULE_RESTRICTED && rules->ev->join_rule != JOIN_RULE_KNOCK_RESTRICTED)) {
+        (rules->ev->join_rule != JOIN_RULE_RESTRICTED &&
+         rules->ev->join_rule != JOIN_RULE_KNOCK_RESTRICTED)) {
         return rc;
     }
     rc = satisfies(s, a, rules, user_nid, &ok, err);
     if (rc == 0 && !ok) {
-        return err_forbidden(err, "You do not belong to any of the rooms and spaces whose members may join");
+        return err_forbidden(
+            err, "You do not belong to any of the rooms and spaces whose members may join");
     }
     return rc == 0 ? find_inviter(s, a, room, out, err) : rc;
 }
 
 /* ---- sending ---- */
 
-int member_send(struct server *s, struct arena *a, struct room *room, struct str sender, uint64_t sender_nid,
-                const struct member_change *change, struct err *err)
+int member_send(struct server *s, struct arena *a, struct room *room, struct str sender,
+                uint64_t sender_nid, const struct member_change *change, struct err *err)
 {
     struct new_event ev = {.type = STR("m.room.member"),
                            .sender = sender,

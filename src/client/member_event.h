@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Making m.room.member events: content with the user's profile, who may be invited, who may let a restricted join in. */
+/*
+ * Making m.room.member events: content with the user's profile, who may be invited, who may let a restricted
+ * join in.
+ */
 #ifndef INGOT_CLIENT_MEMBER_EVENT_H
 #define INGOT_CLIENT_MEMBER_EVENT_H
 
@@ -9,25 +12,26 @@
 struct member_change {
     struct str target; /* whose membership */
     enum membership membership;
-    struct str reason;                  /* .p == NULL: none */
-    bool is_direct;                     /* of an invite */
-    struct str join_authorised_via;     /* empty: none */
-    const json_t *third_party_signed;   /* NULL: none */
+    struct str reason;                /* .p == NULL: none */
+    bool is_direct;                   /* of an invite */
+    struct str join_authorised_via;   /* empty: none */
+    const json_t *third_party_signed; /* NULL: none */
 };
 
 /* The event's content as canonical JSON in the arena; joins, knocks and invites carry the target's profile. */
-MUST_USE int member_content(struct server *s, struct arena *a, const struct member_change *change, struct str *out,
-                            struct err *err);
+MUST_USE int member_content(struct server *s, struct arena *a, const struct member_change *change,
+                            struct str *out, struct err *err);
 /* 403 M_INVITE_BLOCKED if a local user takes no invites (MSC4380); 403 for users of other servers. */
-MUST_USE int member_may_be_invited(struct server *s, struct arena *a, struct str target, struct err *err);
+MUST_USE int member_may_be_invited(struct server *s, struct arena *a, struct str target,
+                                   struct err *err);
 /* Sends the change to a room in the name of `sender`. */
-MUST_USE int member_send(struct server *s, struct arena *a, struct room *room, struct str sender, uint64_t sender_nid,
-                         const struct member_change *change, struct err *err);
+MUST_USE int member_send(struct server *s, struct arena *a, struct room *room, struct str sender,
+                         uint64_t sender_nid, const struct member_change *change, struct err *err);
 /*
  * For a join to a room with a restricted join rule: a member who may invite and so can let him in, if one of the
  * rule's conditions holds. *out is empty when the join needs no such user.
  */
-MUST_USE int member_find_authoriser(struct server *s, struct arena *a, struct room *room, uint64_t user_nid,
-                                    struct str *out, struct err *err);
+MUST_USE int member_find_authoriser(struct server *s, struct arena *a, struct room *room,
+                                    uint64_t user_nid, struct str *out, struct err *err);
 
 #endif

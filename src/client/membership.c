@@ -33,9 +33,11 @@ static int reply_room_id(struct request *rq, struct room *room)
     return reply_json(rq, 200, out);
 }
 
-static int send_change(struct request *rq, struct room *room, const struct member_change *change, struct err *err)
+static int send_change(struct request *rq, struct room *room, const struct member_change *change,
+                       struct err *err)
 {
-    return member_send(server_of(rq), rq->arena, room, rq->who.user_id, rq->who.user_nid, change, err);
+    return member_send(server_of(rq), rq->arena, room, rq->who.user_id, rq->who.user_nid, change,
+                       err);
 }
 
 /* ---- join and knock ---- */
@@ -48,7 +50,8 @@ static int check_guest(struct request *rq, struct room *room, struct err *err)
     }
     int rc = room_state_event(server_of(rq), rq->arena, room, NID_GUEST_ACCESS, NID_EMPTY, &e, err);
     if (rc == 0 && (!e || str_find(e->ev->content, STR("\"guest_access\":\"can_join\"")) < 0)) {
-        return err_set(err, E_FORBIDDEN, 403, "M_GUEST_ACCESS_FORBIDDEN", "Guests may not join this room");
+        return err_set(err, E_FORBIDDEN, 403, "M_GUEST_ACCESS_FORBIDDEN",
+                       "Guests may not join this room");
     }
     return rc;
 }
@@ -68,8 +71,8 @@ static int join(struct request *rq, struct room *room, struct err *err)
         rc = check_guest(rq, room, err);
     }
     if (rc == 0) {
-        rc = member_find_authoriser(server_of(rq), rq->arena, room, rq->who.user_nid, &change.join_authorised_via,
-                                    err);
+        rc = member_find_authoriser(server_of(rq), rq->arena, room, rq->who.user_nid,
+                                    &change.join_authorised_via, err);
     }
     if (rc == 0) {
         rc = send_change(rq, room, &change, err);
@@ -184,14 +187,16 @@ struct action {
 };
 static const struct action invite_action = {.becomes = MEMBERSHIP_INVITE};
 static const struct action ban_action = {.becomes = MEMBERSHIP_BAN};
-static const struct action kick_action = {
-    .becomes = MEMBERSHIP_LEAVE,
-    .from = 1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE | 1u << MEMBERSHIP_KNOCK,
-    .otherwise = "The user is not in this room"};
-static const struct action unban_action = {
-    .becomes = MEMBERSHIP_LEAVE, .from = 1u << MEMBERSHIP_BAN, .otherwise = "The user is not banned"};
+static const struct action kick_action = {.becomes = MEMBERSHIP_LEAVE,
+                                          .from = 1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE |
+                                                  1u << MEMBERSHIP_KNOCK,
+                                          .otherwise = "The user is not in this room"};
+static const struct action unban_action = {.becomes = MEMBERSHIP_LEAVE,
+                                           .from = 1u << MEMBERSHIP_BAN,
+                                           .otherwise = "The user is not banned"};
 
-static int check_target(struct request *rq, struct room *room, const struct action *action, struct err *err)
+static int check_target(struct request *rq, struct room *room, const struct action *action,
+                        struct err *err)
 {
     const struct member_body *in = rq->in;
     uint64_t target;
@@ -269,20 +274,23 @@ static int get_joined_rooms(struct request *rq, struct err *err)
 #define TARGET_BODY BODY(struct member_body, target_fields)
 
 const struct route membership_routes[] = {
-    {HTTP_POST, "/_matrix/client/v3/join/{roomIdOrAlias}", post_join, .auth = ROUTE_GUEST_OK, SELF_BODY,
-     .rate = RATE_JOIN},
-    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/join", post_join, .auth = ROUTE_GUEST_OK, SELF_BODY,
-     .rate = RATE_JOIN},
-    {HTTP_POST, "/_matrix/client/v3/knock/{roomIdOrAlias}", post_knock, .auth = ROUTE_USER, SELF_BODY,
-     .rate = RATE_JOIN},
-    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/leave", post_leave, .auth = ROUTE_GUEST_OK, SELF_BODY},
+    {HTTP_POST, "/_matrix/client/v3/join/{roomIdOrAlias}", post_join, .auth = ROUTE_GUEST_OK,
+     SELF_BODY, .rate = RATE_JOIN},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/join", post_join, .auth = ROUTE_GUEST_OK,
+     SELF_BODY, .rate = RATE_JOIN},
+    {HTTP_POST, "/_matrix/client/v3/knock/{roomIdOrAlias}", post_knock, .auth = ROUTE_USER,
+     SELF_BODY, .rate = RATE_JOIN},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/leave", post_leave, .auth = ROUTE_GUEST_OK,
+     SELF_BODY},
     {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/forget", post_forget, .auth = ROUTE_USER,
      .body = ROUTE_BODY_JSON},
-    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/invite", post_invite, .auth = ROUTE_USER, TARGET_BODY,
-     .rate = RATE_INVITE},
-    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/kick", post_kick, .auth = ROUTE_USER, TARGET_BODY},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/invite", post_invite, .auth = ROUTE_USER,
+     TARGET_BODY, .rate = RATE_INVITE},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/kick", post_kick, .auth = ROUTE_USER,
+     TARGET_BODY},
     {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/ban", post_ban, .auth = ROUTE_USER, TARGET_BODY},
-    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/unban", post_unban, .auth = ROUTE_USER, TARGET_BODY},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/unban", post_unban, .auth = ROUTE_USER,
+     TARGET_BODY},
     {HTTP_GET, "/_matrix/client/v3/joined_rooms", get_joined_rooms, .auth = ROUTE_USER},
     {0},
 };

@@ -59,8 +59,8 @@ static bool matches(const struct search *q, const struct room_summary *sum)
 }
 
 /* Pages are counted by matches: the directory's order is stable as long as the numbers of members are. */
-static int write_matches(struct request *rq, const struct search *q, struct json_writer *w, int64_t *out_total,
-                         struct err *err)
+static int write_matches(struct request *rq, const struct search *q, struct json_writer *w,
+                         int64_t *out_total, struct err *err)
 {
     struct server *s = server_of(rq);
     struct published_room *rooms;
@@ -101,7 +101,8 @@ static int reply_page(struct request *rq, const struct search *q, struct err *er
         JW_STR(&w, "next_batch", arena_printf(rq->arena, "p%" PRId64, q->offset + q->limit));
     }
     if (q->offset > 0) {
-        JW_STR(&w, "prev_batch", arena_printf(rq->arena, "p%" PRId64, MAX(q->offset - q->limit, 0)));
+        JW_STR(&w, "prev_batch",
+               arena_printf(rq->arena, "p%" PRId64, MAX(q->offset - q->limit, 0)));
     }
     jw_end(&w);
     if (rc == 0) {
@@ -128,8 +129,9 @@ static int check_server(struct request *rq, struct err *err)
 {
     struct str server = request_query(rq, "server");
     if (server.n && !str_eq(server, server_of(rq)->server_name)) {
-        return err_forbidden(err, "The directory of %.*s cannot be reached: this server does not federate",
-                             STR_ARG(server));
+        return err_forbidden(
+            err, "The directory of %.*s cannot be reached: this server does not federate",
+            STR_ARG(server));
     }
     return 0;
 }
@@ -161,7 +163,8 @@ static int post_public_rooms(struct request *rq, struct err *err)
 }
 
 const struct route public_rooms_routes[] = {
-    {HTTP_GET, "/_matrix/client/v3/publicRooms", get_public_rooms, .auth = ROUTE_NONE, .rate = RATE_SEARCH},
+    {HTTP_GET, "/_matrix/client/v3/publicRooms", get_public_rooms, .auth = ROUTE_NONE,
+     .rate = RATE_SEARCH},
     {HTTP_POST, "/_matrix/client/v3/publicRooms", post_public_rooms, .auth = ROUTE_USER,
      BODY(struct search_body, search_fields), .rate = RATE_SEARCH},
     {0},

@@ -23,7 +23,8 @@ static int read_timestamp(struct request *rq, int64_t *out, struct err *err)
     return rq->who.appservice ? request_query_int(rq, "ts", 0, INT64_MAX, 0, out, err) : 0;
 }
 
-static int send_and_reply(struct request *rq, struct room *room, struct new_event *ev, struct err *err)
+static int send_and_reply(struct request *rq, struct room *room, struct new_event *ev,
+                          struct err *err)
 {
     struct str event_id;
     ev->sender = rq->who.user_id;
@@ -78,8 +79,8 @@ static int check_alias(struct request *rq, struct room *room, const json_t *valu
     }
     int rc = room_aliases_find(store_reader(server_of(rq)->store), rq->arena, alias, &row, err);
     if (rc == E_NOT_FOUND || (rc == 0 && row.room_nid != room->nid)) {
-        return err_set(err, E_INVALID, 400, "M_BAD_ALIAS", "The alias %.*s does not lead to this room",
-                       STR_ARG(alias));
+        return err_set(err, E_INVALID, 400, "M_BAD_ALIAS",
+                       "The alias %.*s does not lead to this room", STR_ARG(alias));
     }
     return rc;
 }
@@ -98,7 +99,8 @@ static int old_aliases(struct request *rq, struct room *room, const json_t **out
 {
     struct entry *e;
     json_t *content = NULL;
-    int rc = room_state_event(server_of(rq), rq->arena, room, NID_CANONICAL_ALIAS, NID_EMPTY, &e, err);
+    int rc =
+        room_state_event(server_of(rq), rq->arena, room, NID_CANONICAL_ALIAS, NID_EMPTY, &e, err);
     if (rc == 0 && e) {
         rc = json_parse(rq->arena, e->ev->content, JPARSE_REALS, &content, err);
     }
@@ -108,7 +110,8 @@ static int old_aliases(struct request *rq, struct room *room, const json_t **out
 
 static int check_canonical_alias(struct request *rq, struct room *room, struct err *err)
 {
-    const json_t *old, *alias = json_get(rq->json, "alias"), *alts = json_get(rq->json, "alt_aliases");
+    const json_t *old, *alias = json_get(rq->json, "alias"),
+                       *alts = json_get(rq->json, "alt_aliases");
     int rc = old_aliases(rq, room, &old, err);
     if (rc == 0 && alias && !json_is_null(alias) &&
         !str_eq(json_str(json_get(old, "alias")), json_str(alias))) {
@@ -123,7 +126,8 @@ static int check_canonical_alias(struct request *rq, struct room *room, struct e
     return rc;
 }
 
-static int state_check(struct request *rq, struct room *room, const struct new_event *ev, struct err *err)
+static int state_check(struct request *rq, struct room *room, const struct new_event *ev,
+                       struct err *err)
 {
     if (str_eq(ev->type, STR("m.room.canonical_alias")) && ev->state_key.n == 0) {
         return check_canonical_alias(rq, room, err);
@@ -185,13 +189,13 @@ static int put_redact(struct request *rq, struct err *err)
 }
 
 const struct route send_routes[] = {
-    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}", put_send, .auth = ROUTE_GUEST_OK,
-     .body = ROUTE_BODY_JSON, .rate = RATE_MESSAGE},
-    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", put_state, .auth = ROUTE_GUEST_OK,
-     .body = ROUTE_BODY_JSON, .rate = RATE_MESSAGE},
-    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}", put_state, .auth = ROUTE_GUEST_OK,
-     .body = ROUTE_BODY_JSON, .rate = RATE_MESSAGE},
-    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/redact/{eventId}/{txnId}", put_redact, .auth = ROUTE_USER,
-     BODY(struct redact_body, redact_fields), .rate = RATE_MESSAGE},
+    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}", put_send,
+     .auth = ROUTE_GUEST_OK, .body = ROUTE_BODY_JSON, .rate = RATE_MESSAGE},
+    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", put_state,
+     .auth = ROUTE_GUEST_OK, .body = ROUTE_BODY_JSON, .rate = RATE_MESSAGE},
+    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}", put_state,
+     .auth = ROUTE_GUEST_OK, .body = ROUTE_BODY_JSON, .rate = RATE_MESSAGE},
+    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/redact/{eventId}/{txnId}", put_redact,
+     .auth = ROUTE_USER, BODY(struct redact_body, redact_fields), .rate = RATE_MESSAGE},
     {0},
 };

@@ -35,10 +35,12 @@ static int write_one(void *arg, const struct state_entry *entry)
     return rc;
 }
 
-static void state_writer_init(struct state_writer *sw, struct request *rq, struct buf *out, struct err *err)
+static void state_writer_init(struct state_writer *sw, struct request *rq, struct buf *out,
+                              struct err *err)
 {
     *sw = (struct state_writer){.w = jw_over(out), .err = err};
-    renderer_init(&sw->render, server_of(rq), rq->arena, RENDER_CLIENT, rq->who.user_nid, rq->who.device_nid);
+    renderer_init(&sw->render, server_of(rq), rq->arena, RENDER_CLIENT, rq->who.user_nid,
+                  rq->who.device_nid);
     sw->render.bundle = false;
 }
 
@@ -56,7 +58,8 @@ static int reply_written(struct request *rq, struct buf *out, int rc, struct err
 
 /* ---- the state that the caller may read ---- */
 
-static int readable_state(struct request *rq, struct room **out_room, struct state_id *out, struct err *err)
+static int readable_state(struct request *rq, struct room **out_room, struct state_id *out,
+                          struct err *err)
 {
     struct viewer viewer;
     int rc = handler_room(rq, 0, out_room, err);
@@ -111,7 +114,8 @@ static int get_state_event(struct request *rq, struct err *err)
     }
     if (rc == 0) {
         struct renderer r;
-        renderer_init(&r, server_of(rq), rq->arena, RENDER_CLIENT, rq->who.user_nid, rq->who.device_nid);
+        renderer_init(&r, server_of(rq), rq->arena, RENDER_CLIENT, rq->who.user_nid,
+                      rq->who.device_nid);
         rc = render_to_str(&r, e, &text, err);
     }
     return rc == 0 ? reply_bytes(rq, 200, "application/json", text) : rc;
@@ -120,8 +124,8 @@ static int get_state_event(struct request *rq, struct err *err)
 /* ---- members ---- */
 
 static const char *const membership_words[] = {"join", "invite", "knock", "leave", "ban", NULL};
-static const enum membership membership_of_word[] = {MEMBERSHIP_JOIN, MEMBERSHIP_INVITE, MEMBERSHIP_KNOCK,
-                                                     MEMBERSHIP_LEAVE, MEMBERSHIP_BAN};
+static const enum membership membership_of_word[] = {
+    MEMBERSHIP_JOIN, MEMBERSHIP_INVITE, MEMBERSHIP_KNOCK, MEMBERSHIP_LEAVE, MEMBERSHIP_BAN};
 
 static int read_memberships(struct request *rq, unsigned *out, struct err *err)
 {
@@ -143,7 +147,8 @@ static int read_memberships(struct request *rq, unsigned *out, struct err *err)
 }
 
 /* `at`: the state when the client was at that token, of /sync or /messages. */
-static int state_at_token(struct request *rq, struct room *room, struct state_id *state, struct err *err)
+static int state_at_token(struct request *rq, struct room *room, struct state_id *state,
+                          struct err *err)
 {
     struct str at = request_query(rq, "at");
     struct sync_token token;
@@ -155,7 +160,8 @@ static int state_at_token(struct request *rq, struct room *room, struct state_id
     }
     int rc = sync_token_parse(at, &token, err);
     if (rc == 0) {
-        rc = room_timeline(server_of(rq), rq->arena, room, INT64_MIN, token.position, 1, &entries, &n, &more, err);
+        rc = room_timeline(server_of(rq), rq->arena, room, INT64_MIN, token.position, 1, &entries,
+                           &n, &more, err);
     }
     if (rc == 0 && n > 0) {
         /* Never beyond what he may see: a member who has left keeps the state of then. */
@@ -239,10 +245,12 @@ static int get_joined_members(struct request *rq, struct err *err)
 
 const struct route state_routes[] = {
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state", get_state, .auth = ROUTE_GUEST_OK},
-    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}", get_state_event, .auth = ROUTE_GUEST_OK},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}", get_state_event,
+     .auth = ROUTE_GUEST_OK},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", get_state_event,
      .auth = ROUTE_GUEST_OK},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/members", get_members, .auth = ROUTE_GUEST_OK},
-    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/joined_members", get_joined_members, .auth = ROUTE_USER},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/joined_members", get_joined_members,
+     .auth = ROUTE_USER},
     {0},
 };

@@ -44,8 +44,10 @@ static int read_filter(struct request *rq, struct str *out, struct err *err)
     if (!str_to_i64(text, &id)) {
         return err_invalid_param(err, "filter must be a JSON object or the id of a filter");
     }
-    int rc = filters_get(store_reader(server_of(rq)->store), rq->arena, rq->who.user_nid, id, out, err);
-    return rc == E_NOT_FOUND ? err_invalid_param(err, "There is no filter %.*s", STR_ARG(text)) : rc;
+    int rc =
+        filters_get(store_reader(server_of(rq)->store), rq->arena, rq->who.user_nid, id, out, err);
+    return rc == E_NOT_FOUND ? err_invalid_param(err, "There is no filter %.*s", STR_ARG(text))
+                             : rc;
 }
 
 static int parse_filter(struct arena *a, struct str text, struct filter *out, struct err *err)
@@ -59,7 +61,8 @@ static int parse_filter(struct arena *a, struct str text, struct filter *out, st
     return rc != 0 ? rc : filter_parse(a, json, out, err);
 }
 
-static int read_parameters(struct request *rq, struct parked_sync *p, int64_t *out_timeout, struct err *err)
+static int read_parameters(struct request *rq, struct parked_sync *p, int64_t *out_timeout,
+                           struct err *err)
 {
     static const char *const states[] = {"offline", "unavailable", "online", NULL};
     int presence = PRESENCE_ONLINE;
@@ -84,8 +87,8 @@ static int read_parameters(struct request *rq, struct parked_sync *p, int64_t *o
 
 /* ---- answering ---- */
 
-static int try_answer(struct request *rq, const struct parked_sync *p, struct buf *out, bool *out_found,
-                      struct err *err)
+static int try_answer(struct request *rq, const struct parked_sync *p, struct buf *out,
+                      bool *out_found, struct err *err)
 {
     struct sync s = {.server = server_of(rq),
                      .arena = rq->arena,
@@ -102,7 +105,8 @@ static int try_answer(struct request *rq, const struct parked_sync *p, struct bu
 }
 
 /* Answers if there is something or the time is up; else *out_waits. */
-static int answer_or_wait(struct request *rq, const struct parked_sync *p, bool *out_waits, struct err *err)
+static int answer_or_wait(struct request *rq, const struct parked_sync *p, bool *out_waits,
+                          struct err *err)
 {
     struct buf out = BUF_INIT(RESPONSE_MAX);
     bool found = false;
@@ -121,7 +125,7 @@ static int answer_or_wait(struct request *rq, const struct parked_sync *p, bool 
 static void finish(struct request *rq, struct parked_sync *p)
 {
     waiter_remove(server_of(rq), &p->waiter);
-    presence_sync_end(server_of(rq), rq->who.user_nid);
+    presence_sync_end(server_of(rq), rq->who.user_nid, p->presence);
     rq->parked = NULL;
     free(p);
 }
@@ -130,7 +134,8 @@ static int resume(struct request *rq, struct err *err)
 {
     struct parked_sync *p = rq->parked;
     bool waits = false;
-    int rc = rq->woken_by == WOKEN_GONE ? reply_empty_object(rq) : answer_or_wait(rq, p, &waits, err);
+    int rc =
+        rq->woken_by == WOKEN_GONE ? reply_empty_object(rq) : answer_or_wait(rq, p, &waits, err);
     if (waits) {
         request_park(rq, p->deadline_mono, resume);
         return REQUEST_PARKED;
@@ -162,7 +167,7 @@ static int get_sync(struct request *rq, struct err *err)
     presence_sync_begin(server_of(rq), rq->who.user_nid, first.presence);
     rc = answer_or_wait(rq, &first, &waits, err);
     if (!waits) {
-        presence_sync_end(server_of(rq), rq->who.user_nid);
+        presence_sync_end(server_of(rq), rq->who.user_nid, first.presence);
         return rc;
     }
     /* Registered first, then looked at once more: what is committed in between is seen by one or the other. */

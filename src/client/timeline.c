@@ -22,7 +22,8 @@ struct page {
     struct viewer viewer;
     struct event_filter filter;
     bool forward;
-    int64_t from, to; /* exclusive start, inclusive end in the direction of reading; see page_read */
+    int64_t from,
+        to; /* exclusive start, inclusive end in the direction of reading; see page_read */
     size_t limit;
     struct entry **events;
     size_t n;
@@ -30,13 +31,14 @@ struct page {
     bool at_end;     /* there is nothing further */
 };
 
-static int page_rows(struct page *p, struct event_row **rows, size_t *n, size_t limit, struct err *err)
+static int page_rows(struct page *p, struct event_row **rows, size_t *n, size_t limit,
+                     struct err *err)
 {
     struct db_read *r = store_reader(server_of(p->rq)->store);
-    return p->forward ? events_timeline(r, p->rq->arena, p->room->nid, p->reached, p->to, EVENTS_OLDEST_FIRST, limit,
-                                        rows, n, err)
-                      : events_timeline(r, p->rq->arena, p->room->nid, p->to, p->reached, EVENTS_NEWEST_FIRST, limit,
-                                        rows, n, err);
+    return p->forward ? events_timeline(r, p->rq->arena, p->room->nid, p->reached, p->to,
+                                        EVENTS_OLDEST_FIRST, limit, rows, n, err)
+                      : events_timeline(r, p->rq->arena, p->room->nid, p->to, p->reached,
+                                        EVENTS_NEWEST_FIRST, limit, rows, n, err);
 }
 
 static int page_take(struct page *p, const struct event_row *row, struct err *err)
@@ -103,7 +105,8 @@ static int page_init(struct page *p, struct request *rq, unsigned room_param, st
 
 /* ---- writing ---- */
 
-static int write_events(struct renderer *r, struct json_writer *w, struct entry **events, size_t n, struct err *err)
+static int write_events(struct renderer *r, struct json_writer *w, struct entry **events, size_t n,
+                        struct err *err)
 {
     int rc = 0;
     jw_array(w);
@@ -115,8 +118,8 @@ static int write_events(struct renderer *r, struct json_writer *w, struct entry 
 }
 
 /* Lazy loading: the member events of those who speak, as of the newest of the events. */
-static int write_speakers(struct page *p, struct renderer *r, struct json_writer *w, struct entry **events, size_t n,
-                          struct err *err)
+static int write_speakers(struct page *p, struct renderer *r, struct json_writer *w,
+                          struct entry **events, size_t n, struct err *err)
 {
     struct imap seen = {0};
     int rc = 0;
@@ -128,7 +131,8 @@ static int write_speakers(struct page *p, struct renderer *r, struct json_writer
         if (!is_new) {
             continue;
         }
-        rc = state_event(r->server, r->arena, events[i]->state_after, NID_MEMBER, events[i]->ev->ids.sender, &e, err);
+        rc = state_event(r->server, r->arena, events[i]->state_after, NID_MEMBER,
+                         events[i]->ev->ids.sender, &e, err);
         if (rc == 0 && e) {
             rc = render_event(r, w, e, err);
         }
@@ -182,9 +186,10 @@ static int write_messages(struct page *p, struct json_writer *w, struct err *err
     struct arena *a = p->rq->arena;
     renderer_of(&r, p->rq);
     jw_object(w);
-    JW_STR(w, "start", sync_token_of_position(a, p->from == INT64_MAX   ? store_position(r.server->store)
-                                                 : p->from == INT64_MIN ? 0
-                                                                        : p->from));
+    JW_STR(w, "start",
+           sync_token_of_position(a, p->from == INT64_MAX   ? store_position(r.server->store)
+                                     : p->from == INT64_MIN ? 0
+                                                            : p->from));
     if (!p->at_end) {
         JW_STR(w, "end", sync_token_of_position(a, p->reached));
     }
@@ -206,7 +211,8 @@ static int get_messages(struct request *rq, struct err *err)
     int64_t limit;
     int direction;
     if (!request_query(rq, "dir").p) {
-        return err_missing_param(err, "dir is missing: \"b\" for older events, \"f\" for newer ones");
+        return err_missing_param(err,
+                                 "dir is missing: \"b\" for older events, \"f\" for newer ones");
     }
     int rc = request_query_enum(rq, "dir", directions, 0, &direction, err);
     if (rc == 0) {
@@ -263,8 +269,8 @@ static int get_event(struct request *rq, struct err *err)
 }
 
 /* Up to `limit` events on one side of a position. */
-static int read_side(const struct page *base, int64_t position, bool forward, size_t limit, struct page *out,
-                     struct err *err)
+static int read_side(const struct page *base, int64_t position, bool forward, size_t limit,
+                     struct page *out, struct err *err)
 {
     *out = *base;
     out->forward = forward;
@@ -286,12 +292,13 @@ static int write_state_entry(void *arg, const struct state_entry *entry)
     struct state_walk *walk = arg;
     struct entry *e;
     int rc = entry_hold(walk->render->server, walk->render->arena, entry->event, &e, walk->err);
-    return rc == 0 && event_filter_allows(walk->filter, e->ev) ? render_event(walk->render, walk->w, e, walk->err)
-                                                                : rc;
+    return rc == 0 && event_filter_allows(walk->filter, e->ev)
+               ? render_event(walk->render, walk->w, e, walk->err)
+               : rc;
 }
 
-static int write_context_state(struct page *p, struct renderer *r, struct json_writer *w, const struct entry *last,
-                               struct err *err)
+static int write_context_state(struct page *p, struct renderer *r, struct json_writer *w,
+                               const struct entry *last, struct err *err)
 {
     struct node_overlay nodes;
     struct event_filter all = {.limit = 0};
@@ -299,15 +306,16 @@ static int write_context_state(struct page *p, struct renderer *r, struct json_w
     node_overlay_init(&nodes, r->server, r->arena);
     JW_ARRAY(w, "state");
     int rc = p->filter.lazy_load_members
-                 ? state_each_but_members(&nodes.vtable, last->state_after, write_state_entry, &walk, err)
+                 ? state_each_but_members(&nodes.vtable, last->state_after, write_state_entry,
+                                          &walk, err)
                  : state_each(&nodes.vtable, last->state_after, write_state_entry, &walk, err);
     jw_end(w);
     node_overlay_release(&nodes);
     return rc;
 }
 
-static int write_context(struct page *before, struct page *after, const struct entry *e, struct json_writer *w,
-                         struct err *err)
+static int write_context(struct page *before, struct page *after, const struct entry *e,
+                         struct json_writer *w, struct err *err)
 {
     struct renderer r;
     struct arena *a = before->rq->arena;
@@ -356,7 +364,9 @@ static int get_context(struct request *rq, struct err *err)
 
 const struct route timeline_routes[] = {
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/messages", get_messages, .auth = ROUTE_GUEST_OK},
-    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/event/{eventId}", get_event, .auth = ROUTE_GUEST_OK},
-    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/context/{eventId}", get_context, .auth = ROUTE_GUEST_OK},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/event/{eventId}", get_event,
+     .auth = ROUTE_GUEST_OK},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/context/{eventId}", get_context,
+     .auth = ROUTE_GUEST_OK},
     {0},
 };

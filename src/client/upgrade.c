@@ -34,11 +34,19 @@ struct upgrade {
 };
 
 /* What is carried over as it stands. Membership, power levels and create are made anew. */
-static const uint64_t copied_types[] = {NID_JOIN_RULES,   NID_NAME,       NID_TOPIC,          NID_AVATAR,
-                                        NID_GUEST_ACCESS, NID_ENCRYPTION, NID_HISTORY_VISIBILITY,
-                                        NID_SERVER_ACL,   NID_POLICY,     NID_RETENTION};
+static const uint64_t copied_types[] = {NID_JOIN_RULES,
+                                        NID_NAME,
+                                        NID_TOPIC,
+                                        NID_AVATAR,
+                                        NID_GUEST_ACCESS,
+                                        NID_ENCRYPTION,
+                                        NID_HISTORY_VISIBILITY,
+                                        NID_SERVER_ACL,
+                                        NID_POLICY,
+                                        NID_RETENTION};
 
-static int add(struct upgrade *u, struct str type, struct str key, struct str content, struct err *err)
+static int add(struct upgrade *u, struct str type, struct str key, struct str content,
+               struct err *err)
 {
     struct new_event ev = {.type = type,
                            .sender = u->rq->who.user_id,
@@ -83,7 +91,8 @@ static int add_create(struct upgrade *u, struct err *err)
 {
     json_t *content, *predecessor = json_object();
     struct entry *create;
-    int rc = entry_hold(u->server, u->rq->arena, room_view_hold(u->rq->arena, u->old)->create_nid, &create, err);
+    int rc = entry_hold(u->server, u->rq->arena, room_view_hold(u->rq->arena, u->old)->create_nid,
+                        &create, err);
     if (rc == 0) {
         rc = json_parse(u->rq->arena, create->ev->content, JPARSE_REALS, &content, err);
     }
@@ -148,7 +157,8 @@ static int copy_state(struct upgrade *u, struct err *err)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(copied_types); i++) {
         struct entry *e;
-        rc = state_event(u->server, u->rq->arena, u->old_state, copied_types[i], NID_EMPTY, &e, err);
+        rc =
+            state_event(u->server, u->rq->arena, u->old_state, copied_types[i], NID_EMPTY, &e, err);
         if (rc == 0 && e) {
             rc = add(u, e->ev->type, STR(""), e->ev->content, err);
         }
@@ -186,7 +196,8 @@ static int copy_bans(struct upgrade *u, struct err *err)
 static int copy_canonical_alias(struct upgrade *u, struct err *err)
 {
     struct entry *e;
-    int rc = state_event(u->server, u->rq->arena, u->old_state, NID_CANONICAL_ALIAS, NID_EMPTY, &e, err);
+    int rc =
+        state_event(u->server, u->rq->arena, u->old_state, NID_CANONICAL_ALIAS, NID_EMPTY, &e, err);
     return rc == 0 && e ? add(u, e->ev->type, STR(""), e->ev->content, err) : rc;
 }
 
@@ -206,7 +217,7 @@ static int move_directory(struct txn *t, void *arg)
 
 static int make_new_room(struct upgrade *u, struct err *err)
 {
-    static int (*const steps[])(struct upgrade *u, struct err *err) = {
+    static int (*const steps[])(struct upgrade * u, struct err * err) = {
         add_create, add_join, add_power_levels, copy_state, copy_bans, copy_canonical_alias,
     };
     int rc = batch_begin_new_room(&u->batch, u->server, u->rq->arena, u->version, err);
@@ -264,7 +275,9 @@ static int restrict_old(struct upgrade *u, struct err *err)
         json_put_int(content, raised[i], MAX(now, level));
     }
     rc = send_old(u, STR("m.room.power_levels"), content, err);
-    return rc == E_FORBIDDEN ? 0 : rc; /* he may end the room but not change the levels: it stays as it is */
+    return rc == E_FORBIDDEN
+               ? 0
+               : rc; /* he may end the room but not change the levels: it stays as it is */
 }
 
 /* Before anything is made: he must be able to end the old room. */
@@ -273,9 +286,12 @@ static int check_may_end(struct upgrade *u, struct err *err)
     int64_t have, needed;
     int rc = room_power_of(u->server, u->rq->arena, u->old, u->rq->who.user_id, &have, err);
     if (rc == 0) {
-        rc = room_power_needed(u->server, u->rq->arena, u->old, STR("m.room.tombstone"), true, &needed, err);
+        rc = room_power_needed(u->server, u->rq->arena, u->old, STR("m.room.tombstone"), true,
+                               &needed, err);
     }
-    return rc == 0 && have < needed ? err_forbidden(err, "You do not have the power level to upgrade this room") : rc;
+    return rc == 0 && have < needed
+               ? err_forbidden(err, "You do not have the power level to upgrade this room")
+               : rc;
 }
 
 static int check_creators(struct upgrade *u, struct err *err)
@@ -302,7 +318,8 @@ static int post_upgrade(struct request *rq, struct err *err)
     u.version = room_version_find(u.in->new_version);
     if (!u.version) {
         return err_set(err, E_INVALID, 400, "M_UNSUPPORTED_ROOM_VERSION",
-                       "This server does not support room version \"%.*s\"", STR_ARG(u.in->new_version));
+                       "This server does not support room version \"%.*s\"",
+                       STR_ARG(u.in->new_version));
     }
     int rc = authenticate_not_suspended(rq, err);
     if (rc == 0) {

@@ -224,8 +224,8 @@ static void wake_for(struct server *s, const struct change *change)
     bool by_room = !change->only_user && change->room &&
                    (change->kind == CHANGE_EVENT || change->kind == CHANGE_RECEIPT ||
                     change->kind == CHANGE_TYPING);
-    bool by_company = !change->only_user &&
-                      (change->kind == CHANGE_DEVICES || change->kind == CHANGE_PRESENCE);
+    bool by_company =
+        !change->only_user && (change->kind == CHANGE_DEVICES || change->kind == CHANGE_PRESENCE);
     struct room *room = by_room ? room_find_loaded(s, change->room) : NULL;
     lock_take(&c->lock);
     if (c->waiting.n > 0) {

@@ -52,8 +52,8 @@ int64_t changes_volatile(struct server *s, struct change change);
 int64_t changes_volatile_serial(struct server *s);
 
 /*
- * Calls fn for every logged durable change with since < position <= upto, oldest first. Returns false without calling fn
- * if the log does not reach back to `since`: then ask the store. fn must be quick and take no locks.
+ * Calls fn for every logged durable change with since < position <= upto, oldest first. Returns false without
+ * calling fn if the log does not reach back to `since`: then ask the store. fn must be quick and take no locks.
  */
 bool changes_each(struct server *s, int64_t since, int64_t upto,
                   void (*fn)(void *arg, const struct change *c), void *arg);

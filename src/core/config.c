@@ -269,6 +269,37 @@ static struct config_strs changed(const struct config *old, struct config *now, 
     return (struct config_strs){names, n};
 }
 
+static size_t member_size(const struct config_key *key)
+{
+    static const size_t sizes[] = {
+        [CONFIG_BOOL] = sizeof(bool),
+        [CONFIG_INT] = sizeof(int64_t),
+        [CONFIG_REAL] = sizeof(double),
+        [CONFIG_SIZE] = sizeof(int64_t),
+        [CONFIG_DURATION] = sizeof(int64_t),
+        [CONFIG_WORD] = sizeof(int),
+        [CONFIG_WORDS] = sizeof(unsigned),
+        [CONFIG_TEXT] = sizeof(struct str),
+        [CONFIG_PATH] = sizeof(struct str),
+        [CONFIG_JSON] = sizeof(struct str),
+        [CONFIG_TEXTS] = sizeof(struct config_strs),
+        [CONFIG_PATHS] = sizeof(struct config_strs),
+        [CONFIG_OBJECTS] = sizeof(struct config_strs),
+        [CONFIG_THUMBNAILS] = sizeof(struct config_strs),
+    };
+    return sizes[config_key_type(key)];
+}
+
+/* What only a restart changes keeps its value: the running server was built with it. */
+static void keep_until_restart(const struct config *old, struct config *now)
+{
+    for (const struct config_key *k = config_keys; k->path; k++) {
+        if (!k->reload) {
+            memcpy((char *)now + k->offset, (const char *)old + k->offset, member_size(k));
+        }
+    }
+}
+
 int config_reload(const struct config *old, struct config **out, struct config_strs *out_applied,
                   struct config_strs *out_restart, struct err *err)
 {
@@ -279,6 +310,7 @@ int config_reload(const struct config *old, struct config **out, struct config_s
     }
     *out_applied = changed(old, now, true);
     *out_restart = changed(old, now, false);
+    keep_until_restart(old, now);
     *out = now;
     return 0;
 }

@@ -145,8 +145,8 @@ struct config_setting {
 void config_sample(const struct config_setting *settings, size_t n, struct buf *out);
 
 /* Reads the file of `old` again. *out is the new configuration; *out_restart (in its arena) names the changed
- * keys that only a restart brings into force, *out_applied the other changed ones. On an error nothing
- * changes. */
+ * keys that only a restart brings into force (in *out they keep the old value, with memory of `old`, which must
+ * therefore outlive *out), *out_applied the other changed ones. On an error nothing changes. */
 MUST_USE int config_reload(const struct config *old, struct config **out,
                            struct config_strs *out_applied, struct config_strs *out_restart,
                            struct err *err);

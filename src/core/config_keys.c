@@ -77,9 +77,12 @@ static const char *check_room_version(struct str v)
 }
 
 static const struct config_word serve_words[] = {
-    {"client", SERVE_CLIENT},         {"federation", SERVE_FEDERATION},
-    {"media", SERVE_MEDIA},           {"admin", SERVE_ADMIN},
-    {"metrics", SERVE_METRICS},       {"web", SERVE_WEB},
+    {"client", SERVE_CLIENT},
+    {"federation", SERVE_FEDERATION},
+    {"media", SERVE_MEDIA},
+    {"admin", SERVE_ADMIN},
+    {"metrics", SERVE_METRICS},
+    {"web", SERVE_WEB},
     {NULL, 0},
 };
 static const struct config_word engine_words[] = {
@@ -176,7 +179,7 @@ const struct config_key config_keys[] = {
            "Of tokens that a client can refresh; 0 for no end.", .as = CONFIG_DURATION,
            .max = 3650 * DAYS, .reload = true),
     KEY(access_tokens.query_string_allowed, "false",
-        "Accept ?access_token=… as clients did before Matrix 1.11.", .reload = true),
+        "Accept ?access_token=… as clients did before Matrix 1.11."),
 
     KEY(rate_limits.enabled, "true", "Whether the limits below apply.", .reload = true),
     RATE(RATE_DEFAULT, "default", "50", "200", "Whatever has no limit of its own below, by user."),
@@ -256,7 +259,7 @@ const struct config_key config_keys[] = {
     KEY(limits.network_threads, "0", "Threads that read and write sockets; 0: by processors.",
         .max = 256),
     KEY(limits.memory_budget, "256M", "Memory for caches.", .as = CONFIG_SIZE, .min = MB,
-        .max = 1024 * GB, .reload = true),
+        .max = 1024 * GB),
     KEY(limits.max_connections, "20000", "Connections open at a time.", .min = 16, .max = 1000000),
 
     KEY(log.level, "info", "debug, info, warn or error.", .as = CONFIG_WORD, .words = level_words,

@@ -46,7 +46,8 @@ bool lazy_members_known(struct lazy_members *l, uint64_t device_nid, uint64_t ev
     return known;
 }
 
-void lazy_members_sent(struct lazy_members *l, uint64_t device_nid, uint64_t event_nid, int64_t upto)
+void lazy_members_sent(struct lazy_members *l, uint64_t device_nid, uint64_t event_nid,
+                       int64_t upto)
 {
     struct sent *slot = slot_of(l, device_nid, event_nid);
     lock_take(&l->lock);

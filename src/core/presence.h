@@ -25,16 +25,21 @@ struct presence *presence_new(struct server *s);
 void presence_free(struct presence *p);
 
 bool presence_is_on(const struct server *s);
-/* By PUT /presence: status_msg .p == NULL clears it. */
+/* By PUT /presence: status_msg .p == NULL clears it. A status message is durable when this returns; states are written
+ * every few seconds. Nothing happens while presence is off. E_LIMIT (413 M_TOO_LARGE) for a long message. */
 MUST_USE int presence_set(struct server *s, uint64_t user_nid, enum presence_state state, struct str status_msg,
                           struct err *err);
-/* A /sync with this set_presence has begun (parked ones count as long as they are parked) or ended. */
+/* A sign of life: he sent something. Ends being idle. */
+void presence_active(struct server *s, uint64_t user_nid);
+/* A /sync with this set_presence has begun (parked ones count as long as they are parked) or ended. One that asks for
+ * "offline" does nothing. On the hot path: without presence nothing is done, else one lock and one look-up. */
 void presence_sync_begin(struct server *s, uint64_t user_nid, enum presence_state state);
-void presence_sync_end(struct server *s, uint64_t user_nid);
+void presence_sync_end(struct server *s, uint64_t user_nid, enum presence_state state);
 void presence_of(struct server *s, struct arena *a, uint64_t user_nid, struct presence_info *out);
 /* Users whose presence changed with since < serial <= upto; in the arena. */
 size_t presence_changed(struct server *s, struct arena *a, int64_t since, int64_t upto, const uint64_t **out);
-/* Makes the idle unavailable and the gone offline; run every few seconds by the background task. */
+/* Makes the idle unavailable and the gone offline, and writes what has changed; run every few seconds by the background
+ * task, and once more at the end. */
 void presence_expire(struct server *s);
 
 extern const struct str presence_state_names[]; /* by enum presence_state */

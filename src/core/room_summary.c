@@ -4,8 +4,8 @@
 #include "core/server.h"
 
 /* A string of the content of a state event with state key "". */
-static int state_string(struct server *s, struct arena *a, struct state_id state, uint64_t type, const char *key,
-                        struct str *out, struct err *err)
+static int state_string(struct server *s, struct arena *a, struct state_id state, uint64_t type,
+                        const char *key, struct str *out, struct err *err)
 {
     struct entry *e;
     json_t *content;
@@ -20,7 +20,8 @@ static int state_string(struct server *s, struct arena *a, struct state_id state
     return rc;
 }
 
-int room_summary_of(struct server *s, struct arena *a, struct room *room, struct room_summary *out, struct err *err)
+int room_summary_of(struct server *s, struct arena *a, struct room *room, struct room_summary *out,
+                    struct err *err)
 {
     struct str visibility = STR_NONE, guests = STR_NONE;
     const struct {

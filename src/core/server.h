@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The live server: what every handler reaches through request.app. Made at start by server_new (in order),
- * taken down in reverse. All members are set before the first request and not replaced afterwards.
+ * taken down in reverse. All members but config are set before the first request and not replaced afterwards.
  */
 #ifndef INGOT_CORE_SERVER_H
 #define INGOT_CORE_SERVER_H
@@ -12,7 +12,7 @@
 #include "store/store.h"
 
 struct server {
-    const struct config *config;
+    const struct config *_Atomic config; /* replaced by a reload; older ones live until the end */
     struct str server_name;
     struct store *store;
     struct pool *pool;

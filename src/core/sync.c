@@ -24,7 +24,8 @@ static void note_change(void *arg, const struct change *c)
     case CHANGE_EVENT:
         mark(s, c->room, SYNC_EVENTS);
         if (c->user) {
-            s->user_changed |= SYNC_DEVICES; /* a membership: whom he shares a room with may have changed */
+            s->user_changed |=
+                SYNC_DEVICES; /* a membership: whom he shares a room with may have changed */
         }
         break;
     case CHANGE_RECEIPT:
@@ -75,8 +76,8 @@ static void find_changes(struct sync *s)
 
 static int write_all(struct sync *s, struct err *err)
 {
-    static int (*const sections[])(struct sync *s, struct err *err) = {
-        sync_write_rooms,    sync_write_account_data, sync_write_presence,
+    static int (*const sections[])(struct sync * s, struct err * err) = {
+        sync_write_rooms,     sync_write_account_data, sync_write_presence,
         sync_write_to_device, sync_write_devices,
     };
     int rc = sync_read_preferences(s, err);
@@ -99,7 +100,8 @@ int sync_write(struct sync *s, struct buf *out, bool *out_found, struct err *err
     find_changes(s);
     s->w = jw_over(out);
     renderer_init(&s->render, s->server, s->arena,
-                  s->filter.federation_format ? RENDER_PDU : RENDER_SYNC, s->user_nid, s->device_nid);
+                  s->filter.federation_format ? RENDER_PDU : RENDER_SYNC, s->user_nid,
+                  s->device_nid);
     int rc = write_all(s, err);
     if (rc == 0 && out->overflow) {
         rc = err_internal(err, "a sync response exceeds %zu bytes", out->cap);

@@ -31,10 +31,10 @@ struct sync {
     /* The inside, made by sync_write. */
     struct json_writer w;
     struct renderer render;
-    bool found;             /* something that a waiting client should hear of */
-    bool log_reaches;       /* the change log knows everything since `since` */
-    struct imap changed;    /* room nid -> bits of enum sync_changed; valid if log_reaches */
-    unsigned user_changed;  /* bits of enum sync_changed for global things */
+    bool found;              /* something that a waiting client should hear of */
+    bool log_reaches;        /* the change log knows everything since `since` */
+    struct imap changed;     /* room nid -> bits of enum sync_changed; valid if log_reaches */
+    unsigned user_changed;   /* bits of enum sync_changed for global things */
     struct str_list ignored; /* users on his ignore list */
     bool blocks_invites;     /* m.invite_permission_config (MSC4380) */
 };
@@ -62,10 +62,10 @@ MUST_USE int sync_write_rooms(struct sync *s, struct err *err);
 struct sync_room {
     struct sync *sync;
     struct room *room;
-    int64_t from;      /* timeline events after this ... */
-    int64_t to;        /* ... up to this */
-    bool whole;        /* initial, newly joined or full_state: all of the state */
-    unsigned changed;  /* bits of enum sync_changed: what may have changed */
+    int64_t from;     /* timeline events after this ... */
+    int64_t to;       /* ... up to this */
+    bool whole;       /* initial, newly joined or full_state: all of the state */
+    unsigned changed; /* bits of enum sync_changed: what may have changed */
     bool is_left;
 };
 /* Writes the member of the room ("!id":{…}) into the open object; nothing if there is nothing new. */

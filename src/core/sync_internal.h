@@ -9,7 +9,8 @@ bool sync_is_ignored(const struct sync *s, struct str user_id);
 /* Message events of ignored users are not shown; their state is ("Ignoring Users"). */
 bool sync_is_ignored_event(const struct sync *s, const struct event *ev);
 /* Texts of nids, in the arena. */
-MUST_USE int sync_names(struct sync *s, const uint64_t *nids, size_t n, struct str *out, struct err *err);
+MUST_USE int sync_names(struct sync *s, const uint64_t *nids, size_t n, struct str *out,
+                        struct err *err);
 
 /* sync_user_data.c */
 

@@ -17,7 +17,7 @@ struct timeline {
     struct entry **events; /* newest first */
     size_t n;
     bool limited;
-    bool skipped;       /* events of the range were left out by the filter or for want of visibility */
+    bool skipped; /* events of the range were left out by the filter or for want of visibility */
     int64_t prev_batch; /* position before the oldest one */
 };
 
@@ -30,10 +30,12 @@ static int take_wanted(struct sync_room *r, struct viewer *viewer, struct timeli
         bool ok;
         int rc = viewer_sees(viewer, chunk[i], &ok, err);
         if (rc == 0 && ok) {
-            ok = event_filter_allows(f, chunk[i]->ev) && !sync_is_ignored_event(r->sync, chunk[i]->ev);
+            ok = event_filter_allows(f, chunk[i]->ev) &&
+                 !sync_is_ignored_event(r->sync, chunk[i]->ev);
         }
         if (rc == 0 && ok) {
-            rc = event_filter_allows_related(f, r->sync->server, r->sync->arena, chunk[i]->ev, &ok, err);
+            rc = event_filter_allows_related(f, r->sync->server, r->sync->arena, chunk[i]->ev, &ok,
+                                             err);
         }
         if (rc != 0) {
             return rc;
@@ -95,7 +97,8 @@ static int write_timeline(struct sync_room *r, const struct timeline *t, struct 
 struct state_list {
     struct sync_room *room;
     VEC(uint64_t) nids;
-    struct imap senders; /* members a lazy loading client needs: those who speak in the timeline, and himself */
+    struct imap
+        senders; /* members a lazy loading client needs: those who speak in the timeline, and himself */
     bool lazy;
     bool has_member; /* a membership is among the changes, sent or not */
 };
@@ -117,7 +120,8 @@ static int list_entry(void *arg, const struct state_entry *e)
     return 0;
 }
 
-static int list_change(void *arg, uint64_t type, uint64_t key, UNUSED uint64_t before, uint64_t after)
+static int list_change(void *arg, uint64_t type, uint64_t key, UNUSED uint64_t before,
+                       uint64_t after)
 {
     return after ? list_entry(arg, &(struct state_entry){type, key, after}) : 0;
 }
@@ -203,7 +207,8 @@ static int collect_state(struct state_list *l, const struct timeline *t, struct 
     int rc = state_target(l->room, t, &target, err);
     node_overlay_init(&nodes, s->server, s->arena);
     if (rc == 0 && !nothing_between) {
-        rc = l->room->whole ? list_whole(l, &nodes, target, err) : list_delta(l, &nodes, target, err);
+        rc = l->room->whole ? list_whole(l, &nodes, target, err)
+                            : list_delta(l, &nodes, target, err);
     }
     if (rc == 0 && l->lazy) {
         rc = list_senders(l, &nodes, target, err);
@@ -243,7 +248,8 @@ static int write_state_events(struct state_list *l, const struct timeline *t, si
     return 0;
 }
 
-static int write_state(struct state_list *l, const struct timeline *t, size_t *out_n, struct err *err)
+static int write_state(struct state_list *l, const struct timeline *t, size_t *out_n,
+                       struct err *err)
 {
     struct sync *s = l->room->sync;
     jw_key(&s->w, s->use_state_after ? STR("state_after") : STR("state"));
@@ -273,7 +279,8 @@ static int has_name(struct sync_room *r, bool *out, struct err *err)
     *out = false;
     for (size_t i = 0; i < ARRAY_LEN(naming) && !*out; i++) {
         struct entry *e;
-        int rc = room_state_event(r->sync->server, r->sync->arena, r->room, naming[i], NID_EMPTY, &e, err);
+        int rc = room_state_event(r->sync->server, r->sync->arena, r->room, naming[i], NID_EMPTY,
+                                  &e, err);
         if (rc != 0) {
             return rc;
         }
@@ -283,7 +290,8 @@ static int has_name(struct sync_room *r, bool *out, struct err *err)
 }
 
 /* Nids of the heroes: members to name the room after; none if it has a name ("m.heroes"). */
-static int find_heroes(struct sync_room *r, uint64_t heroes[ROOM_HEROES], size_t *out_n, struct err *err)
+static int find_heroes(struct sync_room *r, uint64_t heroes[ROOM_HEROES], size_t *out_n,
+                       struct err *err)
 {
     bool named;
     *out_n = 0;
@@ -326,7 +334,8 @@ static int write_unread(struct sync_room *r, struct err *err)
     struct sync *s = r->sync;
     bool by_thread = s->filter.timeline.unread_thread_notifications;
     struct unread_counts counts;
-    int rc = unread_count(s->server, s->arena, s->user_nid, r->room, r->to, by_thread, &counts, err);
+    int rc =
+        unread_count(s->server, s->arena, s->user_nid, r->room, r->to, by_thread, &counts, err);
     if (rc != 0) {
         return rc;
     }
@@ -381,8 +390,8 @@ static int write_sections(struct sync_room *r, struct state_list *l, const struc
     if (rc == 0) {
         rc = sync_write_room_account_data(r, &n_account, err);
     }
-    *out_found = t->n + n_state + n_ephemeral + n_account > 0 || r->is_left ||
-                 r->changed & SYNC_RECEIPTS;
+    *out_found =
+        t->n + n_state + n_ephemeral + n_account > 0 || r->is_left || r->changed & SYNC_RECEIPTS;
     return rc;
 }
 

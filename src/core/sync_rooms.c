@@ -62,8 +62,9 @@ static int write_joined(struct sync *s, const struct user_room *ur, struct err *
 static int write_left(struct sync *s, const struct user_room *ur, struct err *err)
 {
     bool newer = ur->position > s->since.position;
-    bool wanted = s->is_initial || s->full_state ? s->filter.include_leave || (newer && !s->is_initial)
-                                                 : newer;
+    bool wanted = s->is_initial || s->full_state
+                      ? s->filter.include_leave || (newer && !s->is_initial)
+                      : newer;
     if (!wanted || ur->forgotten) {
         return 0;
     }
@@ -89,8 +90,8 @@ static int write_left(struct sync *s, const struct user_room *ur, struct err *er
 
 /* ---- invites and knocks: stripped state ---- */
 
-static const uint64_t stripped_types[] = {NID_CREATE,     NID_NAME,       NID_AVATAR,
-                                          NID_TOPIC,      NID_JOIN_RULES, NID_CANONICAL_ALIAS,
+static const uint64_t stripped_types[] = {NID_CREATE,    NID_NAME,       NID_AVATAR,
+                                          NID_TOPIC,     NID_JOIN_RULES, NID_CANONICAL_ALIAS,
                                           NID_ENCRYPTION};
 
 static int write_stripped_one(struct sync *s, struct state_id state, uint64_t type, uint64_t key,

@@ -13,7 +13,8 @@
 
 int sync_names(struct sync *s, const uint64_t *nids, size_t n, struct str *out, struct err *err)
 {
-    return names_texts(s->server->store, store_reader(s->server->store), nids, n, s->arena, out, err);
+    return names_texts(s->server->store, store_reader(s->server->store), nids, n, s->arena, out,
+                       err);
 }
 
 /* ---- preferences ---- */
@@ -22,7 +23,8 @@ static int read_account_json(struct sync *s, struct str type, json_t **out, stru
 {
     struct str content;
     *out = NULL;
-    int rc = account_data_get(store_reader(s->server->store), s->arena, s->user_nid, 0, type, &content, err);
+    int rc = account_data_get(store_reader(s->server->store), s->arena, s->user_nid, 0, type,
+                              &content, err);
     if (rc == 0) {
         rc = json_parse(s->arena, content, JPARSE_REALS, out, err);
     }
@@ -86,13 +88,15 @@ int sync_write_room_account_data(struct sync_room *r, size_t *out_n, struct err 
     if (!r->whole && !(r->changed & SYNC_ACCOUNT_DATA)) {
         return 0;
     }
-    int rc = account_data_of_room(store_reader(s->server->store), s->arena, s->user_nid, r->room->nid, &rows, &n, err);
+    int rc = account_data_of_room(store_reader(s->server->store), s->arena, s->user_nid,
+                                  r->room->nid, &rows, &n, err);
     JW_OBJECT(&s->w, "account_data");
     JW_ARRAY(&s->w, "events");
     for (size_t i = 0; rc == 0 && i < n; i++) {
         bool news = r->whole || rows[i].position > s->since.position;
         if (news && rows[i].position <= s->upto.position &&
-            event_filter_allows_parts(&s->filter.room_account_data, rows[i].type, STR_NONE, r->room->room_id)) {
+            event_filter_allows_parts(&s->filter.room_account_data, rows[i].type, STR_NONE,
+                                      r->room->room_id)) {
             write_data_event(&s->w, rows[i].type, rows[i].content);
             (*out_n)++;
         }
@@ -107,11 +111,13 @@ static int write_push_rules(struct sync *s, size_t *n, struct err *err)
 {
     struct str stored = STR_NONE, json;
     int64_t position = 0;
-    int rc = stored_push_rules_get(store_reader(s->server->store), s->arena, s->user_nid, &stored, &position, err);
+    int rc = stored_push_rules_get(store_reader(s->server->store), s->arena, s->user_nid, &stored,
+                                   &position, err);
     rc = rc == E_NOT_FOUND ? 0 : rc;
     bool news = s->is_initial || (position > s->since.position && position <= s->upto.position);
     if (rc != 0 || !news ||
-        !event_filter_allows_parts(&s->filter.account_data, STR("m.push_rules"), STR_NONE, STR_NONE)) {
+        !event_filter_allows_parts(&s->filter.account_data, STR("m.push_rules"), STR_NONE,
+                                   STR_NONE)) {
         return rc;
     }
     rc = push_rules_render(s->arena, stored, s->user_id, &json, err);
@@ -129,8 +135,8 @@ int sync_write_account_data(struct sync *s, struct err *err)
     if (!s->is_initial && s->log_reaches && !(s->user_changed & SYNC_ACCOUNT_DATA)) {
         return 0;
     }
-    int rc = account_data_changes(store_reader(s->server->store), s->arena, s->user_nid, s->since.position,
-                                  s->upto.position, &rows, &n, err);
+    int rc = account_data_changes(store_reader(s->server->store), s->arena, s->user_nid,
+                                  s->since.position, s->upto.position, &rows, &n, err);
     JW_OBJECT(&s->w, "account_data");
     JW_ARRAY(&s->w, "events");
     for (size_t i = 0; rc == 0 && i < n; i++) {
@@ -151,12 +157,13 @@ int sync_write_account_data(struct sync *s, struct err *err)
 
 /* ---- receipts and typing ---- */
 
-static const struct str receipt_names[] = {[RECEIPT_READ] = STR_INIT("m.read"),
-                                           [RECEIPT_READ_PRIVATE] = STR_INIT("m.read.private")};
+static const struct str receipt_names[] = {
+    [RECEIPT_READ] = STR_INIT("m.read"), [RECEIPT_READ_PRIVATE] = STR_INIT("m.read.private")};
 
 /* {"$event":{"m.read":{"@user":{"ts":1,"thread_id":"main"}}}}: built as a tree, for rows of one event come in
  * any order. */
-static int add_receipt(struct sync *s, json_t *content, const struct receipt_row *row, struct err *err)
+static int add_receipt(struct sync *s, json_t *content, const struct receipt_row *row,
+                       struct err *err)
 {
     struct str user, kind = receipt_names[row->kind];
     int rc = sync_names(s, &row->user_nid, 1, &user, err);
@@ -186,12 +193,13 @@ static int write_receipts(struct sync_room *r, size_t *out_n, struct err *err)
     struct receipt_row *rows = NULL;
     size_t n = 0;
     if ((!r->whole && !(r->changed & SYNC_RECEIPTS)) ||
-        !event_filter_allows_parts(&s->filter.ephemeral, STR("m.receipt"), STR_NONE, r->room->room_id)) {
+        !event_filter_allows_parts(&s->filter.ephemeral, STR("m.receipt"), STR_NONE,
+                                   r->room->room_id)) {
         return 0;
     }
     int64_t from = r->whole ? INT64_MIN : s->since.position;
-    int rc = receipts_of_room(store_reader(s->server->store), s->arena, r->room->nid, s->user_nid, from,
-                              s->upto.position, &rows, &n, err);
+    int rc = receipts_of_room(store_reader(s->server->store), s->arena, r->room->nid, s->user_nid,
+                              from, s->upto.position, &rows, &n, err);
     json_t *content = json_object();
     for (size_t i = 0; rc == 0 && i < n; i++) {
         rc = add_receipt(s, content, &rows[i], err);
@@ -210,7 +218,8 @@ static int write_typing(struct sync_room *r, size_t *out_n, struct err *err)
     int64_t serial;
     size_t n = typing_users(s->server, s->arena, r->room->nid, &users, &serial);
     bool news = r->whole ? n > 0 : serial > s->since.serial;
-    if (!news || !event_filter_allows_parts(&s->filter.ephemeral, STR("m.typing"), STR_NONE, r->room->room_id)) {
+    if (!news || !event_filter_allows_parts(&s->filter.ephemeral, STR("m.typing"), STR_NONE,
+                                            r->room->room_id)) {
         return 0;
     }
     struct str *ids = arena_array(s->arena, struct str, n);
@@ -256,7 +265,8 @@ static int write_presence_of(struct sync *s, uint64_t user_nid, size_t *written,
     struct presence_info info;
     struct str user;
     int rc = sync_names(s, &user_nid, 1, &user, err);
-    if (rc != 0 || !event_filter_allows_parts(&s->filter.presence, STR("m.presence"), user, STR_NONE)) {
+    if (rc != 0 ||
+        !event_filter_allows_parts(&s->filter.presence, STR("m.presence"), user, STR_NONE)) {
         return rc;
     }
     presence_of(s->server, s->arena, user_nid, &info);

@@ -48,7 +48,7 @@ static int flush_seen(struct server *s, struct err *err)
 
 static const struct task task_table[] = {
     {.name = "typing", .every_ms = 1000, .run = expire_typing},
-    {.name = "presence", .every_ms = 5000, .run = expire_presence},
+    {.name = "presence", .every_ms = 5000, .at_stop = true, .run = expire_presence},
     {.name = "trim", .every_ms = 30 * 1000, .run = trim},
     {.name = "devices-seen", .every_ms = 2 * 60 * 1000, .at_stop = true, .run = flush_seen},
 };
@@ -66,8 +66,8 @@ static void run_task(struct tasks *t, const struct task *task)
 {
     struct err err = {0};
     if (task->run(t->server, &err) != 0) {
-        log_warn("background task failed", LOG_CSTR("task", task->name), LOG_CSTR("reason", err.message),
-                 LOG_CSTR("detail", err.detail));
+        log_warn("background task failed", LOG_CSTR("task", task->name),
+                 LOG_CSTR("reason", err.message), LOG_CSTR("detail", err.detail));
     }
 }
 

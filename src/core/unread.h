@@ -5,12 +5,24 @@
  * Nothing is written when a message is sent: counts are worked out from the events when somebody asks, by
  * evaluating the user's push rules, and remembered per (user, room) so that the next question looks only at
  * what is new. So they are right after edits, redactions, receipts in the past and restarts.
+ *
+ * What counts: an event after the newest receipt that applies to it (an unthreaded one, or one of its thread), and
+ * after the user joined, that his rules let notify or highlight. Not his own events, those of users he ignores,
+ * and redacted ones. Sending a message means having read what came before it in its thread.
+ *
+ * The work is bounded: of a longer stretch only the newest UNREAD_SCAN_MAX events are looked at.
+ *
+ * Whoever writes a receipt, push rules or an ignore list calls the matching unread_forget_* inside his
+ * transaction: it takes effect after the commit and before anybody is woken by it.
  */
 #ifndef INGOT_CORE_UNREAD_H
 #define INGOT_CORE_UNREAD_H
 
 #include "core/room.h"
 
+enum { UNREAD_SCAN_MAX = 1000 };
+
+struct txn;
 struct unread_count {
     int64_t notify, highlight;
 };
@@ -19,8 +31,8 @@ struct unread_thread {
     struct unread_count count;
 };
 struct unread_counts {
-    struct unread_count main; /* with all threads in it if `threads` was not asked for */
-    struct unread_thread *threads;
+    struct unread_count main; /* with all threads in it if they were not asked for */
+    struct unread_thread *threads; /* those with something unread */
     size_t n_threads;
 };
 
@@ -28,11 +40,15 @@ struct unread;
 struct unread *unread_new(struct server *s);
 void unread_free(struct unread *u);
 
-/* Counts for events with position <= upto. by_thread: threads apart, else everything in main. In the arena. */
-MUST_USE int unread_count(struct server *s, struct arena *a, uint64_t user_nid, struct room *room, int64_t upto,
-                          bool by_thread, struct unread_counts *out, struct err *err);
-/* What is remembered no longer holds: his receipt in the room, his push rules (room 0: all rooms), or a redaction. */
-void unread_forget(struct server *s, uint64_t user_nid, uint64_t room_nid);
+/* Counts for events with position <= upto (or a little later, if somebody else has already asked for that).
+ * by_thread: threads apart, else everything in main. In the arena. */
+MUST_USE int unread_count(struct server *s, struct arena *a, uint64_t user_nid, struct room *room,
+                          int64_t upto, bool by_thread, struct unread_counts *out, struct err *err);
+
+/* What is remembered no longer holds ... */
+void unread_forget_receipts(struct txn *t, struct server *s, uint64_t user_nid, uint64_t room_nid);
+void unread_forget_rules(struct txn *t, struct server *s, uint64_t user_nid); /* ignore list too */
+/* ... at once: something in the room was redacted. Called when that is committed. */
 void unread_forget_room(struct server *s, uint64_t room_nid);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "admin/control.h"
@@ -10,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/vec.h"
 #include "client/authenticate.h"
 #include "client/routes.h"
 #include "core/data_lock.h"
@@ -21,13 +23,19 @@
 enum { DRAIN_MS = 10 * 1000 };
 
 struct service {
-    struct config *config;
+    VEC(struct config *)
+    configs; /* the newest last: a reload adds one, and handlers may hold strings of any */
     struct data_lock lock;
     struct server *server;
     struct router *router;
     struct http_server *http;
     struct control *control;
 };
+
+static struct config *newest(const struct service *sv)
+{
+    return sv->configs.p[sv->configs.n - 1];
+}
 
 /* ---- start ---- */
 
@@ -40,7 +48,8 @@ static unsigned worker_count(const struct config *c)
 
 static unsigned slow_worker_count(const struct config *c, unsigned workers)
 {
-    return c->limits.slow_workers ? MIN((unsigned)c->limits.slow_workers, workers - 1) : workers / 4;
+    return c->limits.slow_workers ? MIN((unsigned)c->limits.slow_workers, workers - 1)
+                                  : workers / 4;
 }
 
 static void set_limits(struct ratelimit *limits, const struct config *c)
@@ -49,7 +58,10 @@ static void set_limits(struct ratelimit *limits, const struct config *c)
     for (int class = RATE_NONE + 1; class < RATE_CLASSES; class ++) {
         struct rate_setting setting = {.per_second = c->rate_limits.rate[class].per_second,
                                        .burst = (double)c->rate_limits.rate[class].burst};
-        ratelimit_set(limits, (enum rate_class)class, RATE_BY_USER, setting);
+        /* Who signs in or up is not known yet: there the address counts. */
+        bool by_address = class == RATE_LOGIN || class == RATE_REGISTER;
+        ratelimit_set(limits, (enum rate_class) class, by_address ? RATE_BY_ADDRESS : RATE_BY_USER,
+                      setting);
     }
 }
 
@@ -89,7 +101,7 @@ static struct http_listener_config *listeners(struct arena *a, const struct conf
 
 static int start_http(struct service *sv, struct err *err)
 {
-    const struct config *c = sv->config;
+    const struct config *c = newest(sv);
     struct arena a;
     arena_init(&a, 0);
     struct http_server_config http = {
@@ -113,7 +125,7 @@ static int start_http(struct service *sv, struct err *err)
 
 static int start(struct service *sv, struct err *err)
 {
-    const struct config *c = sv->config;
+    const struct config *c = newest(sv);
     unsigned workers = worker_count(c);
     struct arena a;
     arena_init(&a, 0);
@@ -164,7 +176,10 @@ static void stop(struct service *sv)
     }
     router_free(sv->router);
     data_lock_release(&sv->lock);
-    config_free(sv->config);
+    while (sv->configs.n > 0) {
+        config_free(sv->configs.p[--sv->configs.n]);
+    }
+    vec_release(&sv->configs);
 }
 
 /* ---- reload ---- */
@@ -176,13 +191,12 @@ static void log_keys(const char *sentence, const struct config_strs *keys)
     }
 }
 
-/* The old configuration is kept: handlers may hold its strings. A reload is rare and its size a few kilobytes. */
 static void reload(struct service *sv)
 {
     struct config *fresh;
     struct config_strs applied, restart;
     struct err err = {0};
-    if (config_reload(sv->config, &fresh, &applied, &restart, &err) != 0) {
+    if (config_reload(newest(sv), &fresh, &applied, &restart, &err) != 0) {
         log_error("configuration not reloaded", LOG_CSTR("reason", err.message));
         return;
     }
@@ -193,7 +207,8 @@ static void reload(struct service *sv)
     }
     log_keys("configuration key reloaded", &applied);
     log_keys("configuration key changes with the next restart", &restart);
-    config_free(fresh);
+    vec_push(&sv->configs, fresh);
+    sv->server->config = fresh;
 }
 
 /* ---- run ---- */
@@ -210,12 +225,24 @@ static sigset_t block_signals(void)
     return set;
 }
 
+/* Every connection is a file: take what the system allows. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int serve(struct config *config, struct err *err)
 {
-    struct service sv = {.config = config, .lock = {.fd = -1}};
+    struct service sv = {.lock = {.fd = -1}};
+    vec_push(&sv.configs, config);
     /* Blocked before the first thread is made, so that only the wait below gets them. */
     sigset_t signals = block_signals();
     int64_t started = clock_mono_ms();
+    raise_file_limit();
     log_setup(config->log.level, config->log.format);
     int rc = start(&sv, err);
     if (rc == 0) {
