@@ -10,6 +10,7 @@
 #include "core/live_user.h"
 #include "core/room_internal.h"
 #include "core/server.h"
+#include "core/unread.h"
 #include "matrix/auth_events.h"
 #include "matrix/auth_rules.h"
 #include "matrix/ids.h"
@@ -634,6 +635,7 @@ static void publish(void *arg)
         publish_user(b, b->pending[i].entry);
         if (b->pending[i].redacts_nid) {
             publish_redaction(b, &b->pending[i]);
+            unread_forget_room(b->server, b->room->nid);
         }
     }
     if (b->is_new) {

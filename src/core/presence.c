@@ -12,10 +12,10 @@
 #include "core/server.h"
 
 enum {
-    ACTIVE_MS = 60 * 1000,    /* "currently active" for so long after the last sign of life */
-    IDLE_MS = 5 * 60 * 1000,  /* then unavailable (client-server API, "Idle Presence") */
-    GONE_MS = 30 * 1000,      /* offline so long after the last /sync: the next one is on its way */
-    STATUS_MAX = 4096,        /* bytes of a status message */
+    ACTIVE_MS = 60 * 1000,   /* "currently active" for so long after the last sign of life */
+    IDLE_MS = 5 * 60 * 1000, /* then unavailable (client-server API, "Idle Presence") */
+    GONE_MS = 30 * 1000,     /* offline so long after the last /sync: the next one is on its way */
+    STATUS_MAX = 4096,       /* bytes of a status message */
     ROWS_PER_WRITE = 500,
 };
 
@@ -28,10 +28,10 @@ struct presence_user {
     enum presence_state state;
     struct str status; /* owned; .p == NULL: none */
     int64_t active_wall;
-    int64_t gone_mono; /* when he counts as gone, if no sync is under way */
-    int64_t serial;    /* of the newest change; INT64_MAX while it is being announced */
-    unsigned syncs;    /* under way that want him online or unavailable */
-    bool dirty;        /* to be written */
+    int64_t gone_mono;           /* when he counts as gone, if no sync is under way */
+    int64_t serial;              /* of the newest change; INT64_MAX while it is being announced */
+    unsigned syncs;              /* under way that want him online or unavailable */
+    bool dirty;                  /* to be written */
     struct list_node in_present; /* linked while he is not offline */
 };
 
@@ -59,9 +59,9 @@ static struct presence_user *add_user(struct presence *p, const struct presence_
         u->active_wall = row->last_active_ts;
         u->gone_mono = clock_mono_ms() + GONE_MS;
         if (row->status_msg.p) {
-            u->status = (struct str){memcpy(xmalloc(row->status_msg.n + 1), row->status_msg.p,
-                                            row->status_msg.n),
-                                     row->status_msg.n};
+            u->status = (struct str){
+                memcpy(xmalloc(row->status_msg.n + 1), row->status_msg.p, row->status_msg.n),
+                row->status_msg.n};
         }
         if (u->state != PRESENCE_OFFLINE) {
             list_push_back(&p->present, &u->in_present);
@@ -342,13 +342,12 @@ void presence_of(struct server *s, struct arena *a, uint64_t user_nid, struct pr
         return;
     }
     const struct presence_user *u = lock_user(s, user_nid);
-    *out = (struct presence_info){
-        .state = u->state,
-        .status_msg = u->status.p ? arena_str(a, u->status) : STR_NONE,
-        .last_active_ms = u->active_wall,
-        .currently_active =
-            u->state == PRESENCE_ONLINE && clock_wall_ms() - u->active_wall < ACTIVE_MS,
-        .serial = u->serial};
+    *out = (struct presence_info){.state = u->state,
+                                  .status_msg = u->status.p ? arena_str(a, u->status) : STR_NONE,
+                                  .last_active_ms = u->active_wall,
+                                  .currently_active = u->state == PRESENCE_ONLINE &&
+                                                      clock_wall_ms() - u->active_wall < ACTIVE_MS,
+                                  .serial = u->serial};
     lock_release(&s->presence->lock);
 }
 
@@ -423,8 +422,7 @@ void presence_expire(struct server *s)
         }
     }
     lock_release(&p->lock);
-    vec_for_each(nid, &changed)
-    {
+    vec_for_each (nid, &changed) {
         announce(s, *nid);
     }
     vec_release(&changed);

@@ -15,7 +15,7 @@ struct presence;
 
 struct presence_info {
     enum presence_state state;
-    struct str status_msg; /* .p == NULL: none; in the arena of the asker */
+    struct str status_msg;  /* .p == NULL: none; in the arena of the asker */
     int64_t last_active_ms; /* wall clock; 0: never */
     bool currently_active;
     int64_t serial;
@@ -27,8 +27,8 @@ void presence_free(struct presence *p);
 bool presence_is_on(const struct server *s);
 /* By PUT /presence: status_msg .p == NULL clears it. A status message is durable when this returns; states are written
  * every few seconds. Nothing happens while presence is off. E_LIMIT (413 M_TOO_LARGE) for a long message. */
-MUST_USE int presence_set(struct server *s, uint64_t user_nid, enum presence_state state, struct str status_msg,
-                          struct err *err);
+MUST_USE int presence_set(struct server *s, uint64_t user_nid, enum presence_state state,
+                          struct str status_msg, struct err *err);
 /* A sign of life: he sent something. Ends being idle. */
 void presence_active(struct server *s, uint64_t user_nid);
 /* A /sync with this set_presence has begun (parked ones count as long as they are parked) or ended. One that asks for
@@ -37,7 +37,8 @@ void presence_sync_begin(struct server *s, uint64_t user_nid, enum presence_stat
 void presence_sync_end(struct server *s, uint64_t user_nid, enum presence_state state);
 void presence_of(struct server *s, struct arena *a, uint64_t user_nid, struct presence_info *out);
 /* Users whose presence changed with since < serial <= upto; in the arena. */
-size_t presence_changed(struct server *s, struct arena *a, int64_t since, int64_t upto, const uint64_t **out);
+size_t presence_changed(struct server *s, struct arena *a, int64_t since, int64_t upto,
+                        const uint64_t **out);
 /* Makes the idle unavailable and the gone offline, and writes what has changed; run every few seconds by the background
  * task, and once more at the end. */
 void presence_expire(struct server *s);

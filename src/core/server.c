@@ -11,7 +11,10 @@
 #include "core/lazy_members.h"
 #include "core/live_user.h"
 #include "core/nodes.h"
+#include "core/presence.h"
 #include "core/room.h"
+#include "core/typing.h"
+#include "core/unread.h"
 #include "matrix/ids.h"
 
 bool server_is_local(const struct server *s, struct str user_id)
@@ -54,12 +57,15 @@ static int load_key(struct server *s, struct err *err)
 static void make_caches(struct server *s)
 {
     size_t budget = (size_t)s->config->limits.memory_budget;
-    s->entries = entries_cache_new(budget / 4 * 3);
+    s->entries = entries_cache_new(budget / 8 * 5);
     s->nodes = nodes_cache_new(budget / 4);
     s->rooms = rooms_new(s);
     s->changes = changes_new(s);
     s->users = live_users_new(s);
     s->lazy = lazy_members_new();
+    s->typing = typing_new(s);
+    s->presence = presence_new(s);
+    s->unread = unread_new(s);
     s->key_counts = key_counts_new();
 }
 
@@ -88,6 +94,9 @@ void server_free(struct server *s)
         return;
     }
     key_counts_free(s->key_counts);
+    unread_free(s->unread);
+    presence_free(s->presence);
+    typing_free(s->typing);
     lazy_members_free(s->lazy);
     live_users_free(s->users);
     changes_free(s->changes);

@@ -15,13 +15,6 @@
 
 enum { ROOMS_KEPT = 20000, USERS_KEPT = 50000 }; /* in memory when idle; more is trimmed */
 
-struct task {
-    const char *name;
-    int64_t every_ms;
-    bool at_stop; /* once more before the end */
-    int (*run)(struct server *s, struct err *err);
-};
-
 static int expire_typing(struct server *s, UNUSED struct err *err)
 {
     typing_expire(s);
@@ -46,11 +39,17 @@ static int flush_seen(struct server *s, struct err *err)
     return devices_flush_seen(s->store, err);
 }
 
-static const struct task task_table[] = {
+static const struct task core_tasks[] = {
     {.name = "typing", .every_ms = 1000, .run = expire_typing},
     {.name = "presence", .every_ms = 5000, .at_stop = true, .run = expire_presence},
     {.name = "trim", .every_ms = 30 * 1000, .run = trim},
     {.name = "devices-seen", .every_ms = 2 * 60 * 1000, .at_stop = true, .run = flush_seen},
+    {0},
+};
+
+struct scheduled {
+    const struct task *task;
+    int64_t due;
 };
 
 struct tasks {
@@ -59,7 +58,8 @@ struct tasks {
     struct lock lock; /* RANK_POOL */
     struct cond changed;
     bool stopping;
-    int64_t due[ARRAY_LEN(task_table)];
+    struct scheduled *entries;
+    size_t n;
 };
 
 static void run_task(struct tasks *t, const struct task *task)
@@ -75,8 +75,8 @@ static void run_task(struct tasks *t, const struct task *task)
 static size_t next_due(const struct tasks *t)
 {
     size_t next = 0;
-    for (size_t i = 1; i < ARRAY_LEN(task_table); i++) {
-        next = t->due[i] < t->due[next] ? i : next;
+    for (size_t i = 1; i < t->n; i++) {
+        next = t->entries[i].due < t->entries[next].due ? i : next;
     }
     return next;
 }
@@ -86,10 +86,10 @@ static ptrdiff_t wait_due(struct tasks *t)
 {
     size_t next = next_due(t);
     lock_take(&t->lock);
-    int64_t wait = t->due[next] - clock_mono_ms();
+    int64_t wait = t->entries[next].due - clock_mono_ms();
     while (!t->stopping && wait > 0) {
         cond_wait_ms(&t->changed, &t->lock, wait);
-        wait = t->due[next] - clock_mono_ms();
+        wait = t->entries[next].due - clock_mono_ms();
     }
     bool stopping = t->stopping;
     lock_release(&t->lock);
@@ -100,25 +100,34 @@ static void *run(void *arg)
 {
     struct tasks *t = arg;
     for (ptrdiff_t i; (i = wait_due(t)) >= 0;) {
-        run_task(t, &task_table[i]);
-        t->due[i] = clock_mono_ms() + task_table[i].every_ms;
+        run_task(t, t->entries[i].task);
+        t->entries[i].due = clock_mono_ms() + t->entries[i].task->every_ms;
     }
-    for (size_t i = 0; i < ARRAY_LEN(task_table); i++) {
-        if (task_table[i].at_stop) {
-            run_task(t, &task_table[i]);
+    for (size_t i = 0; i < t->n; i++) {
+        if (t->entries[i].task->at_stop) {
+            run_task(t, t->entries[i].task);
         }
     }
     return NULL;
 }
 
-struct tasks *tasks_start(struct server *s)
+static void add_table(struct tasks *t, const struct task *table)
+{
+    for (const struct task *task = table; task->name; task++) {
+        t->entries = xrealloc(t->entries, (t->n + 1) * sizeof(*t->entries));
+        t->entries[t->n++] = (struct scheduled){task, clock_mono_ms() + task->every_ms};
+    }
+}
+
+struct tasks *tasks_start(struct server *s, const struct task *const *more)
 {
     struct tasks *t = xcalloc(1, sizeof(*t));
     t->server = s;
     lock_init(&t->lock, RANK_POOL, "tasks");
     cond_init(&t->changed);
-    for (size_t i = 0; i < ARRAY_LEN(task_table); i++) {
-        t->due[i] = clock_mono_ms() + task_table[i].every_ms;
+    add_table(t, core_tasks);
+    for (; *more; more++) {
+        add_table(t, *more);
     }
     int rc = pthread_create(&t->thread, NULL, run, t);
     bug_on(rc != 0);
@@ -137,5 +146,6 @@ void tasks_stop(struct tasks *t)
     pthread_join(t->thread, NULL);
     cond_destroy(&t->changed);
     lock_destroy(&t->lock);
+    free(t->entries);
     free(t);
 }

@@ -68,8 +68,7 @@ static struct typing_room *room_at(struct typing *t, uint64_t nid)
 
 static struct typist *find_typist(struct typing_room *room, uint64_t user)
 {
-    vec_for_each(it, &room->typists)
-    {
+    vec_for_each (it, &room->typists) {
         if (it->user == user) {
             return it;
         }
@@ -130,8 +129,7 @@ static bool stop_late(struct typing_room *room, int64_t now)
 
 static void announce(struct server *s, uint64_t room_nid)
 {
-    int64_t serial =
-        changes_volatile(s, (struct change){.kind = CHANGE_TYPING, .room = room_nid});
+    int64_t serial = changes_volatile(s, (struct change){.kind = CHANGE_TYPING, .room = room_nid});
     lock_take(&s->typing->lock);
     struct typing_room *room = room_at(s->typing, room_nid);
     room->serial = MAX(room->serial, serial);
@@ -144,9 +142,8 @@ void typing_set(struct server *s, uint64_t room_nid, uint64_t user_nid, int64_t 
     struct typing *t = s->typing;
     lock_take(&t->lock);
     struct typing_room *room = room_at(t, room_nid);
-    bool changed = timeout_ms <= 0
-                       ? stop(room, user_nid)
-                       : begin_or_go_on(room, user_nid, clock_mono_ms() + timeout_ms);
+    bool changed = timeout_ms <= 0 ? stop(room, user_nid)
+                                   : begin_or_go_on(room, user_nid, clock_mono_ms() + timeout_ms);
     if (changed) {
         note_change(t, room);
     }
@@ -191,13 +188,11 @@ void typing_expire(struct server *s)
             vec_push(&changed, room->nid);
         }
     }
-    vec_for_each(nid, &changed)
-    {
+    vec_for_each (nid, &changed) {
         note_change(t, room_at(t, *nid));
     }
     lock_release(&t->lock);
-    vec_for_each(nid, &changed)
-    {
+    vec_for_each (nid, &changed) {
         announce(s, *nid);
     }
     vec_release(&changed);

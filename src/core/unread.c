@@ -16,7 +16,8 @@
 
 enum {
     EPOCHS = 1 << 14,
-    THREAD_HOPS = 3, /* client-server API, "Threading": how far a relation is followed to a thread */
+    THREAD_HOPS =
+        3, /* client-server API, "Threading": how far a relation is followed to a thread */
 };
 
 /*
@@ -188,7 +189,8 @@ static int reader_get(struct server *s, struct arena *a, uint64_t user, struct r
 
 struct tally {
     struct str root; /* empty: the main timeline */
-    int64_t from;    /* events up to here are counted, or need not be */
+    int64_t start;   /* read up to here: a receipt, an own message, or the room's floor */
+    int64_t from;    /* events up to here are counted, or are read */
     struct unread_count count;
 };
 
@@ -224,15 +226,26 @@ struct counting {
     struct reader *reader;
     struct grounds grounds;
     int64_t upto, floor;
-    int64_t rest_from; /* `from` of threads that are not listed */
+    int64_t rest_from; /* `start` and `from` of threads that are not listed */
     struct tally *tallies;
-    size_t n, room_for;
-    /* Of the room now, read when the first event wants it. */
+    size_t n, capacity;
+    /* Of the room as it is now, read when the first event wants it. */
     bool has_context;
     struct push_room context;
     const struct event *create;
     struct str display_name;
 };
+
+static void grow(struct counting *c)
+{
+    size_t capacity = c->capacity ? 2 * c->capacity : 8;
+    struct tally *grown = arena_array(c->arena, struct tally, capacity);
+    if (c->n > 0) {
+        memcpy(grown, c->tallies, c->n * sizeof(*grown));
+    }
+    c->tallies = grown;
+    c->capacity = capacity;
+}
 
 static struct tally *tally_of(struct counting *c, struct str root)
 {
@@ -241,16 +254,11 @@ static struct tally *tally_of(struct counting *c, struct str root)
             return &c->tallies[i];
         }
     }
-    if (c->n == c->room_for) {
-        size_t more = c->room_for ? 2 * c->room_for : 8;
-        struct tally *grown = arena_array(c->arena, struct tally, more);
-        if (c->n > 0) {
-            memcpy(grown, c->tallies, c->n * sizeof(*grown));
-        }
-        c->tallies = grown;
-        c->room_for = more;
+    if (c->n == c->capacity) {
+        grow(c);
     }
-    c->tallies[c->n] = (struct tally){.root = root, .from = c->rest_from};
+    c->tallies[c->n] = (struct tally){
+        .root = arena_str(c->arena, root), .start = c->rest_from, .from = c->rest_from};
     return &c->tallies[c->n++];
 }
 
@@ -260,37 +268,43 @@ static void recall(struct counting *c, const struct memo *m)
     c->rest_from = m->upto;
     c->upto = MAX(c->upto, m->upto);
     for (size_t i = 0; i < m->n; i++) {
-        *tally_of(c, m->tallies[i].root) = m->tallies[i];
+        struct tally *t = tally_of(c, m->tallies[i].root);
+        t->start = m->tallies[i].start;
+        t->from = m->tallies[i].from;
+        t->count = m->tallies[i].count;
     }
 }
 
-/* Threads in which nothing is unread, and whose receipt is not ahead, go without saying. */
-static bool goes_without_saying(const struct counting *c, const struct tally *t)
+/* Drops the threads that go without saying: nothing is unread, and no receipt is ahead of what was counted. Gives the
+ * bytes of the names of the others. */
+static size_t keep_telling(struct counting *c)
 {
-    return t->count.notify == 0 && t->count.highlight == 0 && t->from <= c->upto;
+    size_t n = 0, text = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        struct tally *t = &c->tallies[i];
+        if (t->count.notify > 0 || t->count.highlight > 0 || t->from > c->upto) {
+            t->from = MAX(t->from, c->upto);
+            text += t->root.n;
+            c->tallies[n++] = *t;
+        }
+    }
+    c->n = n;
+    return text;
 }
 
 static void remember(struct counting *c)
 {
-    size_t n = 0, text = 0;
-    for (size_t i = 0; i < c->n; i++) {
-        c->tallies[i].from = MAX(c->tallies[i].from, c->upto);
-        if (!goes_without_saying(c, &c->tallies[i])) {
-            c->tallies[n++] = c->tallies[i];
-            text += c->tallies[i].root.n;
-        }
-    }
-    c->n = n;
-    size_t bytes = sizeof(struct memo) + n * sizeof(struct tally) + text;
+    size_t bytes = keep_telling(c) + sizeof(struct memo) + c->n * sizeof(struct tally);
     struct memo *m = xmalloc(bytes);
-    *m = (struct memo){.grounds = c->grounds, .upto = c->upto, .floor = c->floor, .n = n};
+    *m = (struct memo){.grounds = c->grounds, .upto = c->upto, .floor = c->floor, .n = c->n};
     ref_init(&m->refs);
-    char *at = (char *)&m->tallies[n];
-    for (size_t i = 0; i < n; i++) {
+    char *at = (char *)&m->tallies[c->n];
+    for (size_t i = 0; i < c->n; i++) {
+        struct str root = c->tallies[i].root;
         m->tallies[i] = c->tallies[i];
-        if (m->tallies[i].root.n > 0) {
-            m->tallies[i].root.p = memcpy(at, c->tallies[i].root.p, c->tallies[i].root.n);
-            at += m->tallies[i].root.n;
+        if (root.n > 0) {
+            m->tallies[i].root.p = memcpy(at, root.p, root.n);
+            at += root.n;
         }
     }
     cache_replace(c->server->unread->memos, (struct cache_key){c->user, c->room->nid}, m, bytes);
@@ -304,7 +318,7 @@ static bool is_join(const struct entry *e)
     return e->ev->member && e->ev->member->membership == MEMBERSHIP_JOIN;
 }
 
-/* Whether a member event is one by which somebody joins, and not a change of his profile. */
+/* Whether somebody joins by this member event; it might change a profile only. */
 static int begins_membership(struct counting *c, const struct entry *e, bool *out, struct err *err)
 {
     struct entry *before;
@@ -334,51 +348,260 @@ static int find_join(struct counting *c, int64_t *out, struct err *err)
     return rc;
 }
 
-/* A receipt, or being new, says that all of the room is read up to `position`. */
-static void raise_floor(struct counting *c, int64_t position)
+/* All of the room is read up to `position`: counting begins anew there. */
+static void start_at(struct counting *c, int64_t position)
 {
-    if (position <= c->floor) {
-        return;
-    }
-    c->floor = position;
-    c->rest_from = position;
-    for (size_t i = 0; i < c->n; i++) {
-        c->tallies[i].count = (struct unread_count){0};
-        c->tallies[i].from = position;
+    c->floor = c->rest_from = position;
+    c->n = 0;
+}
+
+static void read_upto(struct tally *t, int64_t position)
+{
+    if (position > t->start) {
+        *t = (struct tally){.root = t->root, .start = position, .from = position};
     }
 }
 
-/* The same for one thread. Threads with something unread are listed; of the others only a receipt that is ahead of
- * what was counted says anything new. */
-static void raise_thread(struct counting *c, struct str root, int64_t position, int64_t counted)
-{
-    if (position <= c->floor) {
-        return;
-    }
-    struct tally *t = tally_of(c, root);
-    bool has_unread = t->count.notify > 0 || t->count.highlight > 0;
-    if (has_unread || position > counted) {
-        t->count = (struct unread_count){0};
-        t->from = position;
-    }
-}
-
-static int apply_receipts(struct counting *c, int64_t counted, struct err *err)
+static int apply_receipts(struct counting *c, struct err *err)
 {
     struct receipt_row *rows;
     size_t n = 0;
-    int rc = receipts_of_user(store_reader(c->server->store), c->arena, c->room->nid, c->user, &rows,
-                              &n, err);
+    int64_t floor = c->floor;
+    int rc = receipts_of_user(store_reader(c->server->store), c->arena, c->room->nid, c->user,
+                              &rows, &n, err);
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        if (rows[i].thread.n == 0) {
-            raise_floor(c, rows[i].event_position);
-        }
+        floor = rows[i].thread.n == 0 ? MAX(floor, rows[i].event_position) : floor;
+    }
+    if (floor > c->floor) {
+        start_at(c, floor);
     }
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        struct str root = str_eq(rows[i].thread, STR("main")) ? STR("") : rows[i].thread;
         if (rows[i].thread.n > 0) {
-            raise_thread(c, root, rows[i].event_position, counted);
+            bool is_main = str_eq(rows[i].thread, STR("main"));
+            read_upto(tally_of(c, is_main ? STR("") : rows[i].thread), rows[i].event_position);
         }
     }
     return rc;
+}
+
+/* ---- events ---- */
+
+static int read_context(struct counting *c, struct err *err)
+{
+    struct server *s = c->server;
+    struct entry *levels, *create, *member;
+    if (c->has_context) {
+        return 0;
+    }
+    int rc = room_state_event(s, c->arena, c->room, NID_POWER_LEVELS, NID_EMPTY, &levels, err);
+    if (rc == 0) {
+        rc = entry_hold(s, c->arena, room_view_hold(c->arena, c->room)->create_nid, &create, err);
+    }
+    /* No default rule asks for the name that the reader goes by. */
+    bool wants_name = c->reader->rules != push_ruleset_default();
+    if (rc == 0 && wants_name) {
+        rc = entry_hold(s, c->arena, room_member_of(c->room, c->user).event_nid, &member, err);
+        c->display_name = rc == 0 && member->ev->member ? member->ev->member->displayname : STR("");
+    }
+    if (rc == 0) {
+        c->create = create->ev;
+        c->context = (struct push_room){.members = room_counts_now(c->room).joined,
+                                        .levels = levels ? levels->ev->power_levels : NULL};
+        c->has_context = true;
+    }
+    return rc;
+}
+
+static int evaluate(struct counting *c, struct arena *scratch, const struct event *ev,
+                    struct push_result *out, struct err *err)
+{
+    struct push_event pe;
+    struct push_reader who = {.user_id = c->reader->user_id};
+    int rc = read_context(c, err);
+    if (rc != 0) {
+        return rc;
+    }
+    who.display_name = c->display_name;
+    c->context.sender_level =
+        power_level_of(c->context.levels, c->create, c->room->version, ev->sender);
+    push_event_init(&pe, scratch, ev, &c->context);
+    push_evaluate(&pe, c->reader->rules, &who, out);
+    return 0;
+}
+
+/* The thread that an event is in: its own relation says it, or that of the event it relates to ("Threading"). */
+static int find_thread(struct counting *c, struct arena *scratch, const struct entry *e,
+                       struct str *out_root, struct err *err)
+{
+    struct relation rel;
+    *out_root = STR("");
+    for (int hop = 0; hop < THREAD_HOPS && relation_of_content(scratch, e->ev->content, &rel);
+         hop++) {
+        struct entry *parent;
+        if (str_eq(rel.rel_type, STR("m.thread"))) {
+            *out_root = rel.event_id;
+            return 0;
+        }
+        int rc = entry_hold_id(c->server, c->arena, rel.event_id, &parent, err);
+        if (rc != 0) {
+            return rc == E_NOT_FOUND ? 0 : rc;
+        }
+        e = parent;
+    }
+    return 0;
+}
+
+/* Who says something has read what was said before; reactions and edits need not follow reading, and a change of the
+ * profile sends state to all rooms. */
+static int count_own(struct counting *c, struct arena *scratch, const struct entry *e,
+                     struct err *err)
+{
+    struct relation rel;
+    bool joins = false;
+    if (e->ev->is_state) {
+        int rc = e->ev->ids.state_key == c->user ? begins_membership(c, e, &joins, err) : 0;
+        if (joins) {
+            start_at(c, e->position);
+        }
+        return rc;
+    }
+    bool relates = relation_of_content(scratch, e->ev->content, &rel);
+    bool in_thread = relates && str_eq(rel.rel_type, STR("m.thread"));
+    if (e->ev->ids.type != NID_REDACTION && (in_thread || !relates)) {
+        read_upto(tally_of(c, in_thread ? rel.event_id : STR("")), e->position);
+    }
+    return 0;
+}
+
+static int count_event(struct counting *c, struct arena *scratch, const struct entry *e,
+                       struct err *err)
+{
+    struct push_result result;
+    struct str root;
+    if (e->redacted_by || e->flags & (EVENT_REJECTED | EVENT_SOFT_FAILED)) {
+        return 0;
+    }
+    if (e->ev->ids.sender == c->user) {
+        return count_own(c, scratch, e, err);
+    }
+    if (c->reader->ignored.n > 0 && smap_find(&c->reader->ignored, e->ev->sender)) {
+        return 0;
+    }
+    int rc = evaluate(c, scratch, e->ev, &result, err);
+    if (rc != 0 || (!result.notify && !result.highlight)) {
+        return rc;
+    }
+    rc = find_thread(c, scratch, e, &root, err);
+    struct tally *t = rc == 0 ? tally_of(c, root) : NULL;
+    if (t && e->position > t->from) {
+        t->count.notify += result.notify;
+        t->count.highlight += result.highlight;
+    }
+    return rc;
+}
+
+static int count_events(struct counting *c, struct err *err)
+{
+    struct entry **entries;
+    struct arena scratch;
+    size_t n;
+    bool more;
+    int64_t from = c->rest_from;
+    for (size_t i = 0; i < c->n; i++) {
+        from = MIN(from, c->tallies[i].from);
+    }
+    if (from >= c->upto) {
+        return 0;
+    }
+    int rc = room_timeline(c->server, c->arena, c->room, from, c->upto, UNREAD_SCAN_MAX, &entries,
+                           &n, &more, err);
+    arena_init(&scratch, 0);
+    while (rc == 0 && n-- > 0) {
+        rc = count_event(c, &scratch, entries[n], err);
+        arena_reset(&scratch);
+    }
+    arena_release(&scratch);
+    return rc;
+}
+
+/* ---- answers ---- */
+
+static void answer(struct arena *a, const struct tally *tallies, size_t n, bool by_thread,
+                   struct unread_counts *out)
+{
+    *out = (struct unread_counts){.threads =
+                                      by_thread ? arena_array(a, struct unread_thread, n) : NULL};
+    for (size_t i = 0; i < n; i++) {
+        const struct tally *t = &tallies[i];
+        if (t->root.n == 0 || !by_thread) {
+            out->main.notify += t->count.notify;
+            out->main.highlight += t->count.highlight;
+        } else if (t->count.notify > 0 || t->count.highlight > 0) {
+            out->threads[out->n_threads++] =
+                (struct unread_thread){.root_id = t->root, .count = t->count};
+        }
+    }
+}
+
+/* Takes up what is remembered, as far as it still holds. */
+static int begin(struct counting *c, const struct memo *m, struct err *err)
+{
+    int64_t join;
+    if (m && m->grounds.rules == c->grounds.rules) {
+        recall(c, m);
+        return m->grounds.receipts == c->grounds.receipts ? 0 : apply_receipts(c, err);
+    }
+    int rc = find_join(c, &join, err);
+    if (rc == 0) {
+        start_at(c, join);
+        rc = apply_receipts(c, err);
+    }
+    return rc;
+}
+
+int unread_count(struct server *s, struct arena *a, uint64_t user_nid, struct room *room,
+                 int64_t upto, bool by_thread, struct unread_counts *out, struct err *err)
+{
+    struct counting c = {.server = s, .arena = a, .room = room, .user = user_nid, .upto = upto};
+    c.grounds = grounds_now(s->unread, user_nid, room->nid);
+    struct memo *m = cache_get(s->unread->memos, (struct cache_key){user_nid, room->nid});
+    if (m) {
+        arena_defer(a, memo_unref, m);
+        if (m->upto >= upto && memcmp(&m->grounds, &c.grounds, sizeof(c.grounds)) == 0) {
+            answer(a, m->tallies, m->n, by_thread, out);
+            return 0;
+        }
+    }
+    int rc = reader_get(s, a, user_nid, &c.reader, err);
+    if (rc == 0) {
+        rc = begin(&c, m, err);
+    }
+    if (rc == 0) {
+        rc = count_events(&c, err);
+    }
+    if (rc == 0) {
+        remember(&c);
+        answer(a, c.tallies, c.n, by_thread, out);
+    }
+    return rc;
+}
+
+struct unread *unread_new(struct server *s)
+{
+    static const struct cache_ops memo_ops = {.ref = memo_ref, .unref = memo_unref};
+    static const struct cache_ops reader_ops = {.ref = reader_ref, .unref = reader_unref};
+    struct unread *u = xcalloc(1, sizeof(*u));
+    size_t budget = (size_t)s->config->limits.memory_budget;
+    u->memos = cache_new(budget / 16, &memo_ops);
+    u->readers = cache_new(budget / 16, &reader_ops);
+    return u;
+}
+
+void unread_free(struct unread *u)
+{
+    if (u) {
+        cache_free(u->memos);
+        cache_free(u->readers);
+        free(u);
+    }
 }

@@ -31,7 +31,7 @@ struct unread_thread {
     struct unread_count count;
 };
 struct unread_counts {
-    struct unread_count main; /* with all threads in it if they were not asked for */
+    struct unread_count main;      /* with all threads in it if they were not asked for */
     struct unread_thread *threads; /* those with something unread */
     size_t n_threads;
 };
