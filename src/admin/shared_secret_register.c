@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Accounts made by tools that know the shared secret, in the way that Synapse introduced: ask for a nonce, then prove
+ * the secret by a MAC over nonce and wish. Works whatever registration.mode is.
+ */
+#include "admin/routes.h"
+#include "base/clock.h"
+#include "base/rand.h"
+#include "core/account.h"
+#include "core/server.h"
+#include "core/sign_in.h"
+#include "crypto/hash.h"
+#include "matrix/ids.h"
+#include "store/login_tokens.h"
+#include "wire/jfield.h"
+
+enum { NONCE_MS = 60 * 1000, NONCE = 32 };
+
+static int check_enabled(const struct server *s, struct err *err)
+{
+    return s->config->registration.shared_secret.n
+               ? 0
+               : err_set(err, E_INVALID, 400, "M_UNKNOWN",
+                         "Registration by a shared secret is not enabled");
+}
+
+/* ---- nonces ----------------------------------------------------------------------------------- */
+
+/* A nonce is kept like a login token, good once and for a short time, of nobody (user 0). The prefix of what is
+ * hashed keeps the two apart: no login token begins like this. */
+struct nonce {
+    unsigned char bytes[SHA256_LEN];
+    struct str hash;
+};
+
+static void hash_nonce(struct arena *a, struct str text, struct nonce *out)
+{
+    sha256(ARENA_CONCAT(a, STR("nonce of shared secret registration\n"), text), out->bytes);
+    out->hash = str_n((char *)out->bytes, sizeof(out->bytes));
+}
+
+static int keep_nonce(struct txn *t, void *arg)
+{
+    const struct nonce *n = arg;
+    return login_tokens_insert(t, n->hash, 0, clock_wall_ms() + NONCE_MS, txn_err(t));
+}
+
+static int take_nonce(struct txn *t, void *arg)
+{
+    const struct nonce *n = arg;
+    uint64_t nobody;
+    return login_tokens_take(t, n->hash, clock_wall_ms(), &nobody, txn_err(t));
+}
+
+static int get_nonce(struct request *rq, struct err *err)
+{
+    struct nonce nonce;
+    struct str text = rand_alnum(rq->arena, NONCE);
+    hash_nonce(rq->arena, text, &nonce);
+    int rc = check_enabled(server_of(rq), err);
+    rc = rc ? rc : store_write(server_of(rq)->store, "nonce-keep", keep_nonce, &nonce, err);
+    if (rc != 0) {
+        return rc;
+    }
+    json_t *out = json_object();
+    json_put_str(out, "nonce", text);
+    return reply_json(rq, 200, out);
+}
+
+/* ---- registering ------------------------------------------------------------------------------ */
+
+struct wish {
+    struct str nonce, username, password, displayname, user_type, mac;
+    bool admin, inhibit_login;
+};
+static const struct jfield wish_fields[] = {
+    FIELD(struct wish, nonce),
+    FIELD(struct wish, username),
+    FIELD(struct wish, password),
+    FIELD(struct wish, displayname, .flags = OPT),
+    FIELD(struct wish, user_type, .flags = OPT),
+    FIELD(struct wish, mac),
+    FIELD(struct wish, admin, .flags = OPT),
+    FIELD(struct wish, inhibit_login, .flags = OPT),
+    {0},
+};
+
+/* The parts of the message are told apart by NUL, so no part may have one. */
+static bool has_nul(const struct wish *w)
+{
+    return str_chr(w->username, '\0') >= 0 || str_chr(w->password, '\0') >= 0 ||
+           str_chr(w->user_type, '\0') >= 0;
+}
+
+static int check_mac(struct request *rq, const struct wish *w, struct err *err)
+{
+    struct str given, secret = server_of(rq)->config->registration.shared_secret;
+    struct str nul = str_n("", 1);
+    struct str message = ARENA_CONCAT(rq->arena, w->nonce, nul, w->username, nul, w->password, nul,
+                                      w->admin ? STR("admin") : STR("notadmin"),
+                                      w->user_type.p ? nul : STR_NONE, w->user_type);
+    unsigned char mac[SHA1_LEN];
+    hmac_sha1(secret, message, mac);
+    if (has_nul(w) || !hex_decode(rq->arena, w->mac, &given) || given.n != sizeof(mac) ||
+        !str_eq_secret(given, str_n((char *)mac, sizeof(mac)))) {
+        return err_forbidden(err, "The MAC is wrong");
+    }
+    return 0;
+}
+
+/* A nonce is spent by any attempt. */
+static int check_proof(struct request *rq, const struct wish *w, struct err *err)
+{
+    struct nonce nonce;
+    hash_nonce(rq->arena, w->nonce, &nonce);
+    int rc = store_write(server_of(rq)->store, "nonce-take", take_nonce, &nonce, err);
+    if (rc == E_NOT_FOUND) {
+        return err_set(err, E_INVALID, 400, "M_UNKNOWN", "The nonce is unknown or used");
+    }
+    return rc ? rc : check_mac(rq, w, err);
+}
+
+static int create(struct request *rq, const struct wish *w, uint64_t *out_nid, struct err *err)
+{
+    const struct new_account account = {.localpart = w->username,
+                                        .password = w->password,
+                                        .displayname = w->displayname,
+                                        .is_admin = w->admin};
+    return account_create(server_of(rq), rq->arena, &account, out_nid, err);
+}
+
+static int post_register(struct request *rq, struct err *err)
+{
+    const struct wish *w = rq->in;
+    struct server *s = server_of(rq);
+    struct sign_in who = {0};
+    struct signed_in in;
+    int rc = check_enabled(s, err);
+    rc = rc ? rc : check_proof(rq, w, err);
+    rc = rc ? rc : create(rq, w, &who.user_nid, err);
+    if (rc == 0 && !w->inhibit_login) {
+        rc = sign_in(s, rq->arena, &who, &in, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    json_t *out = json_object();
+    json_put_str(out, "user_id", user_id_make(rq->arena, w->username, s->server_name));
+    json_put_str(out, "home_server", s->server_name);
+    if (!w->inhibit_login) {
+        sign_in_put(out, &in);
+    }
+    return reply_json(rq, 200, out);
+}
+
+const struct route shared_secret_register_routes[] = {
+    {HTTP_GET, "/_synapse/admin/v1/register", get_nonce},
+    {HTTP_POST, "/_synapse/admin/v1/register", post_register, .lane = LANE_SLOW,
+     BODY(struct wish, wish_fields)},
+    {0},
+};
