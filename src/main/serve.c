@@ -149,7 +149,8 @@ static int start(struct service *sv, struct err *err)
         rc = control_start(sv->server, &sv->control, err);
     }
     if (rc == 0) {
-        sv->server->tasks = tasks_start(sv->server);
+        static const struct task *const tables[] = {media_tasks, NULL};
+        sv->server->tasks = tasks_start(sv->server, tables);
         for (size_t i = 0; i < c->listeners.n; i++) {
             log_info("listening", LOG_STR("bind", c->listeners.p[i].bind),
                      LOG_INT("port", http_server_port(sv->http, i)));

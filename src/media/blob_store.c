@@ -325,56 +325,50 @@ int blob_delete(struct blob_store *s, const struct blob_id *id, blob_unused_fn *
     return mark == 0 ? 0 : deletion_end(s, id, mark, is_unused(arg, id), deleted, err);
 }
 
-struct sweep {
-    struct blob_store *store;
-    blob_unused_fn *is_unused;
+struct walk {
+    blob_visit_fn *visit;
     void *arg;
-    uint64_t deleted;
     struct err *err;
 };
 
-/* Visits the entries of a directory; `prefix` holds the hex digits so far. */
-static int sweep_dir(struct sweep *w, const char *path, const char *prefix);
+static int visit_dir(struct walk *w, const char *path, const char *prefix);
 
-static int sweep_entry(struct sweep *w, const char *dir, const char *prefix, const char *name)
+/* An entry of a directory; `prefix` holds the hex digits so far. */
+static int visit_entry(struct walk *w, const char *dir, const char *prefix, const char *name)
 {
     char hex[BLOB_ID_LEN + 16], path[PATH_MAX];
     struct blob_id id;
-    bool deleted;
     (void)snprintf(hex, sizeof(hex), "%s%s", prefix, name);
-    if (strlen(name) == 2 && strlen(prefix) < 4) {
+    if (strlen(hex) == 4) {
         (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-        return sweep_dir(w, path, hex);
+        return visit_dir(w, path, hex);
     }
-    if (!blob_id_parse(str_c(hex), &id)) {
-        return 0;
-    }
-    int rc = blob_delete(w->store, &id, w->is_unused, w->arg, &deleted, w->err);
-    w->deleted += deleted;
-    return rc;
+    return blob_id_parse(str_c(hex), &id) ? w->visit(w->arg, &id, w->err) : 0;
 }
 
-static int sweep_dir(struct sweep *w, const char *path, const char *prefix)
+static int visit_dir(struct walk *w, const char *path, const char *prefix)
 {
     DIR *d = opendir(path);
     struct dirent *e;
-    int rc = d ? 0 : fs_fail(w->err, "cannot list", path);
+    int rc = 0;
+    if (!d) {
+        return errno == ENOENT ? 0 : fs_fail(w->err, "cannot list", path);
+    }
     while (rc == 0 && (e = readdir(d)) != NULL) {
         if (e->d_name[0] != '.') {
-            rc = sweep_entry(w, path, prefix, e->d_name);
+            rc = visit_entry(w, path, prefix, e->d_name);
         }
     }
-    if (d) {
-        (void)closedir(d);
-    }
+    (void)closedir(d);
     return rc;
 }
 
-int blob_sweep(struct blob_store *s, blob_unused_fn *is_unused, void *arg, uint64_t *out_deleted,
-               struct err *err)
+int blob_each(struct blob_store *s, unsigned shard, blob_visit_fn *visit, void *arg,
+              struct err *err)
 {
-    struct sweep w = {s, is_unused, arg, 0, err};
-    int rc = sweep_dir(&w, s->blobs, "");
-    *out_deleted = w.deleted;
-    return rc;
+    char path[PATH_MAX], prefix[3];
+    struct walk w = {.visit = visit, .arg = arg, .err = err};
+    (void)snprintf(prefix, sizeof(prefix), "%02x", shard % BLOB_SHARDS);
+    (void)snprintf(path, sizeof(path), "%s/%s", s->blobs, prefix);
+    return visit_dir(&w, path, prefix);
 }

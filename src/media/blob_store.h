@@ -65,8 +65,11 @@ static inline struct str blob_id_str(const struct blob_id *id)
 typedef bool blob_unused_fn(void *arg, const struct blob_id *id);
 MUST_USE int blob_delete(struct blob_store *s, const struct blob_id *id, blob_unused_fn *is_unused,
                          void *arg, bool *out_deleted, struct err *err);
-/* Offers every blob to blob_delete: for what a crash left between the file and its row. */
-MUST_USE int blob_sweep(struct blob_store *s, blob_unused_fn *is_unused, void *arg,
-                        uint64_t *out_deleted, struct err *err);
+/* Calls visit for each blob of one shard (the first byte of the id), in no order, until it returns non-zero,
+ * which is then returned. visit may delete the blob. */
+#define BLOB_SHARDS 256
+typedef int blob_visit_fn(void *arg, const struct blob_id *id, struct err *err);
+MUST_USE int blob_each(struct blob_store *s, unsigned shard, blob_visit_fn *visit, void *arg,
+                       struct err *err);
 
 #endif

@@ -176,20 +176,35 @@ static void a_put_during_a_deletion_wins(void **state)
     assert_true(blob_exists(store, &blob.id));
 }
 
-static void a_sweep_offers_every_blob(void **state)
+static int count_if_it_is(void *arg, const struct blob_id *id, UNUSED struct err *err)
+{
+    struct {
+        struct blob_id id;
+        int seen;
+    } *wanted = arg;
+    wanted->seen += strcmp(wanted->id.hex, id->hex) == 0;
+    return 0;
+}
+
+static void every_blob_is_visited_once_in_its_shard(void **state)
 {
     (void)state;
     struct err err = {0};
-    uint64_t deleted = 0;
-    struct blob kept = put("kept"), loose = put("loose");
-    blob_unpin(store, &loose.id);
-    assert_ok(blob_sweep(store, is_used, NULL, &deleted, &err), &err);
-    assert_int_equal(deleted, 0);
-    assert_ok(blob_sweep(store, is_unused, NULL, &deleted, &err), &err);
-    assert_true(deleted >= 1);
-    assert_false(blob_exists(store, &loose.id));
-    assert_true(blob_exists(store, &kept.id));
-    blob_unpin(store, &kept.id);
+    struct blob blob = put("visited");
+    struct {
+        struct blob_id id;
+        int seen;
+    } wanted = {.id = blob.id};
+    for (unsigned shard = 0; shard < BLOB_SHARDS; shard++) {
+        assert_ok(blob_each(store, shard, count_if_it_is, &wanted, &err), &err);
+    }
+    assert_int_equal(wanted.seen, 1);
+    assert_ok(blob_each(store,
+                        (unsigned)strtoul((char[]){blob.id.hex[0], blob.id.hex[1], 0}, NULL, 16),
+                        count_if_it_is, &wanted, &err),
+              &err);
+    assert_int_equal(wanted.seen, 2);
+    blob_unpin(store, &blob.id);
 }
 
 static void ids_are_checked(void **state)
@@ -227,7 +242,7 @@ int main(void)
         TEST(leftovers_of_a_crash_are_removed_at_start),
         TEST(a_pinned_blob_cannot_be_deleted),
         TEST(a_put_during_a_deletion_wins),
-        TEST(a_sweep_offers_every_blob),
+        TEST(every_blob_is_visited_once_in_its_shard),
         TEST(ids_are_checked),
         TEST(a_full_disk_is_busy_and_not_our_fault),
     };

@@ -8,15 +8,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/rand.h"
 #include "media/content_type.h"
 #include "media/fs.h"
 #include "media/thumb_protocol.h"
+#include "media/upload_wait.h"
 
 #define SIDE_MAX 4096 /* longest side of a thumbnail that anyone may ask for */
 
 struct media_store {
     struct blob_store *blobs;
     struct thumbnailer *thumbnailer;
+    struct upload_waits *waits;
+    unsigned next_shard;       /* of the sweep */
     char thumbnails[PATH_MAX]; /* directory */
 };
 
@@ -39,6 +43,9 @@ int media_store_open(const struct config *config, const char *thumbnailer, struc
         return rc;
     }
     m->thumbnailer = thumbnailer_new(&tc);
+    m->waits = upload_waits_new();
+    /* A server that is restarted often must come to all of them, too. */
+    m->next_shard = (unsigned)rand_below(BLOB_SHARDS);
     *out = m;
     return 0;
 }
@@ -46,6 +53,7 @@ int media_store_open(const struct config *config, const char *thumbnailer, struc
 void media_store_free(struct media_store *m)
 {
     if (m) {
+        upload_waits_free(m->waits);
         thumbnailer_free(m->thumbnailer);
         blob_store_free(m->blobs);
         free(m);
@@ -60,6 +68,11 @@ struct blob_store *media_blobs(struct media_store *m)
 struct thumbnailer *media_thumbnailer(struct media_store *m)
 {
     return m->thumbnailer;
+}
+
+struct upload_waits *media_upload_waits(struct media_store *m)
+{
+    return m->waits;
 }
 
 /* ---- which size ------------------------------------------------------------------------------- */
@@ -208,8 +221,10 @@ int media_thumbnail(struct media_store *m, const struct config *config, const st
                              : rc; /* deleted meanwhile */
 }
 
-int media_delete(struct media_store *m, const struct blob_id *id, blob_unused_fn *is_unused,
-                 void *arg, bool *out_deleted, struct err *err)
+/* ---- deleting --------------------------------------------------------------------------------- */
+
+int media_store_delete(struct media_store *m, const struct blob_id *id, blob_unused_fn *is_unused,
+                       void *arg, bool *out_deleted, struct err *err)
 {
     char dir[PATH_MAX];
     bool deleted;
@@ -222,5 +237,31 @@ int media_delete(struct media_store *m, const struct blob_id *id, blob_unused_fn
     if (out_deleted) {
         *out_deleted = rc == 0 && deleted;
     }
+    return rc;
+}
+
+struct sweep {
+    struct media_store *store;
+    blob_unused_fn *is_unused;
+    void *arg;
+    uint64_t deleted;
+};
+
+static int sweep_blob(void *arg, const struct blob_id *id, struct err *err)
+{
+    struct sweep *w = arg;
+    bool deleted;
+    int rc = media_store_delete(w->store, id, w->is_unused, w->arg, &deleted, err);
+    w->deleted += deleted;
+    return rc;
+}
+
+int media_store_sweep(struct media_store *m, blob_unused_fn *is_unused, void *arg,
+                      uint64_t *out_deleted, struct err *err)
+{
+    struct sweep w = {.store = m, .is_unused = is_unused, .arg = arg};
+    int rc = blob_each(m->blobs, m->next_shard, sweep_blob, &w, err);
+    m->next_shard = (m->next_shard + 1) % BLOB_SHARDS;
+    *out_deleted = w.deleted;
     return rc;
 }

@@ -16,6 +16,7 @@
 #include "media/thumbnailer.h"
 
 struct media_store;
+struct upload_waits;
 
 /* Opens data_dir/media, making it if needed. `thumbnailer`: path of the program, NULL for the one beside us. */
 MUST_USE int media_store_open(const struct config *config, const char *thumbnailer,
@@ -23,6 +24,7 @@ MUST_USE int media_store_open(const struct config *config, const char *thumbnail
 void media_store_free(struct media_store *m); /* accepts NULL */
 struct blob_store *media_blobs(struct media_store *m);
 struct thumbnailer *media_thumbnailer(struct media_store *m);
+struct upload_waits *media_upload_waits(struct media_store *m);
 
 struct media_file {
     int fd; /* the receiver closes it */
@@ -42,7 +44,12 @@ MUST_USE int media_thumbnail(struct media_store *m, const struct config *config,
 struct thumb_spec media_thumb_choose(const struct config *config, const struct thumb_spec *wanted);
 
 /* As blob_delete, with the thumbnails. */
-MUST_USE int media_delete(struct media_store *m, const struct blob_id *id,
-                          blob_unused_fn *is_unused, void *arg, bool *out_deleted, struct err *err);
+MUST_USE int media_store_delete(struct media_store *m, const struct blob_id *id,
+                                blob_unused_fn *is_unused, void *arg, bool *out_deleted,
+                                struct err *err);
+/* Deletes what a crash left between a file and its row: one 256th of all blobs is looked at, the next one with
+ * the next call, so that no call takes long. One caller at a time. */
+MUST_USE int media_store_sweep(struct media_store *m, blob_unused_fn *is_unused, void *arg,
+                               uint64_t *out_deleted, struct err *err);
 
 #endif

@@ -130,7 +130,7 @@ static void thumbnails_go_with_their_picture(void **state)
     assert_ok(media_thumbnail(media, &config, &blob.id, &spec, &file, &err), &err);
     assert_string_equal(file.content_type, "image/png");
     assert_int_equal(close(file.fd), 0);
-    assert_ok(media_delete(media, &blob.id, is_unused, NULL, &deleted, &err), &err);
+    assert_ok(media_store_delete(media, &blob.id, is_unused, NULL, &deleted, &err), &err);
     assert_true(deleted);
     assert_int_equal(media_thumbnail(media, &config, &blob.id, &spec, &file, &err), E_NOT_FOUND);
 }

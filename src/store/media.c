@@ -25,8 +25,6 @@ static const struct sql complete = {
     "UPDATE media SET hash = $2, size = $3, content_type = $4, upload_name = $5, expires_ts = 0"
     " WHERE origin = '' AND media_id = $1 AND hash IS NULL AND uploader_nid = $6 AND expires_ts > "
     "$7"};
-static const struct sql is_uploaded = {
-    "SELECT EXISTS (SELECT 1 FROM media WHERE origin = '' AND media_id = $1 AND hash IS NOT NULL)"};
 static const struct sql get = {"SELECT " COLUMNS " FROM media WHERE origin = $1 AND media_id = $2"};
 static const struct sql of_user = {"SELECT " COLUMNS
                                    " FROM media WHERE uploader_nid = $1 AND created_ts < $2"
@@ -42,7 +40,7 @@ static const struct sql delete_expired = {
 static const struct sql set_access = {"UPDATE media SET last_access_ts = $3 WHERE origin = $1 AND "
                                       "media_id = $2 AND last_access_ts < $3"};
 
-STATEMENTS(media, &insert, &complete, &is_uploaded, &get, &of_user, &count_pending, &hash_is_used,
+STATEMENTS(media, &insert, &complete, &get, &of_user, &count_pending, &hash_is_used,
            &set_quarantined, &delete, &delete_expired, &set_access);
 
 /* The primary key must not be NULL: no origin is an empty one. */
@@ -67,16 +65,20 @@ int media_insert(struct txn *t, const struct media_row *m, struct err *err)
     return rc;
 }
 
-static int cannot_complete(struct txn *t, struct str media_id, struct err *err)
+static int cannot_complete(struct txn *t, const struct media_row *m, struct err *err)
 {
-    int64_t uploaded = 0;
-    int rc = db_int(txn_read(t), &is_uploaded, PARAMS(P_TEXT(media_id)), &uploaded, err);
-    if (rc == 0 && uploaded) {
+    struct media_row found;
+    int rc = media_get(txn_read(t), txn_arena(t), STR(""), m->media_id, &found, err);
+    if (rc == 0 && found.uploader_nid != m->uploader_nid) {
+        return err_forbidden(err, "Only who created a media id may upload to it");
+    }
+    if (rc == 0 && found.hash.p) {
         return err_set(err, E_CONFLICT, 409, "M_CANNOT_OVERWRITE_MEDIA",
                        "This media was uploaded already");
     }
-    return rc ? rc
-              : err_not_found(err, "There is no such media id of yours that waits for an upload");
+    return rc == 0 || rc == E_NOT_FOUND
+               ? err_not_found(err, "There is no such media id that waits for an upload")
+               : rc;
 }
 
 int media_complete(struct txn *t, const struct media_row *m, int64_t now, struct err *err)
@@ -87,7 +89,7 @@ int media_complete(struct txn *t, const struct media_row *m, int64_t now, struct
                                   P_TEXT(m->content_type), P_TEXT(m->upload_name),
                                   P_INT(m->uploader_nid), P_INT(now)),
                            &changed, err);
-    return rc == 0 && changed == 0 ? cannot_complete(t, m->media_id, err) : rc;
+    return rc == 0 && changed == 0 ? cannot_complete(t, m, err) : rc;
 }
 
 int media_get(struct db_read *r, struct arena *a, struct str origin, struct str media_id,

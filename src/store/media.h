@@ -20,8 +20,8 @@ struct media_row {
 /* E_CONFLICT (which dooms nothing) if the id exists. */
 MUST_USE int media_insert(struct txn *t, const struct media_row *row, struct err *err);
 /* The upload of an id of this server that was created before: hash, size, content_type, upload_name of *row.
- * E_CONFLICT (409 M_CANNOT_OVERWRITE_MEDIA) if it is uploaded already, E_NOT_FOUND if there is none that `uploader`
- * created, or it has expired at now. Neither dooms. */
+ * E_FORBIDDEN if another user created it, E_CONFLICT (409 M_CANNOT_OVERWRITE_MEDIA) if it is uploaded already,
+ * E_NOT_FOUND if there is none, or it has expired at now. None of them dooms. */
 MUST_USE int media_complete(struct txn *t, const struct media_row *row, int64_t now,
                             struct err *err);
 MUST_USE int media_get(struct db_read *r, struct arena *a, struct str origin, struct str media_id,
