@@ -60,7 +60,7 @@ static void a_created_id_is_uploaded_once_by_its_creator_in_time(void **state)
     MUST_WRITE(f, media_insert(t, &b, err));
     assert_ok(media_count_pending(reader(f), ALICE, NOW, &pending, &f->err), &f->err);
     assert_int_equal(pending, 2);
-    assert_int_equal(complete(f, "a", BOB, NOW), E_NOT_FOUND);
+    assert_int_equal(complete(f, "a", BOB, NOW), E_FORBIDDEN);
     assert_int_equal(complete(f, "a", ALICE, NOW + 10), E_NOT_FOUND);
     assert_ok(complete(f, "a", ALICE, NOW + 9), &f->err);
     assert_int_equal(complete(f, "a", ALICE, NOW + 9), E_CONFLICT);
