@@ -89,7 +89,7 @@ static int overlay_get(void *ctx, struct state_id id, struct str *out_bytes, str
             return 0;
         }
     }
-    struct node *node;
+    struct node *node = NULL;
     int rc = node_read(o->server, id, &node, err);
     if (rc != 0) {
         return rc;

@@ -56,7 +56,9 @@ struct room *room_new(uint64_t nid, struct str room_id, const struct room_versio
     struct room *room = xcalloc(1, sizeof(*room) + room_id.n + 1);
     ref_init(&room->refs);
     room->nid = nid;
-    memcpy(room + 1, room_id.p, room_id.n);
+    if (room_id.n) {
+        memcpy(room + 1, room_id.p, room_id.n);
+    }
     room->room_id = str_n((char *)(room + 1), room_id.n);
     room->version = version;
     room->last_used_ms = clock_mono_ms();

@@ -56,15 +56,9 @@ static void note_change(void *arg, const struct change *c)
     }
 }
 
-static void release_changed(void *arg)
-{
-    imap_release(arg);
-}
-
 static void find_changes(struct sync *s)
 {
     struct server *srv = s->server;
-    arena_defer(s->arena, release_changed, &s->changed);
     if (s->is_initial) {
         return;
     }
@@ -103,6 +97,7 @@ int sync_write(struct sync *s, struct buf *out, bool *out_found, struct err *err
                   s->filter.federation_format ? RENDER_PDU : RENDER_SYNC, s->user_nid,
                   s->device_nid);
     int rc = write_all(s, err);
+    imap_release(&s->changed);
     if (rc == 0 && out->overflow) {
         rc = err_internal(err, "a sync response exceeds %zu bytes", out->cap);
     }

@@ -229,6 +229,9 @@ static int write_state_events(struct state_list *l, const struct timeline *t, si
 {
     struct sync *s = l->room->sync;
     *out_n = 0;
+    if (l->nids.n == 0) {
+        return 0;
+    }
     qsort(l->nids.p, l->nids.n, sizeof(*l->nids.p), by_value);
     for (size_t i = 0; i < l->nids.n; i++) {
         struct entry *e;
