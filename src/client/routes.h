@@ -8,16 +8,20 @@
 
 extern const struct route account_routes[];
 extern const struct route create_room_routes[];
+extern const struct route cross_signing_routes[];
 extern const struct route devices_routes[];
 extern const struct route directory_routes[];
+extern const struct route keys_routes[];
 extern const struct route login_routes[];
 extern const struct route membership_routes[];
 extern const struct route public_rooms_routes[];
 extern const struct route register_routes[];
+extern const struct route room_keys_routes[];
 extern const struct route send_routes[];
 extern const struct route state_routes[];
 extern const struct route sync_routes[];
 extern const struct route timeline_routes[];
+extern const struct route to_device_routes[];
 extern const struct route upgrade_routes[];
 
 /* Adds all of them. */
