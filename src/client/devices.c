@@ -17,9 +17,8 @@ static json_t *device_json(const struct device_row *d)
     if (d->display_name.p) {
         json_put_str(out, "display_name", d->display_name);
     }
-    if (d->last_seen_ts) {
-        json_put_int(out, "last_seen_ts", d->last_seen_ts);
-    }
+    /* What is seen is written minutes later; but it was there when it was made. */
+    json_put_int(out, "last_seen_ts", MAX(d->last_seen_ts, d->created_ts));
     if (d->last_seen_ip.p) {
         json_put_str(out, "last_seen_ip", d->last_seen_ip);
     }

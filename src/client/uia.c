@@ -362,3 +362,28 @@ int uia_check(struct request *rq, const unsigned *flows, size_t n_flows, struct 
     }
     return rc == 0 ? UIA_ANSWERED : rc;
 }
+
+/* ---- expiry ----------------------------------------------------------------------------------- */
+
+static int expire_body(struct txn *t, UNUSED void *arg)
+{
+    struct arena *a = txn_arena(t);
+    struct err *err = txn_err(t);
+    struct uia_row *rows;
+    size_t n;
+    int rc = uia_take_expired(t, a, clock_wall_ms(), &rows, &n, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        json_t *done;
+        struct str token;
+        rc = json_parse(a, rows[i].stages, 0, &done, err);
+        if (rc == 0 && json_get_str(done, "m.login.registration_token", &token)) {
+            rc = registration_tokens_let_go(t, token, err);
+        }
+    }
+    return rc;
+}
+
+int uia_expire(struct server *s, struct err *err)
+{
+    return store_write(s->store, "uia-expire", expire_body, NULL, err);
+}

@@ -24,6 +24,8 @@
 
 #include "net/request.h"
 
+struct server;
+
 /* A flow is a set of stages; clients are told them in this order. */
 enum uia_stage {
     UIA_REGISTRATION_TOKEN = 1 << 0, /* m.login.registration_token */
@@ -51,5 +53,7 @@ static inline int uia_reply(int rc)
 {
     return rc == UIA_ANSWERED ? 0 : rc;
 }
+/* Ends sessions whose time is up, and lets go of the registration tokens that were held for them. */
+MUST_USE int uia_expire(struct server *s, struct err *err);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/vec.h"
 #include "client/authenticate.h"
 #include "client/routes.h"
+#include "client/tasks.h"
 #include "core/data_lock.h"
 #include "core/server.h"
 #include "core/tasks.h"
@@ -52,16 +53,25 @@ static unsigned slow_worker_count(const struct config *c, unsigned workers)
                                   : workers / 4;
 }
 
+/* What a setting counts by, where that is not the user: nobody is signed in yet, or it is a server. */
+static const unsigned counted_by[RATE_CLASSES] = {
+    [RATE_LOGIN] = 1u << RATE_BY_ADDRESS | 1u << RATE_BY_ACCOUNT,
+    [RATE_REGISTER] = 1u << RATE_BY_ADDRESS,
+    [RATE_FEDERATION] = 1u << RATE_BY_ADDRESS,
+};
+
 static void set_limits(struct ratelimit *limits, const struct config *c)
 {
     ratelimit_enable(limits, c->rate_limits.enabled);
     for (int class = RATE_NONE + 1; class < RATE_CLASSES; class ++) {
         struct rate_setting setting = {.per_second = c->rate_limits.rate[class].per_second,
                                        .burst = (double)c->rate_limits.rate[class].burst};
-        /* Who signs in or up is not known yet: there the address counts. */
-        bool by_address = class == RATE_LOGIN || class == RATE_REGISTER;
-        ratelimit_set(limits, (enum rate_class) class, by_address ? RATE_BY_ADDRESS : RATE_BY_USER,
-                      setting);
+        unsigned bits = counted_by[class] ? counted_by[class] : 1u << RATE_BY_USER;
+        for (int by = 0; by < RATE_BY_COUNT; by++) {
+            if (bits & 1u << by) {
+                ratelimit_set(limits, (enum rate_class) class, (enum rate_by)by, setting);
+            }
+        }
     }
 }
 
@@ -149,7 +159,7 @@ static int start(struct service *sv, struct err *err)
         rc = control_start(sv->server, &sv->control, err);
     }
     if (rc == 0) {
-        static const struct task *const tables[] = {media_tasks, NULL};
+        static const struct task *const tables[] = {client_tasks, media_tasks, NULL};
         sv->server->tasks = tasks_start(sv->server, tables);
         for (size_t i = 0; i < c->listeners.n; i++) {
             log_info("listening", LOG_STR("bind", c->listeners.p[i].bind),

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/tasks.h"
+
+#include "base/clock.h"
+#include "client/uia.h"
+#include "core/server.h"
+#include "store/login_tokens.h"
+
+/* Login tokens that nobody used. */
+static int delete_login_tokens(struct txn *t, UNUSED void *arg)
+{
+    return login_tokens_delete_expired(t, clock_wall_ms(), txn_err(t));
+}
+
+static int expire_logins(struct server *s, struct err *err)
+{
+    int rc = store_write(s->store, "login-tokens-expire", delete_login_tokens, NULL, err);
+    return rc ? rc : uia_expire(s, err);
+}
+
+const struct task client_tasks[] = {
+    {.name = "logins", .every_ms = 60 * 1000, .run = expire_logins},
+    {0},
+};
