@@ -11,10 +11,9 @@
 #include "core/sign_in.h"
 #include "crypto/hash.h"
 #include "matrix/ids.h"
-#include "store/login_tokens.h"
 #include "wire/jfield.h"
 
-enum { NONCE_MS = 60 * 1000, NONCE = 32 };
+enum { NONCE_MS = 60 * 1000, NONCE_RANDOM = 16, NONCE_MAC = 16 };
 
 static int check_enabled(const struct server *s, struct err *err)
 {
@@ -26,44 +25,42 @@ static int check_enabled(const struct server *s, struct err *err)
 
 /* ---- nonces ----------------------------------------------------------------------------------- */
 
-/* A nonce is kept like a login token, good once and for a short time, of nobody (user 0). The prefix of what is
- * hashed keeps the two apart: no login token begins like this. */
-struct nonce {
-    unsigned char bytes[SHA256_LEN];
-    struct str hash;
-};
-
-static void hash_nonce(struct arena *a, struct str text, struct nonce *out)
+/*
+ * "<when it was given out>.<random>.<our MAC>": nothing is kept, so nobody can fill the database with nonces. None has
+ * to be marked as used: what is signed holds the user's name, and a name is taken only once.
+ */
+static struct str nonce_of(struct request *rq, struct str when, struct str random)
 {
-    sha256(ARENA_CONCAT(a, STR("nonce of shared secret registration\n"), text), out->bytes);
-    out->hash = str_n((char *)out->bytes, sizeof(out->bytes));
+    const struct signing_key *key = &server_of(rq)->key;
+    struct str text = ARENA_CONCAT(rq->arena, when, STR("."), random);
+    unsigned char mac[SHA256_LEN];
+    hmac_sha256(str_n((const char *)key->secret, sizeof(key->secret)),
+                ARENA_CONCAT(rq->arena, STR("ingot shared secret nonce\n"), text), mac);
+    return ARENA_CONCAT(rq->arena, text, STR("."),
+                        hex_encode(rq->arena, str_n((char *)mac, NONCE_MAC)));
 }
 
-static int keep_nonce(struct txn *t, void *arg)
+static bool is_our_nonce(struct request *rq, struct str nonce)
 {
-    const struct nonce *n = arg;
-    return login_tokens_insert(t, n->hash, 0, clock_wall_ms() + NONCE_MS, txn_err(t));
-}
-
-static int take_nonce(struct txn *t, void *arg)
-{
-    const struct nonce *n = arg;
-    uint64_t nobody;
-    return login_tokens_take(t, n->hash, clock_wall_ms(), &nobody, txn_err(t));
+    struct str when, random, rest;
+    int64_t given_ms, now = clock_wall_ms();
+    if (!str_split(nonce, '.', &when, &rest) || !str_split(rest, '.', &random, &rest) ||
+        !str_to_i64(when, &given_ms) || given_ms > now || now - given_ms > NONCE_MS) {
+        return false;
+    }
+    struct str ours = nonce_of(rq, when, random);
+    return ours.n == nonce.n && str_eq_secret(ours, nonce);
 }
 
 static int get_nonce(struct request *rq, struct err *err)
 {
-    struct nonce nonce;
-    struct str text = rand_alnum(rq->arena, NONCE);
-    hash_nonce(rq->arena, text, &nonce);
     int rc = check_enabled(server_of(rq), err);
-    rc = rc ? rc : store_write(server_of(rq)->store, "nonce-keep", keep_nonce, &nonce, err);
     if (rc != 0) {
         return rc;
     }
     json_t *out = json_object();
-    json_put_str(out, "nonce", text);
+    struct str now = arena_printf(rq->arena, "%lld", (long long)clock_wall_ms());
+    json_put_str(out, "nonce", nonce_of(rq, now, rand_alnum(rq->arena, NONCE_RANDOM)));
     return reply_json(rq, 200, out);
 }
 
@@ -108,16 +105,12 @@ static int check_mac(struct request *rq, const struct wish *w, struct err *err)
     return 0;
 }
 
-/* A nonce is spent by any attempt. */
 static int check_proof(struct request *rq, const struct wish *w, struct err *err)
 {
-    struct nonce nonce;
-    hash_nonce(rq->arena, w->nonce, &nonce);
-    int rc = store_write(server_of(rq)->store, "nonce-take", take_nonce, &nonce, err);
-    if (rc == E_NOT_FOUND) {
-        return err_set(err, E_INVALID, 400, "M_UNKNOWN", "The nonce is unknown or used");
+    if (!is_our_nonce(rq, w->nonce)) {
+        return err_set(err, E_INVALID, 400, "M_UNKNOWN", "The nonce is unknown or too old");
     }
-    return rc ? rc : check_mac(rq, w, err);
+    return check_mac(rq, w, err);
 }
 
 static int create(struct request *rq, const struct wish *w, uint64_t *out_nid, struct err *err)

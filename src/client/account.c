@@ -80,9 +80,9 @@ static int get_3pid(struct request *rq, UNUSED struct err *err)
 
 const struct route account_routes[] = {
     {HTTP_POST, "/_matrix/client/v3/account/password", post_password, .auth = ROUTE_OPTIONAL,
-     .rate = RATE_DEFAULT, .lane = LANE_SLOW, BODY(struct password_body, password_fields)},
+     .rate = RATE_LOGIN, .lane = LANE_SLOW, BODY(struct password_body, password_fields)},
     {HTTP_POST, "/_matrix/client/v3/account/deactivate", post_deactivate, .auth = ROUTE_OPTIONAL,
-     .rate = RATE_DEFAULT, .lane = LANE_SLOW, BODY(struct deactivate_body, deactivate_fields)},
+     .rate = RATE_LOGIN, .lane = LANE_SLOW, BODY(struct deactivate_body, deactivate_fields)},
     {HTTP_GET, "/_matrix/client/v3/account/3pid", get_3pid, .auth = ROUTE_USER,
      .rate = RATE_DEFAULT},
     {0},

@@ -39,13 +39,16 @@ static int prove_by_password(struct request *rq, struct user_row *out, struct er
 
 struct taking {
     struct str hash;
-    uint64_t user_nid;
+    uint64_t user_nid; /* 0: the token is not valid */
 };
 
+/* Anybody can send tokens that are not valid: that must not fail the transaction, which others share. */
 static int take_token(struct txn *t, void *arg)
 {
     struct taking *x = arg;
-    return login_tokens_take(t, x->hash, clock_wall_ms(), &x->user_nid, txn_err(t));
+    x->user_nid = 0;
+    int rc = login_tokens_take(t, x->hash, clock_wall_ms(), &x->user_nid, txn_err(t));
+    return rc == E_NOT_FOUND ? 0 : rc;
 }
 
 static int prove_by_token(struct request *rq, struct user_row *out, struct err *err)
@@ -58,11 +61,14 @@ static int prove_by_token(struct request *rq, struct user_row *out, struct err *
         return err_missing_param(err, "\"token\" is missing");
     }
     token_hash(in->token, hash);
-    int rc = token_is_plausible(in->token)
-                 ? store_write(s->store, "login-token-take", take_token, &x, err)
-                 : E_NOT_FOUND;
-    rc = rc ? rc : users_get(store_reader(s->store), rq->arena, x.user_nid, out, err);
-    return rc == E_NOT_FOUND ? err_forbidden(err, "This login token is not valid any more") : rc;
+    if (token_is_plausible(in->token)) {
+        int rc = store_write(s->store, "login-token-take", take_token, &x, err);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return x.user_nid ? users_get(store_reader(s->store), rq->arena, x.user_nid, out, err)
+                      : err_forbidden(err, "This login token is not valid any more");
 }
 
 static const struct {

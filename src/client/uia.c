@@ -271,13 +271,24 @@ static int save(const struct check *c, struct err *err)
     return store_write(server_of(c->rq)->store, "uia-save", save_body, &s, err);
 }
 
+struct using
+{
+    const struct check *check;
+    bool is_gone;
+};
+
 /* Only one of two racing requests finds the session. A token that was held for it is free for the account's own
  * transaction, which uses it up: a crash in between costs nothing. */
 static int use_up_body(struct txn *t, void *arg)
 {
-    const struct check *c = arg;
+    struct using *u = arg;
+    const struct check *c = u->check;
     struct err *err = txn_err(t);
     int rc = uia_set_stages(t, c->session_id, STR("{}"), err);
+    u->is_gone = rc == E_NOT_FOUND;
+    if (u->is_gone) {
+        return 0;
+    }
     rc = rc ? rc : uia_delete(t, c->session_id, err);
     if (rc == 0 && c->holds_token) {
         rc = registration_tokens_let_go(t, c->found.registration_token, err);
@@ -285,13 +296,14 @@ static int use_up_body(struct txn *t, void *arg)
     return rc;
 }
 
-static int use_up(struct check *c, struct err *err)
+static int use_up(const struct check *c, struct err *err)
 {
+    struct using u = {.check = c};
     if (!c->is_stored) {
         return 0;
     }
-    int rc = store_write(server_of(c->rq)->store, "uia-use", use_up_body, c, err);
-    return rc == E_NOT_FOUND ? err_forbidden(err, "This session was used already") : rc;
+    int rc = store_write(server_of(c->rq)->store, "uia-use", use_up_body, &u, err);
+    return rc == 0 && u.is_gone ? err_forbidden(err, "This session was used already") : rc;
 }
 
 /* ---- the answer ------------------------------------------------------------------------------- */

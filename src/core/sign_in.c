@@ -105,12 +105,22 @@ void sign_in_put(json_t *reply, const struct signed_in *in)
 struct exchange_of_tokens {
     struct str hash;
     struct pair pair;
+    bool is_refused;
 };
 
+/* Anybody can send tokens that are not valid: that must not fail the transaction, which others share. */
 static int exchange(struct txn *t, void *arg)
 {
-    const struct exchange_of_tokens *x = arg;
-    return tokens_refresh(t, x->hash, &x->pair.row, clock_wall_ms(), txn_err(t));
+    struct exchange_of_tokens *x = arg;
+    int rc = tokens_refresh(t, x->hash, &x->pair.row, clock_wall_ms(), txn_err(t));
+    x->is_refused = rc == E_NOT_FOUND;
+    return x->is_refused ? 0 : rc;
+}
+
+static int unknown_refresh_token(struct err *err)
+{
+    return err_set(err, E_FORBIDDEN, 401, "M_UNKNOWN_TOKEN",
+                   "This refresh token is not valid any more");
 }
 
 int sign_in_refresh(struct server *s, struct arena *a, struct str refresh_token,
@@ -119,12 +129,13 @@ int sign_in_refresh(struct server *s, struct arena *a, struct str refresh_token,
     unsigned char hash[SHA256_LEN];
     struct exchange_of_tokens x = {.hash = str_n((char *)hash, sizeof(hash))};
     if (!token_is_plausible(refresh_token)) {
-        return err_set(err, E_FORBIDDEN, 401, "M_UNKNOWN_TOKEN", "Unknown refresh token");
+        return unknown_refresh_token(err);
     }
     token_hash(refresh_token, hash);
     *out = (struct signed_in){0};
     make_pair(s, a, true, out, &x.pair);
-    return store_write(s->store, "refresh", exchange, &x, err);
+    int rc = store_write(s->store, "refresh", exchange, &x, err);
+    return rc == 0 && x.is_refused ? unknown_refresh_token(err) : rc;
 }
 
 /* ---- signing out ------------------------------------------------------------------------------ */

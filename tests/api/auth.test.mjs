@@ -100,15 +100,18 @@ test("password and account can be changed without an access token, by password a
   await hs.fails(403, "M_USER_DEACTIVATED", "POST", "/login", passwordLogin(alice.name, "the second one"));
 });
 
-test("a nonce of the shared secret is good for one attempt", async () => {
+test("the shared secret signs one wish: not another, not twice, not with a nonce of one's own", async () => {
   const p = "/_synapse/admin/v1/register";
   const { nonce } = (await hs.req("GET", p, { expect: 200 })).body;
   const [username, password] = [unique("nonce"), "a good password"];
-  const mac = crypto.createHmac("sha1", hs.secret).update([nonce, username, password, "notadmin"].join("\0")).digest("hex");
+  const sign = n => crypto.createHmac("sha1", hs.secret).update([n, username, password, "notadmin"].join("\0")).digest("hex");
+  const mac = sign(nonce);
   await hs.fails(403, "M_FORBIDDEN", "POST", p, { body: { nonce, username, password, admin: true, mac } });
-  await hs.fails(400, "M_UNKNOWN", "POST", p, { body: { nonce, username, password, mac } });
-  const free = await hs.req("GET", `/register/available?username=${username}`);
-  assert.equal(free.status, 200);
+  await hs.fails(403, "M_FORBIDDEN", "POST", p, { body: { nonce, username: `${username}2`, password, mac } });
+  const bent = nonce.replace(/.$/, c => (c === "0" ? "1" : "0"));
+  await hs.fails(400, "M_UNKNOWN", "POST", p, { body: { nonce: bent, username, password, mac: sign(bent) } });
+  await hs.req("POST", p, { body: { nonce, username, password, mac }, expect: 200 });
+  await hs.fails(400, "M_USER_IN_USE", "POST", p, { body: { nonce, username, password, mac } });
 });
 
 test("a new user is called by his local part", async () => {
