@@ -29,19 +29,23 @@ static int membership_in(struct viewer *v, struct state_id state, enum membershi
     return rc;
 }
 
+/* "Room History Visibility", the rules for servers: he sees what was sent while he was joined; what was sent to a
+ * shared history before he last was; and from his invite on what visibility "invited" covers. */
 static bool allows(const struct viewer *v, enum history_visibility visibility,
                    enum membership membership, const struct entry *e)
 {
-    if (visibility == HISTORY_WORLD_READABLE || membership == MEMBERSHIP_JOIN) {
+    switch (visibility) {
+    case HISTORY_WORLD_READABLE:
         return true;
+    case HISTORY_SHARED:
+        return membership == MEMBERSHIP_JOIN || v->member.membership == MEMBERSHIP_JOIN ||
+               (v->was_joined && e->position <= v->left_position);
+    case HISTORY_INVITED:
+        return membership == MEMBERSHIP_JOIN || membership == MEMBERSHIP_INVITE;
+    case HISTORY_JOINED:
+        break;
     }
-    if (visibility == HISTORY_SHARED) {
-        bool before_he_left = v->member.membership == MEMBERSHIP_JOIN ||
-                              (v->left_from_join && e->position <= v->member.position);
-        return before_he_left;
-    }
-    return visibility == HISTORY_INVITED && membership == MEMBERSHIP_INVITE &&
-           (v->member.membership == MEMBERSHIP_JOIN || v->left_from_join);
+    return membership == MEMBERSHIP_JOIN;
 }
 
 /* By one state. The answers for one state are the same, up to whether he had left. */
@@ -60,29 +64,36 @@ static int sees_in(struct viewer *v, struct state_id state, const struct entry *
     return rc;
 }
 
-/* Whether the membership that he has left was a join: found out once, when it is first asked for. */
+/* Follows his memberships back to the event that ended the last join. */
 static int find_how_he_left(struct viewer *v, struct err *err)
 {
-    struct entry *leave, *before;
+    struct entry *e, *before;
     if (v->knows_how_he_left) {
         return 0;
     }
     v->knows_how_he_left = true;
-    if (v->member.membership != MEMBERSHIP_LEAVE && v->member.membership != MEMBERSHIP_BAN) {
+    if (v->member.membership == MEMBERSHIP_JOIN || !v->member.event_nid) {
         return 0;
     }
-    int rc = entry_hold(v->server, v->arena, v->member.event_nid, &leave, err);
-    while (rc == 0 && leave->replaces) {
-        rc = entry_hold(v->server, v->arena, leave->replaces, &before, err);
-        if (rc != 0 || !before->ev->member) {
+    int rc = entry_hold(v->server, v->arena, v->member.event_nid, &e, err);
+    for (; rc == 0 && e->replaces; e = before) {
+        rc = entry_hold(v->server, v->arena, e->replaces, &before, err);
+        if (rc == 0 && before->ev->member && before->ev->member->membership == MEMBERSHIP_JOIN) {
+            v->was_joined = true;
+            v->left_nid = e->ev->ids.event;
+            v->left_position = e->position;
             break;
         }
-        if (before->ev->member->membership == MEMBERSHIP_JOIN) {
-            v->left_from_join = true;
-            break;
-        }
-        leave = before;
     }
+    return rc;
+}
+
+int viewer_was_joined(struct viewer *v, bool *out, int64_t *out_until, struct err *err)
+{
+    int rc = find_how_he_left(v, err);
+    bool is_joined = v->member.membership == MEMBERSHIP_JOIN;
+    *out = is_joined || v->was_joined;
+    *out_until = is_joined ? INT64_MAX : v->left_position;
     return rc;
 }
 
@@ -92,8 +103,13 @@ int viewer_sees(struct viewer *v, const struct entry *e, bool *out, struct err *
     if (e->flags & (EVENT_REJECTED | EVENT_SOFT_FAILED | EVENT_OUTLIER)) {
         return 0;
     }
+    /* What became of himself he may always know: else his client would never hear that an invite was withdrawn. */
+    bool own_member =
+        v->user_nid && e->ev->ids.type == NID_MEMBER && e->ev->ids.state_key == v->user_nid;
     /* The common case without a look at any state: he is joined and has been since before the event. */
-    if (v->member.membership == MEMBERSHIP_JOIN && v->member.position <= e->position) {
+    bool joined_since =
+        v->member.membership == MEMBERSHIP_JOIN && v->member.position <= e->position;
+    if (own_member || joined_since) {
         *out = true;
         return 0;
     }
@@ -113,10 +129,8 @@ int viewer_sees(struct viewer *v, const struct entry *e, bool *out, struct err *
         v->last_visible = *out;
         v->has_last = true;
     }
-    /* For the events that change one of the two things that count, the more generous side decides: he sees his own
-     * leaving, and the end of world_readable. */
-    bool own_member = e->ev->ids.type == NID_MEMBER && e->ev->ids.state_key == v->user_nid;
-    if (!*out && (own_member || e->ev->ids.type == NID_HISTORY_VISIBILITY)) {
+    /* "m.room.history_visibility": the event that changes it is seen by whom the old or the new value lets see it. */
+    if (!*out && e->ev->is_state && e->ev->ids.type == NID_HISTORY_VISIBILITY) {
         struct state_id before;
         rc = entry_state_before(v->server, e, &before, err);
         if (rc == 0) {
@@ -160,10 +174,12 @@ int viewer_may_read(struct viewer *v, int64_t *out_upto, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    if (!v->left_from_join || v->member.forgotten) {
+    bool has_left =
+        v->member.membership == MEMBERSHIP_LEAVE || v->member.membership == MEMBERSHIP_BAN;
+    if (!has_left || !v->was_joined || v->member.forgotten) {
         return err_forbidden(err, "You are not in this room");
     }
-    *out_upto = v->member.position;
+    *out_upto = v->left_position;
     return 0;
 }
 
@@ -177,7 +193,7 @@ int viewer_state(struct viewer *v, struct state_id *out, struct err *err)
     *out = room_view_hold(v->arena, v->room)->state;
     if (upto != INT64_MAX) {
         struct entry *leave;
-        rc = entry_hold(v->server, v->arena, v->member.event_nid, &leave, err);
+        rc = entry_hold(v->server, v->arena, v->left_nid, &leave, err);
         if (rc == 0) {
             *out = leave->state_after;
         }

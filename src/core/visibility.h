@@ -13,9 +13,12 @@ struct viewer {
     struct server *server;
     struct arena *arena;
     struct room *room;
-    uint64_t user_nid;                      /* 0: nobody in particular (world_readable only) */
-    struct room_member member;              /* his membership now */
-    bool knows_how_he_left, left_from_join; /* whether he ever was joined before he left */
+    uint64_t user_nid;         /* 0: nobody in particular (world_readable only) */
+    struct room_member member; /* his membership now */
+    /* If he is not joined now: the event that ended his last time in the room, found when first asked for. */
+    bool knows_how_he_left, was_joined;
+    uint64_t left_nid;
+    int64_t left_position;
     /* Decision of the state that was looked at last: neighbours in a timeline mostly share theirs. */
     struct state_id last_state;
     bool last_visible, has_last;
@@ -29,9 +32,12 @@ MUST_USE int viewer_sees(struct viewer *v, const struct entry *e, bool *out, str
 /* Removes what he may not see from an array of entries. */
 MUST_USE int viewer_filter(struct viewer *v, struct entry **entries, size_t *n, struct err *err);
 
+/* Whether he has ever been joined, and the position of the event that ended the last such time: INT64_MAX if he is
+ * joined now. What changed later (a ban after he left, say) is none of his business but for his own membership. */
+MUST_USE int viewer_was_joined(struct viewer *v, bool *out, int64_t *out_until, struct err *err);
 /*
  * How far he may read at all: joined (or world_readable): everything, *out_upto = INT64_MAX; left or banned: up to
- * the event that ended his membership. E_FORBIDDEN (403 M_FORBIDDEN) for who was never in the room and may not
+ * the event that ended his last time in the room. E_FORBIDDEN (403 M_FORBIDDEN) for who was never in the room and may not
  * peek.
  */
 MUST_USE int viewer_may_read(struct viewer *v, int64_t *out_upto, struct err *err);
