@@ -49,6 +49,7 @@ static int write_edit(const struct renderer *r, struct json_writer *w, const str
 {
     struct renderer inner = *r;
     inner.bundle = false;
+    inner.nested = true;
     inner.format = RENDER_CLIENT;
     JW_KEY(w, "m.replace");
     return render_event(&inner, w, edit, err);
@@ -91,6 +92,7 @@ static int write_thread(const struct renderer *r, struct json_writer *w, const s
     }
     /* The latest event comes with its own edit, but a thread cannot hold a thread. */
     inner.format = RENDER_CLIENT;
+    inner.nested = true;
     JW_OBJECT(w, "m.thread");
     JW_KEY(w, "latest_event");
     rc = render_event(&inner, w, e, err);
@@ -116,7 +118,7 @@ int bundle_write(const struct renderer *r, struct json_writer *w, const struct e
     if (rc == 0) {
         rc = list(r, e->ev->event_id, STR("m.reference"), SCAN_MAX, &refs, &n_refs, err);
     }
-    if (rc == 0) {
+    if (rc == 0 && !r->nested) {
         rc = list(r, e->ev->event_id, STR("m.thread"), 1, &threads, &n_threads, err);
     }
     if (rc != 0 || (!edit && n_refs == 0 && n_threads == 0)) {

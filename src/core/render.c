@@ -78,6 +78,7 @@ static int write_redaction(const struct renderer *r, struct json_writer *w, cons
         struct renderer inner = *r;
         inner.format = RENDER_CLIENT;
         inner.bundle = false;
+        inner.nested = true;
         JW_STR(w, "redacted_by", redaction->ev->event_id);
         JW_KEY(w, "redacted_because");
         rc = render_event(&inner, w, redaction, err);
@@ -97,7 +98,7 @@ static int write_unsigned(const struct renderer *r, struct json_writer *w, const
     if (rc == 0) {
         rc = write_replaced(r, w, e, err);
     }
-    if (rc == 0) {
+    if (rc == 0 && !r->nested) {
         rc = write_redaction(r, w, e, err);
     }
     if (rc == 0 && r->bundle && !e->redacted_by) {

@@ -21,7 +21,10 @@ struct renderer {
     enum render_format format;
     uint64_t user_nid, device_nid; /* the reader */
     int64_t now_ms;
-    bool bundle;  /* with m.relations (not inside of bundled events) */
+    bool bundle; /* with m.relations (not inside of bundled events) */
+    bool
+        nested; /* inside another event's unsigned: neither threads nor redactions once more, since each of
+                   * either may point at the next one, without end */
     int64_t upto; /* relations up to this position count; INT64_MAX: all */
 };
 
