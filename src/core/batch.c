@@ -563,8 +563,7 @@ static void publish_redaction(struct batch *b, const struct pending *p)
 {
     struct entry *fresh;
     struct err err;
-    cache_drop(b->server->entries, (struct cache_key){.a = p->redacts_nid});
-    if (entry_get(b->server, p->redacts_nid, &fresh, &err) == 0) {
+    if (entry_reload(b->server, p->redacts_nid, &fresh, &err) == 0) {
         lock_take(&b->room->leaf);
         room_replace_in_tail(b->room, fresh);
         lock_release(&b->room->leaf);
@@ -677,11 +676,12 @@ static int write_batch(struct txn *t, void *arg)
 
 int batch_commit(struct batch *b, struct err *err)
 {
-    if (b->n_pending == 0 && !b->extra) {
-        return 0;
+    int rc = 0;
+    if (b->n_pending == 0) {
+        /* All of it was there already; what comes with it need not be. */
+        return b->extra ? store_write(b->server->store, "events", b->extra, b->extra_arg, err) : 0;
     }
-    bug_on(b->n_pending == 0);
-    int rc = store_write(b->server->store, "events", write_batch, b, err);
+    rc = store_write(b->server->store, "events", write_batch, b, err);
     b->committed = rc == 0;
     if (rc != 0 && !b->is_new) {
         b->room->dead = true;

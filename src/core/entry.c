@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/entry.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "core/cache.h"
@@ -118,25 +119,81 @@ static int event_of_row(struct server *s, const struct event_row *row, struct ev
     return 0;
 }
 
+/*
+ * A reader may have read a row just before a redaction, and cache it just after the redacted entry came and was
+ * evicted. So each reload leaves a mark before it replaces the entry, and whoever has cached an entry looks for
+ * the mark afterwards: either he sees it, or the replacement comes after him.
+ */
+enum { MARKS = 1024 };
+struct reloads {
+    atomic_uint_least64_t marks[MARKS]; /* by nid: the one that was reloaded last */
+};
+
+struct reloads *reloads_new(void)
+{
+    return xcalloc(1, sizeof(struct reloads));
+}
+
+void reloads_free(struct reloads *r)
+{
+    free(r);
+}
+
+static int make(struct server *s, const struct event_row *row, struct entry **out, struct err *err)
+{
+    struct event *ev;
+    int rc = event_of_row(s, row, &ev, err);
+    if (rc == 0) {
+        *out = entry_new(ev, row);
+        event_unref(&ev);
+    }
+    return rc;
+}
+
+static bool is_outdated(struct server *s, const struct entry *e)
+{
+    uint64_t nid = e->ev->ids.event;
+    return !e->redacted_by && atomic_load(&s->reloads->marks[nid % MARKS]) == nid;
+}
+
 /* New reference, through the cache. */
 static int entry_from_row(struct server *s, const struct event_row *row, struct entry **out,
                           struct err *err)
 {
     struct cache_key key = {.a = row->nid};
-    struct entry *e = cache_get(s->entries, key);
-    if (!e) {
-        struct event *ev;
-        int rc = event_of_row(s, row, &ev, err);
-        if (rc != 0) {
-            return rc;
-        }
-        struct entry *made = entry_new(ev, row);
-        event_unref(&ev);
-        e = cache_put(s->entries, key, made, entry_bytes(made));
-        entry_unref(&made);
+    struct entry *made;
+    *out = cache_get(s->entries, key);
+    if (*out) {
+        return 0;
     }
-    *out = e;
-    return 0;
+    int rc = make(s, row, &made, err);
+    if (rc != 0) {
+        return rc;
+    }
+    *out = cache_put(s->entries, key, made, entry_bytes(made));
+    entry_unref(&made);
+    if (is_outdated(s, *out)) {
+        entry_unref(out);
+        rc = entry_reload(s, row->nid, out, err);
+    }
+    return rc;
+}
+
+int entry_reload(struct server *s, uint64_t nid, struct entry **out, struct err *err)
+{
+    struct arena a;
+    struct event_row row;
+    arena_init(&a, 0);
+    atomic_store(&s->reloads->marks[nid % MARKS], nid);
+    int rc = events_get(store_reader(s->store), &a, nid, &row, err);
+    if (rc == 0) {
+        rc = make(s, &row, out, err);
+    }
+    if (rc == 0) {
+        cache_replace(s->entries, (struct cache_key){.a = nid}, *out, entry_bytes(*out));
+    }
+    arena_release(&a);
+    return rc;
 }
 
 int entry_get(struct server *s, uint64_t nid, struct entry **out, struct err *err)

@@ -39,6 +39,10 @@ size_t entry_bytes(const struct entry *e);
 struct cache;
 struct cache *entries_cache_new(size_t budget_bytes);
 
+struct reloads;
+struct reloads *reloads_new(void);
+void reloads_free(struct reloads *r);
+
 /* Gives a reference to the arena: it is dropped when the arena dies. Returns e. */
 struct entry *entry_keep(struct arena *a, struct entry *e);
 
@@ -50,6 +54,9 @@ MUST_USE int entry_get(struct server *s, uint64_t nid, struct entry **out, struc
 /* The same, and the reference is dropped when the arena dies: for handlers. */
 MUST_USE int entry_hold(struct server *s, struct arena *a, uint64_t nid, struct entry **out,
                         struct err *err);
+/* The row has changed (a redaction takes effect): reads it anew and puts it in the place of the cached one. From
+ * now on nobody gets the old one from the cache, not even a reader who read the row before the change. */
+MUST_USE int entry_reload(struct server *s, uint64_t nid, struct entry **out, struct err *err);
 /* By event id. E_NOT_FOUND (404 M_NOT_FOUND "Event not found"). */
 MUST_USE int entry_hold_id(struct server *s, struct arena *a, struct str event_id,
                            struct entry **out, struct err *err);

@@ -58,6 +58,7 @@ static void make_caches(struct server *s)
 {
     size_t budget = (size_t)s->config->limits.memory_budget;
     s->entries = entries_cache_new(budget / 8 * 5);
+    s->reloads = reloads_new();
     s->nodes = nodes_cache_new(budget / 4);
     s->rooms = rooms_new(s);
     s->changes = changes_new(s);
@@ -105,6 +106,7 @@ void server_free(struct server *s)
         cache_free(s->nodes);
         cache_free(s->entries);
     }
+    reloads_free(s->reloads);
     store_close(&s->store);
     signing_key_wipe(&s->key);
     free(s);

@@ -19,6 +19,7 @@ struct server {
     struct ratelimit *limits;
     struct signing_key key; /* signs our events */
     struct cache *entries;  /* nid -> struct entry */
+    struct reloads *reloads; /* entry.c's own: which entries were reloaded lately */
     struct cache *nodes;    /* state node id -> bytes */
     struct rooms *rooms;
     struct changes *changes;
