@@ -13,6 +13,8 @@
 #ifndef INGOT_CORE_ROOM_H
 #define INGOT_CORE_ROOM_H
 
+#include <stdatomic.h>
+
 #include "base/lock.h"
 #include "base/map.h"
 #include "core/entry.h"
@@ -65,7 +67,7 @@ struct room {
         *tail[ROOM_TAIL]; /* leaf: ring; tail[tail_n % ROOM_TAIL] is the next to be replaced */
     uint64_t tail_n;
     int64_t tail_from; /* every timeline event with a position greater than this is in the tail */
-    bool is_blocked, is_published; /* leaf */
+    atomic_bool is_blocked, is_published; /* any thread */
     bool dead; /* a commit failed or it was evicted: look it up again (under lock) */
     int64_t last_used_ms;
 };

@@ -14,6 +14,8 @@ struct rooms {
     struct imap by_nid; /* each holds the registry's one reference to the room */
     struct imap
         versions; /* nid -> const struct room_version * of every room that was ever asked for */
+    uint64_t
+        taken_out; /* counts: a room that was read before the last of these may be out of date */
 };
 
 struct rooms *rooms_new(struct server *s)
@@ -161,32 +163,53 @@ struct room *room_find_loaded(struct server *s, uint64_t nid)
     return find_loaded(s->rooms, STR_NONE, nid);
 }
 
-static int room_load(struct server *s, struct str room_id, uint64_t nid, struct room **out,
+/* From one snapshot, so that members and view agree. */
+static int room_read(struct server *s, struct str room_id, uint64_t nid, struct room **out,
                      struct err *err)
 {
     struct arena a;
     struct room_row row;
     struct db_read *reader = store_reader(s->store);
-    struct room *room = NULL;
     arena_init(&a, 0);
-    /* One snapshot, so that members and view agree. */
     int rc = store_snapshot_begin(reader, err);
     if (rc == 0) {
         rc = nid ? rooms_get(reader, &a, nid, &row, err)
                  : rooms_find(reader, &a, room_id, &row, err);
         if (rc == 0) {
-            rc = load_row(s, &a, &row, &room, err);
+            rc = load_row(s, &a, &row, out, err);
         }
         store_snapshot_end(reader);
     }
-    if (rc == 0) {
-        lock_take(&s->rooms->lock);
-        *out = room_ref(register_or_find(s->rooms, room));
-        lock_release(&s->rooms->lock);
-        room_unref(&room);
-    }
     arena_release(&a);
     return rc == E_NOT_FOUND ? err_not_found(err, "Unknown room") : rc;
+}
+
+/*
+ * Between the snapshot and the registration another thread may have loaded the room, committed to it and dropped
+ * it again; then what was read is out of date and is read again.
+ */
+static int room_load(struct server *s, struct str room_id, uint64_t nid, struct room **out,
+                     struct err *err)
+{
+    struct rooms *r = s->rooms;
+    *out = NULL;
+    while (!*out) {
+        struct room *room = NULL;
+        lock_take(&r->lock);
+        uint64_t taken_out = r->taken_out;
+        lock_release(&r->lock);
+        int rc = room_read(s, room_id, nid, &room, err);
+        if (rc != 0) {
+            return rc;
+        }
+        lock_take(&r->lock);
+        if (r->taken_out == taken_out || imap_has(&r->by_nid, room->nid)) {
+            *out = room_ref(register_or_find(r, room));
+        }
+        lock_release(&r->lock);
+        room_unref(&room);
+    }
+    return 0;
 }
 
 int room_get(struct server *s, struct str room_id, struct room **out, struct err *err)
@@ -265,6 +288,7 @@ static struct room *take_out(struct rooms *r, struct room *room)
 {
     smap_remove(&r->by_id, room->room_id);
     imap_remove(&r->by_nid, room->nid);
+    r->taken_out++;
     return room;
 }
 
