@@ -25,8 +25,9 @@ struct changes {
     struct server *server;
     struct change_log durable, volatiles;
     atomic_int_least64_t serial; /* of volatile changes */
-    struct lock lock;            /* RANK_NOTIFIER */
-    struct imap waiting;         /* user nid -> struct list * of his waiters */
+    int64_t first_serial;
+    struct lock lock;    /* RANK_NOTIFIER */
+    struct imap waiting; /* user nid -> struct list * of his waiters */
 };
 
 /* ---- the log ---- */
@@ -95,7 +96,9 @@ bool changes_each(struct server *s, int64_t since, int64_t upto,
 bool changes_each_volatile(struct server *s, int64_t since, int64_t upto,
                            void (*fn)(void *arg, const struct change *c), void *arg)
 {
-    return log_each(&s->changes->volatiles, since, upto, fn, arg);
+    /* Of what earlier runs announced nothing is left: their serials count as the first of this one. */
+    struct changes *c = s->changes;
+    return log_each(&c->volatiles, MAX(since, c->first_serial), upto, fn, arg);
 }
 
 struct changes *changes_new(struct server *s)
@@ -105,8 +108,9 @@ struct changes *changes_new(struct server *s)
     log_init(&c->durable, store_position(s->store));
     /* Serials of this run are greater than those of earlier ones, so a client that comes back with an older
      * one is behind, and none can be ahead. */
-    atomic_init(&c->serial, clock_wall_ms() * 64);
-    log_init(&c->volatiles, atomic_load(&c->serial));
+    c->first_serial = clock_wall_ms() * 64;
+    atomic_init(&c->serial, c->first_serial);
+    log_init(&c->volatiles, c->first_serial);
     lock_init(&c->lock, RANK_NOTIFIER, "waiters");
     return c;
 }

@@ -36,6 +36,17 @@ static struct sent *slot_of(struct lazy_members *l, uint64_t device, uint64_t ev
     return &l->slots[hash >> 49];
 }
 
+void lazy_members_forget(struct lazy_members *l, uint64_t device_nid)
+{
+    lock_take(&l->lock);
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (l->slots[i].device == device_nid) {
+            l->slots[i] = (struct sent){.device = 0};
+        }
+    }
+    lock_release(&l->lock);
+}
+
 bool lazy_members_known(struct lazy_members *l, uint64_t device_nid, uint64_t event_nid,
                         int64_t since)
 {

@@ -14,6 +14,8 @@ struct lazy_members;
 struct lazy_members *lazy_members_new(void);
 void lazy_members_free(struct lazy_members *l);
 
+/* The device starts anew (an initial sync): it knows nothing. */
+void lazy_members_forget(struct lazy_members *l, uint64_t device_nid);
 bool lazy_members_known(struct lazy_members *l, uint64_t device_nid, uint64_t event_nid,
                         int64_t since);
 void lazy_members_sent(struct lazy_members *l, uint64_t device_nid, uint64_t event_nid,

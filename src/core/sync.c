@@ -2,6 +2,7 @@
 #include "core/sync.h"
 
 #include "core/changes.h"
+#include "core/lazy_members.h"
 #include "core/server.h"
 #include "core/sync_internal.h"
 
@@ -60,6 +61,7 @@ static void find_changes(struct sync *s)
 {
     struct server *srv = s->server;
     if (s->is_initial) {
+        lazy_members_forget(srv->lazy, s->device_nid);
         return;
     }
     s->log_reaches = changes_each(srv, s->since.position, s->upto.position, note_change, s) &&

@@ -64,9 +64,12 @@ struct sync_room {
     struct room *room;
     int64_t from;     /* timeline events after this ... */
     int64_t to;       /* ... up to this */
+    int64_t state_to; /* state is told up to this: `to`, or where his last time in the room ended */
     bool whole;       /* initial, newly joined or full_state: all of the state */
+    bool is_back;     /* he had left: the timeline does not go on where it ended for his client */
     unsigned changed; /* bits of enum sync_changed: what may have changed */
     bool is_left;
+    uint64_t only_event; /* of a left room he gets nothing but this member event; 0: not so */
 };
 /* Writes the member of the room ("!id":{…}) into the open object; nothing if there is nothing new. */
 MUST_USE int sync_write_room(struct sync_room *r, struct err *err);

@@ -17,7 +17,7 @@ struct timeline {
     struct entry **events; /* newest first */
     size_t n;
     bool limited;
-    bool skipped; /* events of the range were left out by the filter or for want of visibility */
+    bool skipped;       /* state events were left out, by the filter or for want of visibility */
     int64_t prev_batch; /* position before the oldest one */
 };
 
@@ -43,7 +43,7 @@ static int take_wanted(struct sync_room *r, struct viewer *viewer, struct timeli
         if (ok) {
             t->events[t->n++] = chunk[i];
         } else {
-            t->skipped = true;
+            t->skipped = t->skipped || chunk[i]->ev->is_state;
         }
     }
     return 0;
@@ -71,7 +71,7 @@ static int read_timeline(struct sync_room *r, struct timeline *t, struct err *er
         }
         t->prev_batch = n > 0 ? chunk[n - 1]->position - 1 : t->prev_batch;
     }
-    t->limited = more;
+    t->limited = more || r->is_back;
     return 0;
 }
 
@@ -100,7 +100,7 @@ struct state_list {
     struct imap
         senders; /* members a lazy loading client needs: those who speak in the timeline, and himself */
     bool lazy;
-    bool has_member; /* a membership is among the changes, sent or not */
+    bool summary_due; /* what the summary is made of changed: memberships, the name */
 };
 
 static void list_release(struct state_list *l)
@@ -109,14 +109,17 @@ static void list_release(struct state_list *l)
     imap_release(&l->senders);
 }
 
+static bool is_of_summary(uint64_t type)
+{
+    return type == NID_MEMBER || type == NID_NAME || type == NID_CANONICAL_ALIAS;
+}
+
+/* In a gap all members that changed count, for a lazy loading client too ("Lazy-loading room members"). */
 static int list_entry(void *arg, const struct state_entry *e)
 {
     struct state_list *l = arg;
-    bool is_member = e->type == NID_MEMBER;
-    l->has_member = l->has_member || is_member;
-    if (!is_member || !l->lazy || imap_has(&l->senders, e->state_key)) {
-        vec_push(&l->nids, e->event);
-    }
+    l->summary_due = l->summary_due || is_of_summary(e->type);
+    vec_push(&l->nids, e->event);
     return 0;
 }
 
@@ -141,20 +144,25 @@ static int state_at(struct sync_room *r, int64_t position, struct state_id *out,
     return rc;
 }
 
-/* Up to which point `state` (or state_after) leads: the start of the timeline, or its end. */
+/*
+ * Up to which point `state` (or state_after) leads: the start of the timeline, or its end. If the timeline leaves
+ * state events out, `state` must lead to the end as well, or they would never be told; what the timeline does show
+ * is left out of it later.
+ */
 static int state_target(struct sync_room *r, const struct timeline *t, struct state_id *out,
                         struct err *err)
 {
-    if (r->sync->use_state_after || t->n == 0) {
-        return state_at(r, r->to, out, err);
+    const struct entry *oldest = t->n ? t->events[t->n - 1] : NULL;
+    if (r->sync->use_state_after || t->skipped || !oldest || oldest->position > r->state_to) {
+        return state_at(r, MIN(r->to, r->state_to), out, err);
     }
-    return entry_state_before(r->sync->server, t->events[t->n - 1], out, err);
+    return entry_state_before(r->sync->server, oldest, out, err);
 }
 
 static int list_whole(struct state_list *l, struct node_overlay *nodes, struct state_id target,
                       struct err *err)
 {
-    l->has_member = true;
+    l->summary_due = true;
     if (!l->lazy) {
         return state_each(&nodes->vtable, target, list_entry, l, err);
     }
@@ -195,11 +203,64 @@ static int list_senders(struct state_list *l, struct node_overlay *nodes, struct
     return 0;
 }
 
+static int has_name(struct sync_room *r, bool *out, struct err *err)
+{
+    static const uint64_t naming[] = {NID_NAME, NID_CANONICAL_ALIAS};
+    *out = false;
+    for (size_t i = 0; i < ARRAY_LEN(naming) && !*out; i++) {
+        struct entry *e;
+        int rc = room_state_event(r->sync->server, r->sync->arena, r->room, naming[i], NID_EMPTY,
+                                  &e, err);
+        if (rc != 0) {
+            return rc;
+        }
+        *out = e && !str_eq(e->ev->content, STR("{}"));
+    }
+    return 0;
+}
+
+/* Nids of the heroes: members to name the room after; none if it has a name ("m.heroes"). */
+static int find_heroes(struct sync_room *r, uint64_t heroes[ROOM_HEROES], size_t *out_n,
+                       struct err *err)
+{
+    bool named;
+    *out_n = 0;
+    int rc = has_name(r, &named, err);
+    if (rc == 0 && !named) {
+        *out_n = room_heroes(r->room, r->sync->user_nid, heroes);
+    }
+    return rc;
+}
+
+/* A lazy loading client that gets a new summary also needs the members whom it names ("m.heroes"). */
+static int note_heroes(struct state_list *l, struct err *err)
+{
+    uint64_t heroes[ROOM_HEROES];
+    size_t n = 0;
+    bool due = l->summary_due && !l->room->is_left;
+    int rc = due ? find_heroes(l->room, heroes, &n, err) : 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        imap_set(&l->senders, heroes[i], (union map_val){.u = 1});
+    }
+    return rc;
+}
+
+/* What lies between `since` and the timeline. */
+static int list_between(struct state_list *l, struct node_overlay *nodes, struct state_id target,
+                        struct err *err)
+{
+    return l->room->whole ? list_whole(l, nodes, target, err) : list_delta(l, nodes, target, err);
+}
+
 static int collect_state(struct state_list *l, const struct timeline *t, struct err *err)
 {
     struct sync *s = l->room->sync;
     struct node_overlay nodes;
     struct state_id target;
+    if (l->room->only_event) {
+        vec_push(&l->nids, l->room->only_event);
+        return 0;
+    }
     bool nothing_between = !l->room->whole && !t->limited && !t->skipped && !s->use_state_after;
     if (nothing_between && (!l->lazy || t->n == 0)) {
         return 0;
@@ -207,8 +268,10 @@ static int collect_state(struct state_list *l, const struct timeline *t, struct 
     int rc = state_target(l->room, t, &target, err);
     node_overlay_init(&nodes, s->server, s->arena);
     if (rc == 0 && !nothing_between) {
-        rc = l->room->whole ? list_whole(l, &nodes, target, err)
-                            : list_delta(l, &nodes, target, err);
+        rc = list_between(l, &nodes, target, err);
+    }
+    if (rc == 0 && l->lazy) {
+        rc = note_heroes(l, err);
     }
     if (rc == 0 && l->lazy) {
         rc = list_senders(l, &nodes, target, err);
@@ -276,35 +339,6 @@ static void note_senders(struct state_list *l, const struct timeline *t)
 
 /* ---- summary and counts ---- */
 
-static int has_name(struct sync_room *r, bool *out, struct err *err)
-{
-    static const uint64_t naming[] = {NID_NAME, NID_CANONICAL_ALIAS};
-    *out = false;
-    for (size_t i = 0; i < ARRAY_LEN(naming) && !*out; i++) {
-        struct entry *e;
-        int rc = room_state_event(r->sync->server, r->sync->arena, r->room, naming[i], NID_EMPTY,
-                                  &e, err);
-        if (rc != 0) {
-            return rc;
-        }
-        *out = e && !str_eq(e->ev->content, STR("{}"));
-    }
-    return 0;
-}
-
-/* Nids of the heroes: members to name the room after; none if it has a name ("m.heroes"). */
-static int find_heroes(struct sync_room *r, uint64_t heroes[ROOM_HEROES], size_t *out_n,
-                       struct err *err)
-{
-    bool named;
-    *out_n = 0;
-    int rc = has_name(r, &named, err);
-    if (rc == 0 && !named) {
-        *out_n = room_heroes(r->room, r->sync->user_nid, heroes);
-    }
-    return rc;
-}
-
 static int write_summary(struct sync_room *r, const uint64_t *heroes, size_t n, struct err *err)
 {
     struct sync *s = r->sync;
@@ -367,7 +401,7 @@ static int write_joined_extras(struct sync_room *r, const struct state_list *l, 
     uint64_t heroes[ROOM_HEROES];
     size_t n_heroes;
     int rc = 0;
-    if (l->has_member) {
+    if (l->summary_due) {
         rc = find_heroes(r, heroes, &n_heroes, err);
         if (rc == 0) {
             rc = write_summary(r, heroes, n_heroes, err);
@@ -393,27 +427,15 @@ static int write_sections(struct sync_room *r, struct state_list *l, const struc
     if (rc == 0) {
         rc = sync_write_room_account_data(r, &n_account, err);
     }
-    *out_found =
-        t->n + n_state + n_ephemeral + n_account > 0 || r->is_left || r->changed & SYNC_RECEIPTS;
+    *out_found = t->n + n_state + n_ephemeral + n_account > 0 || r->is_left ||
+                 (r->sync->log_reaches && r->changed & SYNC_RECEIPTS);
     return rc;
 }
 
-/* A lazy loading client that gets the whole state also needs whom the room is named after. */
-static int note_heroes(struct sync_room *r, struct state_list *l, struct err *err)
-{
-    uint64_t heroes[ROOM_HEROES];
-    size_t n = 0;
-    int rc = l->lazy && r->whole && !r->is_left ? find_heroes(r, heroes, &n, err) : 0;
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        imap_set(&l->senders, heroes[i], (union map_val){.u = 1});
-    }
-    return rc;
-}
-
-static bool timeline_has_member(const struct timeline *t)
+static bool timeline_changes_summary(const struct timeline *t)
 {
     for (size_t i = 0; i < t->n; i++) {
-        if (t->events[i]->ev->ids.type == NID_MEMBER) {
+        if (t->events[i]->ev->is_state && is_of_summary(t->events[i]->ev->ids.type)) {
             return true;
         }
     }
@@ -431,11 +453,8 @@ int sync_write_room(struct sync_room *r, struct err *err)
         return rc;
     }
     note_senders(&l, &t);
-    rc = note_heroes(r, &l, err);
-    if (rc == 0) {
-        rc = collect_state(&l, &t, err);
-    }
-    l.has_member = l.has_member || timeline_has_member(&t);
+    l.summary_due = timeline_changes_summary(&t);
+    rc = collect_state(&l, &t, err);
     size_t start = s->w.out->n;
     struct json_writer before = s->w;
     if (rc == 0) {

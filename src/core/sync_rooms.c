@@ -3,6 +3,7 @@
 #include "core/live_user.h"
 #include "core/server.h"
 #include "core/sync_internal.h"
+#include "core/visibility.h"
 #include "matrix/ids.h"
 #include "store/events.h"
 
@@ -43,7 +44,9 @@ static int write_joined(struct sync *s, const struct user_room *ur, struct err *
     struct sync_room r = {.sync = s,
                           .from = s->is_initial || newly ? INT64_MIN : s->since.position,
                           .to = s->upto.position,
+                          .state_to = s->upto.position,
                           .whole = s->is_initial || newly || s->full_state,
+                          .is_back = before == MEMBERSHIP_LEAVE || before == MEMBERSHIP_BAN,
                           .changed = changed_in(s, ur->room)};
     if (rc != 0 || (!r.whole && !r.changed)) {
         return rc;
@@ -58,34 +61,56 @@ static int write_joined(struct sync *s, const struct user_room *ur, struct err *
     return sync_write_room(&r, err);
 }
 
-/* A room he has left since then, or (include_leave) at any time before an initial sync. */
+/*
+ * Fills in what he gets of a room that he is not in any more. He was told of it as joined: what happened until he
+ * left. He joined and left in between: all of it until then. He never was in it, or had left before: only the event
+ * that changed his membership, for the rest is none of his business.
+ */
+static int bound_left(struct sync_room *r, const struct user_room *ur, struct err *err)
+{
+    struct sync *s = r->sync;
+    struct viewer viewer;
+    enum membership before = MEMBERSHIP_NONE;
+    bool was_joined;
+    viewer_init(&viewer, s->server, s->arena, r->room, s->user_nid);
+    int rc = viewer_was_joined(&viewer, &was_joined, &r->state_to, err);
+    if (rc == 0 && !s->is_initial) {
+        rc = membership_at_since(s, ur, &before, err);
+    }
+    bool had_left = !s->is_initial && before != MEMBERSHIP_JOIN && r->state_to <= s->since.position;
+    if (!was_joined || had_left) {
+        r->only_event = ur->event_nid;
+        r->from = ur->position - 1;
+    } else if (before == MEMBERSHIP_JOIN) {
+        r->from = s->since.position;
+        r->whole = s->full_state;
+    } else {
+        r->from = INT64_MIN;
+        r->whole = true;
+    }
+    return rc;
+}
+
+/* A room he has left since then, or (include_leave) at any time before an initial sync. That he has forgotten it
+ * since is no reason not to tell his other devices that he left. */
 static int write_left(struct sync *s, const struct user_room *ur, struct err *err)
 {
-    bool newer = ur->position > s->since.position;
-    bool wanted = s->is_initial || s->full_state
-                      ? s->filter.include_leave || (newer && !s->is_initial)
-                      : newer;
-    if (!wanted || ur->forgotten) {
+    bool news = !s->is_initial && ur->position > s->since.position;
+    bool asked_for = (s->is_initial || s->full_state) && s->filter.include_leave && !ur->forgotten;
+    if (!news && !asked_for) {
         return 0;
     }
-    enum membership before = MEMBERSHIP_NONE;
-    int rc = s->is_initial ? 0 : membership_at_since(s, ur, &before, err);
     struct sync_room r = {.sync = s,
-                          .from = before == MEMBERSHIP_JOIN ? s->since.position
-                                  : s->is_initial           ? INT64_MIN
-                                                            : s->since.position,
                           .to = MIN(ur->position, s->upto.position),
-                          .whole = s->is_initial || s->full_state,
                           .changed = SYNC_EVENTS,
                           .is_left = true};
-    if (rc == 0) {
-        rc = room_hold_nid(s->server, s->arena, ur->room, &r.room, err);
-    }
+    int rc = room_hold_nid(s->server, s->arena, ur->room, &r.room, err);
     if (rc != 0 || !filter_allows_room(&s->filter, r.room->room_id)) {
         return rc;
     }
     s->found = true;
-    return sync_write_room(&r, err);
+    rc = bound_left(&r, ur, err);
+    return rc != 0 ? rc : sync_write_room(&r, err);
 }
 
 /* ---- invites and knocks: stripped state ---- */
