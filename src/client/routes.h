@@ -6,22 +6,32 @@
 
 #include "net/router.h"
 
+extern const struct route account_data_routes[];
 extern const struct route account_routes[];
+extern const struct route capabilities_routes[];
 extern const struct route create_room_routes[];
 extern const struct route cross_signing_routes[];
 extern const struct route devices_routes[];
 extern const struct route directory_routes[];
+extern const struct route filter_routes[];
 extern const struct route keys_routes[];
 extern const struct route login_routes[];
 extern const struct route membership_routes[];
+extern const struct route presence_routes[];
+extern const struct route profile_routes[];
 extern const struct route public_rooms_routes[];
+extern const struct route push_rules_routes[];
+extern const struct route pushers_routes[];
+extern const struct route receipts_routes[];
 extern const struct route register_routes[];
 extern const struct route room_keys_routes[];
 extern const struct route send_routes[];
 extern const struct route state_routes[];
 extern const struct route sync_routes[];
+extern const struct route tags_routes[];
 extern const struct route timeline_routes[];
 extern const struct route to_device_routes[];
+extern const struct route typing_routes[];
 extern const struct route upgrade_routes[];
 
 /* Adds all of them. */

@@ -429,20 +429,18 @@ static int evaluate(struct counting *c, struct arena *scratch, const struct even
     return 0;
 }
 
-/* The thread that an event is in: its own relation says it, or that of the event it relates to ("Threading"). */
-static int find_thread(struct counting *c, struct arena *scratch, const struct entry *e,
-                       struct str *out_root, struct err *err)
+int unread_thread_of(struct server *s, struct arena *a, const struct entry *e, struct str *out_root,
+                     struct err *err)
 {
     struct relation rel;
     *out_root = STR("");
-    for (int hop = 0; hop < THREAD_HOPS && relation_of_content(scratch, e->ev->content, &rel);
-         hop++) {
+    for (int hop = 0; hop < THREAD_HOPS && relation_of_content(a, e->ev->content, &rel); hop++) {
         struct entry *parent;
         if (str_eq(rel.rel_type, STR("m.thread"))) {
             *out_root = rel.event_id;
             return 0;
         }
-        int rc = entry_hold_id(c->server, c->arena, rel.event_id, &parent, err);
+        int rc = entry_hold_id(s, a, rel.event_id, &parent, err);
         if (rc != 0) {
             return rc == E_NOT_FOUND ? 0 : rc;
         }
@@ -491,7 +489,7 @@ static int count_event(struct counting *c, struct arena *scratch, const struct e
     if (rc != 0 || (!result.notify && !result.highlight)) {
         return rc;
     }
-    rc = find_thread(c, scratch, e, &root, err);
+    rc = unread_thread_of(c->server, scratch, e, &root, err);
     struct tally *t = rc == 0 ? tally_of(c, root) : NULL;
     if (t && e->position > t->from) {
         t->count.notify += result.notify;

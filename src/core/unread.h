@@ -45,6 +45,11 @@ void unread_free(struct unread *u);
 MUST_USE int unread_count(struct server *s, struct arena *a, uint64_t user_nid, struct room *room,
                           int64_t upto, bool by_thread, struct unread_counts *out, struct err *err);
 
+/* The thread that an event is in: its root's event id, empty for the main timeline (where roots are). The event's own
+ * relation says it, or that of the event it relates to ("Threading"). In the arena. */
+MUST_USE int unread_thread_of(struct server *s, struct arena *a, const struct entry *e,
+                              struct str *out_root, struct err *err);
+
 /* What is remembered no longer holds ... */
 void unread_forget_receipts(struct txn *t, struct server *s, uint64_t user_nid, uint64_t room_nid);
 void unread_forget_rules(struct txn *t, struct server *s, uint64_t user_nid); /* ignore list too */

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Filters kept for later use ("Filtering"): the same filter gets the same id. */
+#include "core/filter.h"
+
+#include "client/handler.h"
+#include "client/routes.h"
+#include "store/filters.h"
+#include "wire/canonical.h"
+
+struct new_filter {
+    uint64_t user;
+    struct str json;
+    int64_t id;
+};
+
+static int write_filter(struct txn *t, void *arg)
+{
+    struct new_filter *f = arg;
+    return filters_put(t, f->user, f->json, &f->id, txn_err(t));
+}
+
+static int post_filter(struct request *rq, struct err *err)
+{
+    struct new_filter f = {.user = rq->who.user_nid};
+    struct filter parsed;
+    int rc = handler_self(rq, 0, err);
+    if (rc == 0) {
+        rc = filter_parse(rq->arena, rq->json, &parsed, err);
+    }
+    if (rc == 0) {
+        rc = canonical_encode(rq->arena, rq->json, 0, &f.json, err);
+    }
+    if (rc == 0) {
+        rc = store_write(server_of(rq)->store, "filter", write_filter, &f, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    json_t *out = json_object();
+    json_put_str(out, "filter_id", arena_printf(rq->arena, "%lld", (long long)f.id));
+    return reply_json(rq, 200, out);
+}
+
+static int get_filter(struct request *rq, struct err *err)
+{
+    struct str json;
+    int64_t id;
+    int rc = handler_self(rq, 0, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = E_NOT_FOUND;
+    if (str_to_i64(rq->params[1], &id)) {
+        rc = filters_get(store_reader(server_of(rq)->store), rq->arena, rq->who.user_nid, id, &json,
+                         err);
+    }
+    if (rc == E_NOT_FOUND) {
+        return err_not_found(err, "There is no filter %.*s", STR_ARG(rq->params[1]));
+    }
+    return rc == 0 ? reply_bytes(rq, 200, "application/json", json) : rc;
+}
+
+const struct route filter_routes[] = {
+    {HTTP_POST, "/_matrix/client/v3/user/{userId}/filter", post_filter, .auth = ROUTE_GUEST_OK,
+     .body = ROUTE_BODY_JSON, .rate = RATE_DEFAULT},
+    {HTTP_GET, "/_matrix/client/v3/user/{userId}/filter/{filterId}", get_filter,
+     .auth = ROUTE_GUEST_OK},
+    {0},
+};

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pushers: where notifications of a user shall go ("Push Notifications"). */
+#include "base/clock.h"
+#include "client/handler.h"
+#include "client/routes.h"
+#include "store/push.h"
+#include "wire/json_writer.h"
+#include "wire/jfield.h"
+
+enum {
+    PUSHKEY_MAX = 512,
+    APP_ID_MAX = 64,
+    TEXT_MAX = 1024, /* of names and the like, which the specification leaves open */
+    DATA_MAX = 16 * 1024,
+};
+
+/* ---- GET ---- */
+
+static int pusher_json(struct request *rq, const struct pusher_row *p, json_t **out,
+                       struct err *err)
+{
+    json_t *data;
+    int rc = json_parse(rq->arena, p->data, JPARSE_REALS, &data, err);
+    if (rc != 0) {
+        return rc;
+    }
+    *out = json_object();
+    json_put_str(*out, "app_id", p->app_id);
+    json_put_str(*out, "pushkey", p->pushkey);
+    json_put_str(*out, "kind", p->kind);
+    json_put_str(*out, "app_display_name", p->app_display_name);
+    json_put_str(*out, "device_display_name", p->device_display_name);
+    json_put_str(*out, "lang", p->lang);
+    if (p->profile_tag.p) {
+        json_put_str(*out, "profile_tag", p->profile_tag);
+    }
+    json_put(*out, STR("data"), data);
+    return 0;
+}
+
+static int get_pushers(struct request *rq, struct err *err)
+{
+    struct pusher_row *rows;
+    size_t n = 0;
+    json_t *out = json_object(), *list = json_array(), *one;
+    int rc = pushers_of_user(store_reader(server_of(rq)->store), rq->arena, rq->who.user_nid, &rows,
+                             &n, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = pusher_json(rq, &rows[i], &one, err);
+        if (rc == 0) {
+            json_array_append_new(list, one);
+        }
+    }
+    json_put(out, STR("pushers"), list);
+    return rc == 0 ? reply_json(rq, 200, out) : rc;
+}
+
+/* ---- POST set ---- */
+
+struct pusher_body {
+    struct str kind; /* null: the pusher goes */
+    struct str app_id, pushkey, app_display_name, device_display_name, profile_tag, lang;
+    const json_t *data;
+    bool append;
+};
+static const struct jfield pusher_fields[] = {
+    FIELD(struct pusher_body, kind, .flags = OPT),
+    FIELD(struct pusher_body, app_id, .min = 1, .max = APP_ID_MAX),
+    FIELD(struct pusher_body, pushkey, .min = 1, .max = PUSHKEY_MAX),
+    FIELD(struct pusher_body, app_display_name, .flags = OPT, .max = TEXT_MAX),
+    FIELD(struct pusher_body, device_display_name, .flags = OPT, .max = TEXT_MAX),
+    FIELD(struct pusher_body, profile_tag, .flags = OPT, .max = TEXT_MAX),
+    FIELD(struct pusher_body, lang, .flags = OPT, .max = TEXT_MAX),
+    FIELD(struct pusher_body, data, .flags = OPT | J_OBJECT),
+    FIELD(struct pusher_body, append, .flags = OPT),
+    {0},
+};
+
+struct pusher_change {
+    struct pusher_row row;
+    bool deletes, append;
+};
+
+static int write_pusher(struct txn *t, void *arg)
+{
+    struct pusher_change *c = arg;
+    const struct pusher_row *p = &c->row;
+    int64_t id;
+    if (c->deletes) {
+        return pushers_delete(t, p->user_nid, p->app_id, p->pushkey, txn_err(t));
+    }
+    int rc =
+        c->append ? 0 : pushers_delete_of_others(t, p->user_nid, p->app_id, p->pushkey, txn_err(t));
+    return rc == 0 ? pushers_put(t, p, &id, txn_err(t)) : rc;
+}
+
+/* "MUST be an HTTPS URL with a path of /_matrix/push/v1/notify"; plain HTTP only where the operator lets this server
+ * talk to private addresses, for gateways on the same machine. */
+static int check_url(struct request *rq, const json_t *data, struct err *err)
+{
+    struct str url, rest, path;
+    if (!json_get_str(data, "url", &url)) {
+        return err_missing_param(err, "data must have a \"url\"");
+    }
+    bool is_private_ok = server_of(rq)->config->federation.allow_private_addresses;
+    if (str_starts(url, STR("https://"))) {
+        rest = str_from(url, strlen("https://"));
+    } else if (is_private_ok && str_starts(url, STR("http://"))) {
+        rest = str_from(url, strlen("http://"));
+    } else {
+        return err_invalid_param(err, "The url of a pusher must begin with https://");
+    }
+    ptrdiff_t slash = str_chr(rest, '/');
+    path = slash > 0 ? str_from(rest, (size_t)slash) : STR_NONE;
+    str_split(path, '?', &path, &rest);
+    if (!str_eq(path, STR("/_matrix/push/v1/notify"))) {
+        return err_invalid_param(err,
+                                 "The url of a pusher must have the path /_matrix/push/v1/notify");
+    }
+    return 0;
+}
+
+static int check_new(struct request *rq, const struct pusher_body *in, struct err *err)
+{
+    if (!in->app_display_name.p || !in->device_display_name.p || !in->lang.p || !in->data) {
+        return err_missing_param(
+            err, "app_display_name, device_display_name, lang and data are required");
+    }
+    if (!str_eq(in->kind, STR("http"))) {
+        return err_invalid_param(err, "Pushers of the kind \"%.*s\" are not supported",
+                                 STR_ARG(in->kind));
+    }
+    return check_url(rq, in->data, err);
+}
+
+static int post_set(struct request *rq, struct err *err)
+{
+    const struct pusher_body *in = rq->in;
+    struct server *s = server_of(rq);
+    if (!json_get(rq->json, "kind")) {
+        return err_missing_param(err, "\"kind\" is required; null deletes the pusher");
+    }
+    int rc = in->kind.p ? check_new(rq, in, err) : 0;
+    if (rc != 0) {
+        return rc;
+    }
+    struct pusher_change c = {.deletes = !in->kind.p,
+                              .append = in->append,
+                              .row = {.user_nid = rq->who.user_nid,
+                                      .app_id = in->app_id,
+                                      .pushkey = in->pushkey,
+                                      .kind = in->kind,
+                                      .app_display_name = in->app_display_name,
+                                      .device_display_name = in->device_display_name,
+                                      .profile_tag = in->profile_tag,
+                                      .lang = in->lang,
+                                      .device_nid = rq->who.device_nid,
+                                      .is_enabled = true,
+                                      .created_ts = clock_wall_ms(),
+                                      .pushed_position = store_position(s->store)}};
+    c.row.data = in->data ? json_encode(rq->arena, in->data) : STR_NONE;
+    if (c.row.data.n > DATA_MAX) {
+        return err_invalid_param(err, "data has at most %d bytes", DATA_MAX);
+    }
+    rc = store_write(s->store, "pusher", write_pusher, &c, err);
+    return rc == 0 ? reply_empty_object(rq) : rc;
+}
+
+const struct route pushers_routes[] = {
+    {HTTP_GET, "/_matrix/client/v3/pushers", get_pushers, .auth = ROUTE_USER},
+    {HTTP_POST, "/_matrix/client/v3/pushers/set", post_set, .auth = ROUTE_USER,
+     BODY(struct pusher_body, pusher_fields), .rate = RATE_DEFAULT},
+    {0},
+};
