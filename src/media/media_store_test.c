@@ -135,6 +135,26 @@ static void thumbnails_go_with_their_picture(void **state)
     assert_int_equal(media_thumbnail(media, &config, &blob.id, &spec, &file, &err), E_NOT_FOUND);
 }
 
+static bool is_loose(void *arg, const struct blob_id *id)
+{
+    return strcmp(arg, id->hex) == 0;
+}
+
+static void a_round_of_sweeps_deletes_what_nobody_needs_and_nothing_else(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct blob kept = put("turned.jpg"), loose = put("opaque.png");
+    uint64_t deleted, all = 0;
+    for (int i = 0; i < BLOB_SHARDS; i++) {
+        assert_ok(media_store_sweep(media, is_loose, loose.id.hex, &deleted, &err), &err);
+        all += deleted;
+    }
+    assert_int_equal(all, 1);
+    assert_false(blob_exists(media_blobs(media), &loose.id));
+    assert_true(blob_exists(media_blobs(media), &kept.id));
+}
+
 int main(void)
 {
     crypto_init();
@@ -146,6 +166,7 @@ int main(void)
         TEST(a_thumbnail_is_made_once),
         TEST(a_file_without_thumbnail_is_tried_once),
         TEST(thumbnails_go_with_their_picture),
+        TEST(a_round_of_sweeps_deletes_what_nobody_needs_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
