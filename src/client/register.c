@@ -93,7 +93,8 @@ static int register_guest(struct request *rq, struct err *err)
 
 /* ---- users ------------------------------------------------------------------------------------ */
 
-/* What is wrong with the wanted account is told before anybody is asked to authenticate. */
+/* What is wrong with the wanted account is told before anybody is asked to authenticate. Without a password the
+ * client can only be asking for the flows. */
 static int check_wish(struct request *rq, const struct register_body *in, struct err *err)
 {
     struct server *s = server_of(rq);
@@ -110,27 +111,25 @@ static int check_wish(struct request *rq, const struct register_body *in, struct
     return rc;
 }
 
-/* Before a password is there the client is only asking for the flows. */
-static int authorise(struct request *rq, struct uia_result *out, struct err *err)
+/* What it takes to get an account here. */
+static unsigned wanted_flow(const struct config *c)
 {
-    const struct config *c = server_of(rq)->config;
-    unsigned terms = c->registration.terms.version.n ? UIA_TERMS : 0;
-    unsigned flow = c->registration.mode == REGISTRATION_TOKEN ? UIA_REGISTRATION_TOKEN | terms
-                    : terms                                    ? terms
-                                                               : (unsigned)UIA_DUMMY;
-    return uia_check(rq, &flow, 1, out, err);
+    unsigned flow = c->registration.mode == REGISTRATION_TOKEN ? UIA_REGISTRATION_TOKEN : 0;
+    flow |= c->registration.terms.version.n ? UIA_TERMS : 0;
+    return flow ? flow : UIA_DUMMY;
 }
 
 static int register_user(struct request *rq, struct err *err)
 {
     const struct register_body *in = rq->in;
+    const unsigned flow = wanted_flow(server_of(rq)->config);
     struct uia_result uia;
     if (server_of(rq)->config->registration.mode == REGISTRATION_CLOSED) {
         return err_forbidden(
             err, "Registration is closed: ask the operator of this server for an account");
     }
     int rc = check_wish(rq, in, err);
-    rc = rc ? rc : authorise(rq, &uia, err);
+    rc = rc ? rc : uia_check(rq, &flow, 1, &uia, err);
     if (rc != 0) {
         return uia_reply(rc);
     }

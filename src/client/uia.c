@@ -158,9 +158,10 @@ static struct str keyed_hash(struct request *rq, struct str text)
 static int hash_request(struct check *c, bool *out_is_empty, struct str *out_open, struct err *err)
 {
     struct request *rq = c->rq;
-    struct str body,
-        head = ARENA_CONCAT(rq->arena, str_c(http_method_name(rq->method)), STR(" "), rq->path);
+    struct str method = str_c(http_method_name(rq->method));
+    struct str head = ARENA_CONCAT(rq->arena, method, STR(" "), rq->path);
     const struct str auth = STR("auth");
+    struct str body;
     int rc = canonical_encode_without(rq->arena, rq->json, &auth, 1, CANONICAL_LAX, &body, err);
     if (rc != 0) {
         return rc;
