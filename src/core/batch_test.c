@@ -367,19 +367,19 @@ static void a_blocked_room_takes_no_events(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SERVER_TEST(a_batch_becomes_visible_as_one),
-        SERVER_TEST(a_failed_commit_publishes_nothing_and_the_room_goes_on),
-        SERVER_TEST(a_room_whose_first_commit_fails_does_not_exist),
-        SERVER_TEST(a_forbidden_event_leaves_no_trace),
-        SERVER_TEST(the_same_state_again_makes_no_event),
-        SERVER_TEST(what_comes_with_a_batch_is_written_even_if_all_state_was_there),
-        SERVER_TEST(a_transaction_id_gives_the_same_event_even_after_a_restart),
-        SERVER_TEST(a_redaction_hides_the_content_everywhere),
-        SERVER_TEST(a_redaction_needs_the_level_or_the_same_server),
-        SERVER_TEST(a_room_is_after_a_restart_as_it_was_before),
-        SERVER_TEST(every_room_version_can_be_created_used_and_redacted_in),
-        SERVER_TEST(a_send_that_lost_against_another_node_is_built_again),
-        SERVER_TEST(a_blocked_room_takes_no_events),
+        TEST_WITH_SERVER(a_batch_becomes_visible_as_one),
+        TEST_WITH_SERVER(a_failed_commit_publishes_nothing_and_the_room_goes_on),
+        TEST_WITH_SERVER(a_room_whose_first_commit_fails_does_not_exist),
+        TEST_WITH_SERVER(a_forbidden_event_leaves_no_trace),
+        TEST_WITH_SERVER(the_same_state_again_makes_no_event),
+        TEST_WITH_SERVER(what_comes_with_a_batch_is_written_even_if_all_state_was_there),
+        TEST_WITH_SERVER(a_transaction_id_gives_the_same_event_even_after_a_restart),
+        TEST_WITH_SERVER(a_redaction_hides_the_content_everywhere),
+        TEST_WITH_SERVER(a_redaction_needs_the_level_or_the_same_server),
+        TEST_WITH_SERVER(a_room_is_after_a_restart_as_it_was_before),
+        TEST_WITH_SERVER(every_room_version_can_be_created_used_and_redacted_in),
+        TEST_WITH_SERVER(a_send_that_lost_against_another_node_is_built_again),
+        TEST_WITH_SERVER(a_blocked_room_takes_no_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

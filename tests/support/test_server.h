@@ -3,7 +3,7 @@
  * A real server object (server_new) on a real SQLite store in a directory of its own, without HTTP: users, rooms
  * and events for the tests of core and above.
  *
- *     struct test_server *t = *state;                        // with SERVER_TEST(fn)
+ *     struct test_server *t = *state;                        // with TEST_WITH_SERVER(fn)
  *     struct test_user alice = test_user(t, "alice");
  *     struct room *room = test_room(t, &alice, (struct test_room_options){.visibility = "joined"});
  *     struct str id = test_message(t, room, &alice, "hello");
@@ -47,8 +47,11 @@ struct test_user {
 
 /* ---- the server ---- */
 
-static inline void test_server_write(const char *path, const char *text)
+static inline void test_server_write(const struct test_server *t, const char *name,
+                                     const char *text)
 {
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", t->dir, name);
     FILE *f = fopen(path, "w");
     assert_non_null(f);
     assert_true(fputs(text, f) >= 0);
@@ -81,9 +84,11 @@ static inline struct test_server *test_server_new(const char *more_config)
     snprintf(t->dir, sizeof(t->dir), "/tmp/ingot-core-XXXXXX");
     assert_non_null(mkdtemp(t->dir));
     snprintf(t->path, sizeof(t->path), "%s/ingot.yaml", t->dir);
-    snprintf(text, sizeof(text), "server_name: test\ndata_dir: %s\n%s", t->dir,
+    snprintf(text, sizeof(text),
+             "server_name: example.org\ndata_dir: .\n"
+             "password: {hash_memory: 64K, hash_operations: 1}\n%s",
              more_config ? more_config : "");
-    test_server_write(t->path, text);
+    test_server_write(t, "ingot.yaml", text);
     snprintf(text, sizeof(text), "%s/signing.key", t->dir);
     signing_key_generate(&key);
     assert_ok(signing_keys_save(text, &key, 1, &t->err), &t->err);
@@ -138,7 +143,8 @@ static inline int test_server_teardown(void **state)
     return 0;
 }
 
-#define SERVER_TEST(fn) cmocka_unit_test_setup_teardown(fn, test_server_setup, test_server_teardown)
+#define TEST_WITH_SERVER(fn)                                                                       \
+    cmocka_unit_test_setup_teardown(fn, test_server_setup, test_server_teardown)
 
 /* ---- users ---- */
 
@@ -149,7 +155,7 @@ static inline struct test_user test_user_of(struct test_server *t, const char *u
     assert_ok(names_get(t->server->store, u.id, &u.nid, &t->err), &t->err);
     return u;
 }
-#define test_user(t, localpart) test_user_of((t), "@" localpart ":test")
+#define test_user(t, localpart) test_user_of((t), "@" localpart ":example.org")
 
 /* ---- events ---- */
 
