@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The side of libmicrohttpd: connections, headers, bodies. Runs on network threads, which must not block. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "net/parking.h"
 #include "wire/http_header.h"
 
@@ -277,10 +280,17 @@ static bool open_upload(struct exchange *ex)
     return ex->rq.body_fd >= 0;
 }
 
+/* A full or broken disk passes; the space that was taken is given back at once. */
 static enum MHD_Result refuse_upload(struct exchange *ex)
 {
     struct err err = {0};
-    err_internal(&err, "cannot store an upload");
+    log_error("upload not stored", LOG_CSTR("req", ex->rq.id), LOG_CSTR("reason", strerror(errno)));
+    err_set(&err, E_BUSY, 503, "M_UNKNOWN",
+            "The storage of this server is full or broken; try later");
+    if (ex->rq.body_fd >= 0) {
+        close(ex->rq.body_fd);
+        ex->rq.body_fd = -1;
+    }
     reply_error(ex, &err);
     dispatch_account(ex);
     ex->stage = STAGE_REFUSED;
@@ -325,6 +335,19 @@ static bool is_too_slow(const struct exchange *ex)
     return seconds > 0 && ex->body_seen < (uint64_t)seconds * BODY_BYTES_PER_SECOND;
 }
 
+/* Whether the client has closed its side in the middle of the body. libmicrohttpd does not notice that until the
+ * connection has idled out if the end came together with data, because it reads edge-triggered and takes a short
+ * read for the last one. With TLS or chunks, bytes may still lie in buffers when the socket has none. */
+static bool has_hung_up(const struct exchange *ex)
+{
+    char byte;
+    if (ex->listener->cert || ex->body_seen >= ex->body_length) {
+        return false;
+    }
+    int fd = MHD_get_connection_info(ex->mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static enum MHD_Result take_body(struct exchange *ex, const char *p, size_t *n)
 {
     size_t got = *n;
@@ -338,7 +361,10 @@ static enum MHD_Result take_body(struct exchange *ex, const char *p, size_t *n)
     }
     bool stored = store_body(ex, p, got);
     ex->body_seen += got;
-    return stored ? MHD_YES : refuse_upload(ex);
+    if (!stored) {
+        return refuse_upload(ex);
+    }
+    return has_hung_up(ex) ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result body_complete(struct exchange *ex)
@@ -490,6 +516,7 @@ static enum MHD_Result prepare_body(struct exchange *ex)
         if (length > ex->body_max) {
             return refuse_too_large(ex, true);
         }
+        ex->body_length = length;
         if (kind == ROUTE_BODY_JSON || kind == ROUTE_BODY_RAW) {
             ex->body = arena_alloc(&ex->arena, length + 1);
         }

@@ -151,6 +151,7 @@ struct exchange {
     struct str raw_params[HTTP_PARAMS_MAX];
     unsigned n_params;
     uint64_t body_max, body_seen;
+    uint64_t body_length; /* as declared; 0: none, or chunked */
     bool has_length;
     char *body;         /* room for the declared length, arena */
     struct buf chunked; /* body of undeclared length */

@@ -630,6 +630,21 @@ static void a_client_that_leaves_early_does_no_harm(void **state)
     assert_answer(a, 200, "nobody");
 }
 
+static void an_upload_that_breaks_off_ends_at_once(void **state)
+{
+    (void)state;
+    char byte, part[20000] = {0};
+    for (int i = 0; i < 20; i++) {
+        struct client c = client_open(port);
+        client_send(&c, STR("POST /t/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
+                            "Authorization: Bearer tok_ann\r\n\r\n"));
+        client_send(&c, str_n(part, sizeof(part)));
+        assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+        assert_int_equal(recv(c.fd, &byte, 1, 0), 0);
+        client_close(&c);
+    }
+}
+
 static void a_body_that_trickles_is_cut_off(void **state)
 {
     (void)state;
@@ -742,6 +757,7 @@ int main(void)
         SERVED(an_upload_is_refused_before_its_body_is_asked_for),
         SERVED(broken_and_oversized_headers_are_refused),
         SERVED(a_client_that_leaves_early_does_no_harm),
+        SERVED(an_upload_that_breaks_off_ends_at_once),
         SERVED(a_body_that_trickles_is_cut_off),
         SERVED(connections_per_address_are_limited),
         SERVED(what_happened_is_in_the_metrics),
