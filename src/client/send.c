@@ -4,6 +4,7 @@
 #include "client/handler.h"
 #include "client/routes.h"
 #include "core/batch.h"
+#include "core/presence.h"
 #include "matrix/ids.h"
 #include "store/rooms.h"
 #include "wire/canonical.h"
@@ -34,6 +35,7 @@ static int send_and_reply(struct request *rq, struct room *room, struct new_even
     if (rc == 0) {
         rc = room_send(server_of(rq), rq->arena, room, ev, &event_id, err);
     }
+    presence_active(server_of(rq), rq->who.user_nid);
     return rc == 0 ? reply_event_id(rq, event_id) : rc;
 }
 
