@@ -78,7 +78,7 @@ static int write_data(struct request *rq, uint64_t room_nid, struct str type, st
 
 /* ---- handlers ---- */
 
-/* The user's own business, in a room that he has or had something to do with. */
+/* The user's own business in the room {roomId}. */
 static int own_room(struct request *rq, struct room **out, struct err *err)
 {
     struct matrix_id id;
@@ -86,13 +86,7 @@ static int own_room(struct request *rq, struct room **out, struct err *err)
     if (rc == 0 && !room_id_parse(rq->params[1], &id)) {
         rc = err_invalid_param(err, "\"%.*s\" is not a room id", STR_ARG(rq->params[1]));
     }
-    if (rc == 0) {
-        rc = handler_room(rq, 1, out, err);
-    }
-    if (rc == 0 && room_member_of(*out, rq->who.user_nid).membership == MEMBERSHIP_NONE) {
-        rc = err_forbidden(err, "You have nothing to do with this room");
-    }
-    return rc;
+    return rc == 0 ? room_hold(server_of(rq), rq->arena, rq->params[1], out, err) : rc;
 }
 
 static int put_global(struct request *rq, struct err *err)
@@ -105,6 +99,11 @@ static int put_of_room(struct request *rq, struct err *err)
 {
     struct room *room;
     int rc = own_room(rq, &room, err);
+    /* To be kept for a room, he must have or have had something to do with it. */
+    if (rc == E_NOT_FOUND ||
+        (rc == 0 && room_member_of(room, rq->who.user_nid).membership == MEMBERSHIP_NONE)) {
+        return err_forbidden(err, "You have nothing to do with this room");
+    }
     return rc == 0 ? write_data(rq, room->nid, rq->params[2], err) : rc;
 }
 
@@ -121,6 +120,11 @@ static int read_push_rules(struct request *rq, struct str *out, struct err *err)
     return push_rules_render(rq->arena, stored, rq->who.user_id, out, err);
 }
 
+static int not_found(struct err *err)
+{
+    return err_not_found(err, "Account data not found");
+}
+
 static int read_data(struct request *rq, uint64_t room_nid, struct str type, struct err *err)
 {
     struct str content;
@@ -131,7 +135,7 @@ static int read_data(struct request *rq, uint64_t room_nid, struct str type, str
     int rc = account_data_get(store_reader(server_of(rq)->store), rq->arena, rq->who.user_nid,
                               room_nid, type, &content, err);
     if (rc == E_NOT_FOUND) {
-        return err_not_found(err, "Account data not found");
+        return not_found(err);
     }
     return rc == 0 ? reply_bytes(rq, 200, "application/json", content) : rc;
 }
@@ -146,6 +150,9 @@ static int get_of_room(struct request *rq, struct err *err)
 {
     struct room *room;
     int rc = own_room(rq, &room, err);
+    if (rc == E_NOT_FOUND) {
+        return not_found(err);
+    }
     return rc == 0 ? read_data(rq, room->nid, rq->params[2], err) : rc;
 }
 

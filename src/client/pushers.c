@@ -4,8 +4,8 @@
 #include "client/handler.h"
 #include "client/routes.h"
 #include "store/push.h"
-#include "wire/json_writer.h"
 #include "wire/jfield.h"
+#include "wire/json_writer.h"
 
 enum {
     PUSHKEY_MAX = 512,
@@ -169,6 +169,6 @@ static int post_set(struct request *rq, struct err *err)
 const struct route pushers_routes[] = {
     {HTTP_GET, "/_matrix/client/v3/pushers", get_pushers, .auth = ROUTE_USER},
     {HTTP_POST, "/_matrix/client/v3/pushers/set", post_set, .auth = ROUTE_USER,
-     BODY(struct pusher_body, pusher_fields), .rate = RATE_DEFAULT},
+     BODY(struct pusher_body, pusher_fields), .rate = RATE_DEFAULT, .flags = ROUTE_JSON_REALS},
     {0},
 };
