@@ -80,7 +80,7 @@ export function exchange(base, method, target, { token, body, type, headers = {}
       rs.on("data", d => parts.push(d)).on("error", reject).on("end", () => {
         const raw = Buffer.concat(parts);
         let json;
-        if (/json/.test(rs.headers["content-type"] ?? "")) {
+        if (/json/.test(rs.headers["content-type"] ?? "") && !rs.headers["content-encoding"]) {
           try { json = JSON.parse(raw.toString("utf8")); } catch (e) { reject(new Error(`${method} ${target}: bad JSON in reply: ${raw.toString().slice(0, 200)}`)); return; }
         }
         if (process.env.INGOT_RECORD) fs.appendFileSync(process.env.INGOT_RECORD, JSON.stringify({ method, target, status: rs.statusCode, body: json }) + "\n");
@@ -124,9 +124,10 @@ function show(x) {
 export class Server {
   constructor() { this.stderr = ""; this.stopping = false; }
 
-  /** `edit(config)` may change the parsed configuration before the first start. */
-  static async create({ config = {}, edit = null, dir = null } = {}) {
+  /** `edit(config)` may change the parsed configuration before the first start; `env` goes into the environment. */
+  static async create({ config = {}, edit = null, dir = null, env = {} } = {}) {
     const s = new Server();
+    s.env = env;
     if (EXTERNAL) {
       s.base = EXTERNAL.replace(/\/$/, "");
       s.port = Number(new URL(EXTERNAL).port);
@@ -149,7 +150,12 @@ export class Server {
       merge(c, config);
       edit?.(c, s);
     });
-    await s.start();
+    try {
+      await s.start();
+    } catch (e) {
+      s.process?.kill("SIGKILL");
+      throw e;
+    }
     return s;
   }
 
@@ -183,7 +189,7 @@ export class Server {
     this.stderr = "";
     this.stopping = false;
     const argv = [...prefix, BIN, "serve", "--config", this.configFile];
-    this.process = spawn(argv[0], argv.slice(1), { stdio: ["ignore", "pipe", "pipe"], env: childEnv() });
+    this.process = spawn(argv[0], argv.slice(1), { stdio: ["ignore", "pipe", "pipe"], env: { ...childEnv(), ...this.env } });
     const p = this.process;
     p.exited = new Promise(resolve => p.on("close", (code, signal) => resolve({ code, signal })));
     const keep = d => { this.stderr += d; if (process.env.INGOT_LOG) process.stderr.write(d); };
@@ -362,6 +368,9 @@ export function useServer(options = {}) {
   after(async () => { await proxy.remove(); });
   return proxy;
 }
+
+/** For tests that watch memory: the address sanitizer would keep what was freed for a while. */
+export const THRIFTY = { env: { ASAN_OPTIONS: "quarantine_size_mb=1:thread_local_quarantine_size_kb=64:detect_leaks=1" } };
 
 /** Runs `body` with a server of its own (other configuration, restarts). */
 export async function withServer(options, body) {

@@ -584,12 +584,3 @@ test("version 12: creators outrank everybody, additional creators too", async ()
   const r = await hs.req("POST", "/createRoom", { token: alice.token, body: { room_version: "12", creation_content: { additional_creators: ["nonsense"] } } });
   assert.equal(r.status, 400, `${r.raw}`);
 });
-
-test("reports are taken for events, rooms and people", OWN_SERVER, async () => {
-  const [alice, bob] = await hs.users("alice", "bob");
-  const room = await alice.createRoom({ preset: "public_chat" });
-  await bob.join(room);
-  const id = await alice.say(room, "spam");
-  await bob.post(`/rooms/${E(room)}/report/${E(id)}`, { reason: "spam" });
-  await bob.post(`/rooms/${E(room)}/report`, { reason: "spam" });
-});
