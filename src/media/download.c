@@ -177,7 +177,8 @@ static int serve(struct request *rq, const struct want *want, bool *out_waits, s
 
 static int not_yet(struct err *err)
 {
-    return err_set(err, E_BUSY, 504, "M_NOT_YET_UPLOADED", "This media has not been uploaded yet");
+    return err_set(err, E_NOT_FOUND, 504, "M_NOT_YET_UPLOADED",
+                   "This media has not been uploaded yet");
 }
 
 static struct parked_get *parked_new(struct request *rq, const struct want *want)

@@ -145,7 +145,8 @@ static int first_run(struct exchange *ex, struct err *err)
 /* The edge logs an error, once; what a client did wrong only when debugging. */
 static void log_failure(const struct err *err)
 {
-    enum log_level level = err_http(err) >= 500 ? LOG_ERROR : LOG_DEBUG;
+    bool is_ours = err->kind == E_INTERNAL || err->kind == E_BUSY;
+    enum log_level level = is_ours ? LOG_ERROR : LOG_DEBUG;
     LOG_AT(level, "request failed", LOG_CSTR("errcode", err_errcode(err)),
            LOG_CSTR("message", err->message), LOG_CSTR("detail", err->detail));
 }
