@@ -168,7 +168,7 @@ static bool is_complete(struct conn *c)
     *head_end = '\0'; /* for strcasestr, undone below */
     const char *length = strcasestr(c->in, "\r\ncontent-length:");
     bool is_chunked = strcasestr(c->in, "\r\ntransfer-encoding: chunked") != NULL;
-    c->status = atoi(c->in + sizeof("HTTP/1.1"));
+    c->status = (int)strtol(c->in + sizeof("HTTP/1.1"), NULL, 10);
     size_t want = length ? strtoul(length + sizeof("\r\ncontent-length:") - 1, NULL, 10) : 0;
     *head_end = '\r';
     c->body = body;

@@ -143,7 +143,7 @@ static void on_sent(struct conn *c)
 static int run_send(struct loop *l, char **argv)
 {
     size_t connections = strtoul(argv[0], NULL, 10);
-    double seconds = atof(argv[1]);
+    double seconds = strtod(argv[1], NULL);
     sending.lines = read_lines(argv[2]);
     sending.live = connections;
     uint64_t start = now_ns();
@@ -386,7 +386,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc > 2 && i < sizeof(modes) / sizeof(*modes); i++) {
         if (strcmp(argv[1], modes[i].name) == 0 && argc == 3 + modes[i].args) {
             struct loop l;
-            loop_init(&l, atoi(argv[2]));
+            loop_init(&l, (int)strtol(argv[2], NULL, 10));
             return modes[i].run(&l, argv + 3);
         }
     }
