@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Backup of room keys ("Server-side key backups"): versions, and the keys in them. */
+#include "base/vec.h"
 #include "client/handler.h"
 #include "client/routes.h"
 #include "store/key_backups.h"
@@ -237,8 +238,7 @@ struct storing {
     struct arena *arena;
     uint64_t user_nid;
     int64_t version;
-    struct backup_session *p;
-    size_t n, room;
+    VEC(struct backup_session) keys;
     struct key_backup after; /* out */
 };
 
@@ -258,19 +258,12 @@ static int read_session(struct storing *s, struct str room_id, struct str sessio
         return err_invalid_param(err, "The ids of room and session may have %d bytes",
                                  NAME_MAX_LEN);
     }
-    if (s->n == s->room) {
-        size_t room = MAX(s->room * 2, 16);
-        struct backup_session *p = arena_array(s->arena, struct backup_session, room);
-        memcpy(p, s->p, s->n * sizeof(*p));
-        s->p = p;
-        s->room = room;
-    }
-    s->p[s->n++] = (struct backup_session){.room_id = room_id,
-                                           .session_id = session_id,
-                                           .first_message_index = body.first_message_index,
-                                           .forwarded_count = body.forwarded_count,
-                                           .is_verified = body.is_verified,
-                                           .session_data = data};
+    vec_push(&s->keys, (struct backup_session){.room_id = room_id,
+                                               .session_id = session_id,
+                                               .first_message_index = body.first_message_index,
+                                               .forwarded_count = body.forwarded_count,
+                                               .is_verified = body.is_verified,
+                                               .session_data = data});
     return 0;
 }
 
@@ -319,9 +312,11 @@ static int store_body(struct txn *t, void *arg)
 {
     struct storing *s = arg;
     int rc = check_current(t, s);
-    return rc == 0
-               ? backup_sessions_put(t, s->user_nid, s->version, s->p, s->n, &s->after, txn_err(t))
-               : rc;
+    if (rc == 0) {
+        rc = backup_sessions_put(t, s->user_nid, s->version, s->keys.p, s->keys.n, &s->after,
+                                 txn_err(t));
+    }
+    return rc;
 }
 
 static int put_keys(struct request *rq, unsigned n, struct err *err)
@@ -338,6 +333,7 @@ static int put_keys(struct request *rq, unsigned n, struct err *err)
     if (rc == 0) {
         rc = store_write(server_of(rq)->store, "backup-keys", store_body, &s, err);
     }
+    vec_release(&s.keys);
     return rc == 0 ? reply_state(rq, &s.after) : rc;
 }
 
