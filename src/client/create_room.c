@@ -130,10 +130,25 @@ static int check_invites(struct creation *c, struct err *err)
     return 0;
 }
 
+/* additional_creators of creation_content must be user ids where they count (room version 12, rule 1.4). */
+static int check_creators(struct creation *c, struct err *err)
+{
+    const json_t *creators = json_get(c->in->creation_content, "additional_creators");
+    if (!creators || !c->version->has_privileged_creators) {
+        return 0;
+    }
+    bool ok = json_is_array(creators);
+    for (size_t i = 0; ok && i < json_array_size(creators); i++) {
+        struct matrix_id id;
+        ok = user_id_parse(json_str(json_array_get(creators, i)), &id);
+    }
+    return ok ? 0 : err_invalid_param(err, "additional_creators must be a list of user ids");
+}
+
 static int check(struct creation *c, struct err *err)
 {
     static int (*const checks[])(struct creation * c, struct err * err) = {
-        find_preset, find_version, check_visibility, check_alias, check_invites,
+        find_preset, find_version, check_creators, check_visibility, check_alias, check_invites,
     };
     int rc = authenticate_not_suspended(c->rq, err);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(checks); i++) {

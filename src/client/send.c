@@ -6,6 +6,8 @@
 #include "core/batch.h"
 #include "core/presence.h"
 #include "matrix/ids.h"
+#include "matrix/relation.h"
+#include "store/events.h"
 #include "store/rooms.h"
 #include "wire/canonical.h"
 #include "wire/jfield.h"
@@ -51,6 +53,55 @@ static int take_redacts(struct request *rq, struct new_event *ev, struct err *er
     return 0;
 }
 
+/* Whether the relation `row` is an annotation of his with this key; the very event that he sends again with its
+ * transaction id is not. */
+static int is_same_annotation(struct request *rq, const struct relation_row *row, struct str key,
+                              struct str txn_id, bool *out, struct err *err)
+{
+    struct entry *e;
+    struct relation rel;
+    *out = false;
+    if (row->sender_nid != rq->who.user_nid) {
+        return 0;
+    }
+    int rc = entry_hold(server_of(rq), rq->arena, row->event_nid, &e, err);
+    if (rc == 0) {
+        bool is_retry = e->txn_device == rq->who.device_nid && str_eq(e->txn_id, txn_id);
+        *out = !is_retry && relation_of_content(rq->arena, e->ev->content, &rel) &&
+               str_eq(rel.key, key);
+    }
+    return rc;
+}
+
+/* One user may annotate an event with a key only once ("Event annotations and reactions"). */
+static int check_annotation(struct request *rq, const struct new_event *ev, struct err *err)
+{
+    enum { LOOKED_AT = 1000 };
+    struct relation rel;
+    struct relation_row *rows;
+    size_t n = 0;
+    if (!relation_of_content(rq->arena, ev->content, &rel) ||
+        !str_eq(rel.rel_type, STR("m.annotation"))) {
+        return 0;
+    }
+    struct relation_query q = {.parent_id = rel.event_id,
+                               .rel_type = rel.rel_type,
+                               .from = INT64_MIN,
+                               .to = INT64_MAX,
+                               .order = EVENTS_NEWEST_FIRST,
+                               .limit = LOOKED_AT};
+    int rc = relations_list(store_reader(server_of(rq)->store), rq->arena, &q, &rows, &n, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        bool same;
+        rc = is_same_annotation(rq, &rows[i], rel.key, ev->txn_id, &same, err);
+        if (rc == 0 && same) {
+            return err_set(err, E_CONFLICT, 400, "M_DUPLICATE_ANNOTATION",
+                           "You have already annotated this event with that key");
+        }
+    }
+    return rc;
+}
+
 static int put_send(struct request *rq, struct err *err)
 {
     struct new_event ev = {.type = rq->params[1], .txn_id = rq->params[2]};
@@ -64,6 +115,9 @@ static int put_send(struct request *rq, struct err *err)
     }
     if (rc == 0) {
         rc = take_redacts(rq, &ev, err);
+    }
+    if (rc == 0) {
+        rc = check_annotation(rq, &ev, err);
     }
     return rc == 0 ? send_and_reply(rq, room, &ev, err) : rc;
 }

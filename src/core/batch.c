@@ -285,8 +285,9 @@ static int intern(struct batch *b, const struct new_event *want, struct event *e
 
 /* ---- redactions ---- */
 
-/* Whether the redaction takes effect on its target (room versions 3 and up; "Handling redactions"): the
- * sender has the redact level, or sender and target are of one server. */
+/* Whether a redaction made here takes effect: the sender has the redact level, or takes back what he said himself.
+ * Between servers it is enough that both senders are of one server ("Handling redactions"); but for two users of this
+ * server we are the ones to say that one may not silence the other. */
 static int redaction_applies(struct batch *b, const struct event *redaction,
                              const struct event *target, bool *out, struct err *err)
 {
@@ -300,8 +301,7 @@ static int redaction_applies(struct batch *b, const struct event *redaction,
     }
     const struct power_levels *pl = levels ? levels->ev->power_levels : NULL;
     int64_t have = power_level_of(pl, create->ev, b->room->version, redaction->sender);
-    *out = have >= power_required(pl, POWER_REDACT) ||
-           str_eq(id_domain(redaction->sender), id_domain(target->sender));
+    *out = have >= power_required(pl, POWER_REDACT) || str_eq(redaction->sender, target->sender);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "core/bundle.h"
+#include "core/event_fields.h"
 #include "core/room.h"
 #include "core/server.h"
 
@@ -129,9 +130,30 @@ static void write_without_room(struct json_writer *w, const struct event *ev)
         w, str_n(all.p + to + 2, all.n - to - 3)); /* after `",` and before the last brace */
 }
 
+/* The whole event as a tree, and of that what the client asked for. */
+static int render_selected(const struct renderer *r, struct json_writer *w, const struct entry *e,
+                           struct err *err)
+{
+    struct renderer whole = *r;
+    struct str text;
+    json_t *event;
+    whole.fields = NULL;
+    int rc = render_to_str(&whole, e, &text, err);
+    if (rc == 0) {
+        rc = json_parse(r->arena, text, JPARSE_REALS, &event, err);
+    }
+    if (rc == 0) {
+        jw_json(w, event_fields_select(r->arena, event, r->fields));
+    }
+    return rc;
+}
+
 int render_event(const struct renderer *r, struct json_writer *w, const struct entry *e,
                  struct err *err)
 {
+    if (r->fields) {
+        return render_selected(r, w, e, err);
+    }
     jw_object(w);
     if (r->format == RENDER_PDU) {
         jw_members(w, event_pdu(r->arena, e->ev));

@@ -7,6 +7,7 @@
 #define INGOT_CORE_RENDER_H
 
 #include "core/entry.h"
+#include "wire/jfield.h"
 #include "wire/json_writer.h"
 
 enum render_format {
@@ -25,6 +26,7 @@ struct renderer {
     bool
         nested; /* inside another event's unsigned: neither threads nor redactions once more, since each of
                    * either may point at the next one, without end */
+    const struct str_list *fields; /* only these parts of each event; NULL: all */
     int64_t upto; /* relations up to this position count; INT64_MAX: all */
 };
 

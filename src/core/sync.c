@@ -98,6 +98,7 @@ int sync_write(struct sync *s, struct buf *out, bool *out_found, struct err *err
     renderer_init(&s->render, s->server, s->arena,
                   s->filter.federation_format ? RENDER_PDU : RENDER_SYNC, s->user_nid,
                   s->device_nid);
+    s->render.fields = s->filter.event_fields.p ? &s->filter.event_fields : NULL;
     int rc = write_all(s, err);
     imap_release(&s->changed);
     if (rc == 0 && out->overflow) {
