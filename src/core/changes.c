@@ -220,6 +220,86 @@ static void wake_joined(struct changes *c, struct room *room)
     lock_release(&room->leaf);
 }
 
+/* ---- company: who shares a room with somebody ---- */
+
+/* Adds references to the rooms in which the user is joined; false if not all of them are in memory. */
+static bool add_rooms_of(struct server *s, uint64_t user, struct imap *rooms)
+{
+    struct arena a;
+    struct user_room *list;
+    size_t n;
+    arena_init(&a, 0);
+    bool complete = user_rooms_loaded(s, &a, user, &list, &n);
+    for (size_t i = 0; complete && i < n; i++) {
+        if (list[i].membership != MEMBERSHIP_JOIN || imap_has(rooms, list[i].room)) {
+            continue;
+        }
+        struct room *room = room_find_loaded(s, list[i].room);
+        complete = room != NULL;
+        if (room) {
+            imap_set(rooms, list[i].room, (union map_val){.ptr = room});
+        }
+    }
+    arena_release(&a);
+    return complete;
+}
+
+static void wake_rooms(struct changes *c, const struct imap *rooms)
+{
+    size_t pos = 0;
+    uint64_t nid;
+    union map_val v;
+    while (imap_next(rooms, &pos, &nid, &v)) {
+        wake_joined(c, v.ptr);
+    }
+}
+
+static void drop_rooms(struct imap *rooms)
+{
+    size_t pos = 0;
+    uint64_t nid;
+    union map_val v;
+    while (imap_next(rooms, &pos, &nid, &v)) {
+        struct room *room = v.ptr;
+        room_unref(&room);
+    }
+    imap_release(rooms);
+}
+
+void changes_wake_company(struct server *s, const uint64_t *users, size_t n)
+{
+    struct changes *c = s->changes;
+    struct imap rooms = {0};
+    for (size_t i = 0; i < n; i++) {
+        (void)add_rooms_of(s, users[i], &rooms);
+    }
+    lock_take(&c->lock);
+    wake_rooms(c, &rooms);
+    for (size_t i = 0; i < n; i++) {
+        wake_user(c, users[i], 0);
+    }
+    lock_release(&c->lock);
+    drop_rooms(&rooms);
+}
+
+/* A device list: nobody may miss it, so if not all rooms are known everybody is woken, and each client's own /sync finds
+ * out whom it concerns. */
+static void wake_for_devices(struct server *s, const struct change *change)
+{
+    struct changes *c = s->changes;
+    struct imap rooms = {0};
+    bool complete = change->only_user || add_rooms_of(s, change->user, &rooms);
+    lock_take(&c->lock);
+    if (complete) {
+        wake_rooms(c, &rooms);
+        wake_user(c, change->user, change->device);
+    } else {
+        wake_all(c);
+    }
+    lock_release(&c->lock);
+    drop_rooms(&rooms);
+}
+
 /* ---- announcing ---- */
 
 static void wake_for(struct server *s, const struct change *change)
@@ -228,15 +308,17 @@ static void wake_for(struct server *s, const struct change *change)
     bool by_room = !change->only_user && change->room &&
                    (change->kind == CHANGE_EVENT || change->kind == CHANGE_RECEIPT ||
                     change->kind == CHANGE_TYPING);
-    bool by_company =
-        !change->only_user && (change->kind == CHANGE_DEVICES || change->kind == CHANGE_PRESENCE);
+    if (change->kind == CHANGE_DEVICES) {
+        wake_for_devices(s, change);
+        return;
+    }
     struct room *room = by_room ? room_find_loaded(s, change->room) : NULL;
     lock_take(&c->lock);
     if (c->waiting.n > 0) {
         if (room) {
             wake_joined(c, room);
-        } else if (by_room || by_company) {
-            /* Who shares a room with whom is for each client's own /sync to find out. */
+        } else if (by_room) {
+            /* Who is in the room is for each client's own /sync to find out. */
             wake_all(c);
         }
         if (change->user) {
@@ -280,7 +362,9 @@ int64_t changes_volatile(struct server *s, struct change change)
     log_add(&c->volatiles, &change);
     atomic_store(&c->serial, change.position);
     lock_release(&c->lock);
-    wake_for(s, &change);
+    if (change.kind != CHANGE_PRESENCE) {
+        wake_for(s, &change);
+    }
     return change.position;
 }
 

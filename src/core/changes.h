@@ -47,8 +47,11 @@ void changes_free(struct changes *c);
 
 /* Inside a transaction; takes effect after its commit. */
 void changes_add(struct txn *t, struct server *s, struct change change);
-/* At once: typing and presence. Returns the serial it got (greater than all before, also across restarts). */
+/* At once: typing and presence. Returns the serial it got (greater than all before, also across restarts). Presence
+ * wakes nobody by itself: when a thousand clients connect, each would wake all others (changes_wake_company). */
 int64_t changes_volatile(struct server *s, struct change change);
+/* Wakes these users and those who share a room with one of them, as far as their rooms are in memory. */
+void changes_wake_company(struct server *s, const uint64_t *users, size_t n);
 int64_t changes_volatile_serial(struct server *s);
 
 /*

@@ -137,6 +137,20 @@ static int load(struct server *s, uint64_t user_nid, struct err *err)
     return rc;
 }
 
+/* With the lock held. */
+static void copy_rooms(struct arena *a, const struct live_user *u, struct user_room **out,
+                       size_t *out_n)
+{
+    size_t n = 0, pos = 0;
+    union map_val v;
+    uint64_t key;
+    *out = arena_array(a, struct user_room, u->rooms.n);
+    while (imap_next(&u->rooms, &pos, &key, &v)) {
+        (*out)[n++] = *(struct user_room *)v.ptr;
+    }
+    *out_n = n;
+}
+
 int user_rooms(struct server *s, struct arena *a, uint64_t user_nid, struct user_room **out,
                size_t *out_n, struct err *err)
 {
@@ -145,18 +159,25 @@ int user_rooms(struct server *s, struct arena *a, uint64_t user_nid, struct user
     if (rc != 0) {
         return rc;
     }
-    size_t n = 0, pos = 0;
-    union map_val v;
-    uint64_t key;
     lock_take(&l->lock);
-    struct live_user *u = touch(l, user_nid);
-    *out = arena_array(a, struct user_room, u->rooms.n);
-    while (imap_next(&u->rooms, &pos, &key, &v)) {
-        (*out)[n++] = *(struct user_room *)v.ptr;
+    copy_rooms(a, touch(l, user_nid), out, out_n);
+    lock_release(&l->lock);
+    return 0;
+}
+
+bool user_rooms_loaded(struct server *s, struct arena *a, uint64_t user_nid, struct user_room **out,
+                       size_t *out_n)
+{
+    struct live_users *l = s->users;
+    lock_take(&l->lock);
+    const union map_val *v = imap_find(&l->by_nid, user_nid);
+    const struct live_user *u = v ? v->ptr : NULL;
+    bool loaded = u && u->is_loaded;
+    if (loaded) {
+        copy_rooms(a, u, out, out_n);
     }
     lock_release(&l->lock);
-    *out_n = n;
-    return 0;
+    return loaded;
 }
 
 int user_room(struct server *s, uint64_t user_nid, uint64_t room_nid, struct user_room *out,

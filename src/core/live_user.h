@@ -27,6 +27,9 @@ void live_users_free(struct live_users *l);
 /* The user's rooms with all memberships (forgotten ones too), as of now; in the arena, unordered. */
 MUST_USE int user_rooms(struct server *s, struct arena *a, uint64_t user_nid,
                         struct user_room **out, size_t *out_n, struct err *err);
+/* The same without reading anything: false if they are not in memory. */
+bool user_rooms_loaded(struct server *s, struct arena *a, uint64_t user_nid, struct user_room **out,
+                       size_t *out_n);
 /* His membership in one room, as user_rooms would list it (MEMBERSHIP_NONE if there is none). */
 MUST_USE int user_room(struct server *s, uint64_t user_nid, uint64_t room_nid,
                        struct user_room *out, struct err *err);

@@ -40,6 +40,7 @@ struct presence {
     struct imap users;   /* user nid -> struct presence_user * */
     struct list present; /* of presence_user.in_present */
     VEC(uint64_t) dirty;
+    VEC(uint64_t) untold; /* changed, logged, and those who wait are not woken yet */
 };
 
 bool presence_is_on(const struct server *s)
@@ -183,6 +184,7 @@ void presence_free(struct presence *p)
     }
     imap_release(&p->users);
     vec_release(&p->dirty);
+    vec_release(&p->untold);
     lock_destroy(&p->lock);
     free(p);
 }
@@ -194,6 +196,7 @@ static void announce(struct server *s, uint64_t nid)
     int64_t serial = changes_volatile(s, (struct change){.kind = CHANGE_PRESENCE, .user = nid});
     struct presence_user *u = lock_user(s, nid);
     u->serial = u->serial == INT64_MAX ? serial : MAX(u->serial, serial);
+    vec_push(&s->presence->untold, nid);
     lock_release(&s->presence->lock);
 }
 
@@ -388,6 +391,23 @@ size_t presence_changed(struct server *s, struct arena *a, int64_t since, int64_
     imap_release(&set);
     *out = users;
     return n;
+}
+
+void presence_tell(struct server *s)
+{
+    struct presence *p = s->presence;
+    VEC(uint64_t) users = {0};
+    lock_take(&p->lock);
+    users.p = p->untold.p;
+    users.n = p->untold.n;
+    users.room = p->untold.room;
+    p->untold.p = NULL;
+    p->untold.n = p->untold.room = 0;
+    lock_release(&p->lock);
+    if (users.n > 0) {
+        changes_wake_company(s, users.p, users.n);
+    }
+    vec_release(&users);
 }
 
 /* ---- expiry ---- */

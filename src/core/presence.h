@@ -39,6 +39,9 @@ void presence_of(struct server *s, struct arena *a, uint64_t user_nid, struct pr
 /* Users whose presence changed with since < serial <= upto; in the arena. */
 size_t presence_changed(struct server *s, struct arena *a, int64_t since, int64_t upto,
                         const uint64_t **out);
+/* Wakes who waits and shares a room with somebody whose presence has changed; run every second by the background task,
+ * so that a crowd that comes at once wakes everybody once. */
+void presence_tell(struct server *s);
 /* Makes the idle unavailable and the gone offline, and writes what has changed; run every few seconds by the background
  * task, and once more at the end. */
 void presence_expire(struct server *s);

@@ -304,7 +304,8 @@ int sync_write_presence(struct sync *s, struct err *err)
 {
     const uint64_t *users;
     size_t n = 0, written = 0;
-    if (!presence_is_on(s->server) || event_filter_is_shut(&s->filter.presence)) {
+    bool may_be_news = s->is_initial || !s->log_reaches || s->user_changed & SYNC_PRESENCE;
+    if (!presence_is_on(s->server) || !may_be_news || event_filter_is_shut(&s->filter.presence)) {
         return 0;
     }
     int rc = presence_candidates(s, &users, &n, err);

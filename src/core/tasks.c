@@ -27,6 +27,12 @@ static int expire_presence(struct server *s, UNUSED struct err *err)
     return 0;
 }
 
+static int tell_presence(struct server *s, UNUSED struct err *err)
+{
+    presence_tell(s);
+    return 0;
+}
+
 static int trim(struct server *s, UNUSED struct err *err)
 {
     rooms_trim(s->rooms, ROOMS_KEPT);
@@ -41,6 +47,7 @@ static int flush_seen(struct server *s, struct err *err)
 
 static const struct task core_tasks[] = {
     {.name = "typing", .every_ms = 1000, .run = expire_typing},
+    {.name = "presence-tell", .every_ms = 1000, .run = tell_presence},
     {.name = "presence", .every_ms = 5000, .at_stop = true, .run = expire_presence},
     {.name = "trim", .every_ms = 30 * 1000, .run = trim},
     {.name = "devices-seen", .every_ms = 2 * 60 * 1000, .at_stop = true, .run = flush_seen},
