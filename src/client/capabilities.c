@@ -9,9 +9,10 @@
 
 /* What clients still ask for by its unstable name although it is specified, and is there. */
 static const char *const unstable_features[] = {
-    "m.lazy_load_members",       "org.matrix.e2e_cross_signing", "org.matrix.msc2285.stable",
-    "org.matrix.msc3440.stable", "org.matrix.msc3771",           "org.matrix.msc3773",
-    "org.matrix.msc4222",
+    "m.lazy_load_members",
+    "org.matrix.e2e_cross_signing",
+    "org.matrix.msc2285.stable",
+    "org.matrix.msc3440.stable",
 };
 
 static int get_versions(struct request *rq, UNUSED struct err *err)
@@ -60,12 +61,6 @@ static int get_capabilities(struct request *rq, UNUSED struct err *err)
     put_switch(c, "m.3pid_changes", false);
     put_switch(c, "m.get_login_token", true);
     json_put(c, STR("m.room_versions"), version_list(config));
-    if (rq->who.is_admin) {
-        json_t *moderation = json_object();
-        json_put_bool(moderation, "suspend", true);
-        json_put_bool(moderation, "lock", true);
-        json_put(c, STR("m.account_moderation"), moderation);
-    }
     json_put(out, STR("capabilities"), c);
     return reply_json(rq, 200, out);
 }
