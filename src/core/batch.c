@@ -230,6 +230,19 @@ static int link_auth(struct batch *b, const struct event_draft *draft, struct li
     return 0;
 }
 
+/*
+ * Where a room's id is the hash of its create event, two rooms that one user makes alike in the same millisecond
+ * would be one. So no two create events of this server have the same time.
+ */
+static int64_t unique_create_time(struct batch *b)
+{
+    int64_t last = atomic_load(&b->server->last_create_ms), ts;
+    do {
+        ts = MAX(b->now_ms, last + 1);
+    } while (!atomic_compare_exchange_weak(&b->server->last_create_ms, &last, ts));
+    return ts;
+}
+
 static int build(struct batch *b, const struct new_event *want, struct links *auth,
                  struct links *prev, struct event **out, struct err *err)
 {
@@ -257,7 +270,9 @@ static int build(struct batch *b, const struct new_event *want, struct links *au
     draft.prev_events = prev->ids;
     draft.prev_hashes = prev->hashes;
     draft.n_prev = prev->n;
-    if (b->is_new && b->n_pending == 0 && !version->is_room_id_create_hash) {
+    if (b->is_new && b->n_pending == 0 && version->is_room_id_create_hash) {
+        draft.origin_server_ts = unique_create_time(b);
+    } else if (b->is_new && b->n_pending == 0) {
         draft.room_id = ARENA_CONCAT(b->arena, STR("!"), rand_alnum(b->arena, 18), STR(":"),
                                      b->server->server_name);
     }

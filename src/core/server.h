@@ -6,6 +6,8 @@
 #ifndef INGOT_CORE_SERVER_H
 #define INGOT_CORE_SERVER_H
 
+#include <stdatomic.h>
+
 #include "core/config.h"
 #include "crypto/signing_key.h"
 #include "net/request.h"
@@ -17,10 +19,10 @@ struct server {
     struct store *store;
     struct pool *pool;
     struct ratelimit *limits;
-    struct signing_key key; /* signs our events */
-    struct cache *entries;  /* nid -> struct entry */
+    struct signing_key key;  /* signs our events */
+    struct cache *entries;   /* nid -> struct entry */
     struct reloads *reloads; /* entry.c's own: which entries were reloaded lately */
-    struct cache *nodes;    /* state node id -> bytes */
+    struct cache *nodes;     /* state node id -> bytes */
     struct rooms *rooms;
     struct changes *changes;
     struct live_users *users;
@@ -32,6 +34,7 @@ struct server {
     struct tasks *tasks;
     struct media_store *media;
     int64_t started_ms;
+    atomic_int_least64_t last_create_ms; /* of room ids that are hashes, see batch.c */
 };
 
 /* Opens the store, reads the signing key, makes the caches; the config is borrowed. Pool and rate limits are set
