@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lock.h"
+#include "base/map.h"
 #include "base/rand.h"
 #include "media/content_type.h"
 #include "media/fs.h"
@@ -20,7 +22,10 @@ struct media_store {
     struct blob_store *blobs;
     struct thumbnailer *thumbnailer;
     struct upload_waits *waits;
-    unsigned next_shard;       /* of the sweep */
+    unsigned next_shard; /* of the sweep */
+    struct lock lock;    /* of: */
+    struct smap making;  /* paths of the thumbnails that are being made */
+    struct cond made;
     char thumbnails[PATH_MAX]; /* directory */
 };
 
@@ -29,6 +34,8 @@ int media_store_open(const struct config *config, const char *thumbnailer, struc
 {
     char dir[PATH_MAX - 16];
     struct media_store *m = xcalloc(1, sizeof(*m));
+    lock_init(&m->lock, RANK_LEAF, "thumbnails");
+    cond_init(&m->made);
     const struct thumbnailer_config tc = {
         .program = thumbnailer,
         .processes = (unsigned)config->media.thumbnailers,
@@ -53,6 +60,9 @@ int media_store_open(const struct config *config, const char *thumbnailer, struc
 void media_store_free(struct media_store *m)
 {
     if (m) {
+        smap_release(&m->making);
+        cond_destroy(&m->made);
+        lock_destroy(&m->lock);
         upload_waits_free(m->waits);
         thumbnailer_free(m->thumbnailer);
         blob_store_free(m->blobs);
@@ -202,6 +212,25 @@ static int make_and_keep(struct media_store *m, const struct config *config,
     return rc;
 }
 
+/* A picture that is shown in a large room is asked for by everybody at once: one makes it, the others wait. */
+static void making_begin(struct media_store *m, const char *path)
+{
+    lock_take(&m->lock);
+    while (smap_find(&m->making, str_c(path))) {
+        cond_wait(&m->made, &m->lock);
+    }
+    (void)smap_at(&m->making, str_c(path), NULL);
+    lock_release(&m->lock);
+}
+
+static void making_end(struct media_store *m, const char *path)
+{
+    lock_take(&m->lock);
+    (void)smap_remove(&m->making, str_c(path));
+    cond_broadcast(&m->made);
+    lock_release(&m->lock);
+}
+
 int media_thumbnail(struct media_store *m, const struct config *config, const struct blob_id *id,
                     const struct thumb_spec *wanted, struct media_file *out, struct err *err)
 {
@@ -212,13 +241,14 @@ int media_thumbnail(struct media_store *m, const struct config *config, const st
     if (rc != E_NOT_FOUND) {
         return rc;
     }
-    rc = make_and_keep(m, config, id, &spec, path, err);
-    if (rc != 0) {
-        return rc;
-    }
+    making_begin(m, path);
     rc = find_cached(path, out, err);
-    return rc == E_NOT_FOUND ? err_not_found(err, "The file is not here")
-                             : rc; /* deleted meanwhile */
+    if (rc == E_NOT_FOUND && (rc = make_and_keep(m, config, id, &spec, path, err)) == 0 &&
+        (rc = find_cached(path, out, err)) == E_NOT_FOUND) {
+        rc = err_not_found(err, "The file is not here"); /* deleted meanwhile */
+    }
+    making_end(m, path);
+    return rc;
 }
 
 /* ---- deleting --------------------------------------------------------------------------------- */

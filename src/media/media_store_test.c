@@ -3,6 +3,7 @@
 #include "media/media_store.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -135,6 +136,33 @@ static void thumbnails_go_with_their_picture(void **state)
     assert_int_equal(media_thumbnail(media, &config, &blob.id, &spec, &file, &err), E_NOT_FOUND);
 }
 
+static void *ask_for_thumbnail(void *arg)
+{
+    struct err err = {0};
+    struct media_file file;
+    const struct thumb_spec spec = {640, 480};
+    assert_ok(media_thumbnail(media, &config, arg, &spec, &file, &err), &err);
+    assert_int_equal(close(file.fd), 0);
+    return NULL;
+}
+
+static void what_many_ask_for_at_once_is_made_once(void **state)
+{
+    (void)state;
+    pthread_t threads[8];
+    struct thumbnailer_stats before, after;
+    struct blob blob = put("photo.jpg");
+    thumbnailer_get_stats(media_thumbnailer(media), &before);
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_for_thumbnail, &blob.id), 0);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    thumbnailer_get_stats(media_thumbnailer(media), &after);
+    assert_int_equal(after.made - before.made, 1);
+}
+
 static bool is_loose(void *arg, const struct blob_id *id)
 {
     return strcmp(arg, id->hex) == 0;
@@ -166,6 +194,7 @@ int main(void)
         TEST(a_thumbnail_is_made_once),
         TEST(a_file_without_thumbnail_is_tried_once),
         TEST(thumbnails_go_with_their_picture),
+        TEST(what_many_ask_for_at_once_is_made_once),
         TEST(a_round_of_sweeps_deletes_what_nobody_needs_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

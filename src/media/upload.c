@@ -5,7 +5,6 @@
  * file that nobody names, which the sweep finds (upkeep.c).
  */
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/rand.h"
 #include "matrix/ids.h"
 #include "media/content_type.h"
