@@ -36,8 +36,8 @@ struct tls_cert;
 
 struct http_listener {
     struct http_server *server;
-    struct MHD_Daemon *daemon;
-    int fd; /* listening socket, ours */
+    _Atomic(struct MHD_Daemon *) daemon; /* its first requests may come before it is set */
+    int fd;                              /* listening socket, ours */
     unsigned serve;
     uint16_t port;
     struct address_range *proxies;

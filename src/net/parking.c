@@ -372,8 +372,9 @@ static void finish(struct exchange *ex, bool keep)
     ex->park.fd = -1;
     buf_release(&ex->park.head);
     exchange_release_run(ex);
-    if (keep) {
-        MHD_add_connection(ex->listener->daemon, fd, (struct sockaddr *)&ex->peer, ex->peer_n);
+    struct MHD_Daemon *daemon = atomic_load(&ex->listener->daemon);
+    if (keep && daemon) {
+        MHD_add_connection(daemon, fd, (struct sockaddr *)&ex->peer, ex->peer_n);
     } else if (fd >= 0) {
         close(fd);
     }
