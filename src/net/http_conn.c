@@ -2,6 +2,8 @@
 /* The side of libmicrohttpd: connections, headers, bodies. Runs on network threads, which must not block. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -274,9 +276,17 @@ static void detached(struct exchange *ex)
 
 /* --- bodies --- */
 
+/* A file without a name; not every file system can make one like that. */
 static bool open_upload(struct exchange *ex)
 {
-    ex->rq.body_fd = open(ex->server->config.upload_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    const char *dir = ex->server->config.upload_dir;
+    ex->rq.body_fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (ex->rq.body_fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
+        char path[PATH_MAX];
+        (void)snprintf(path, sizeof(path), "%s/XXXXXX", dir);
+        ex->rq.body_fd = mkostemp(path, O_CLOEXEC);
+        return ex->rq.body_fd >= 0 && unlink(path) == 0;
+    }
     return ex->rq.body_fd >= 0;
 }
 

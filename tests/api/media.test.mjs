@@ -178,3 +178,93 @@ test("large files stream: the server's memory does not grow by their size", OWN_
   clearInterval(watch);
   assert.ok(most - before < 20 * 1024, `${before} KiB grew to ${most} KiB`);
 }));
+
+test("one range of a file can be asked for, and what a browser has is not sent again", async () => {
+  const alice = await hs.user("alice");
+  const { content_uri } = (await upload(alice, Buffer.from("0123456789"))).body;
+  const get = headers => hs.req("GET", `${V1}/download/${content_uri.slice(6)}`, { token: alice.token, headers });
+  const table = [["bytes=2-4", 206, "234", "bytes 2-4/10"], ["bytes=7-", 206, "789", "bytes 7-9/10"], ["bytes=-3", 206, "789", "bytes 7-9/10"], ["bytes=0-1,3-4", 200, "0123456789"], ["bytes=x", 200, "0123456789"]];
+  for (const [range, status, text, where] of table) {
+    const r = await get({ Range: range });
+    assert.deepEqual([r.status, r.raw.toString(), r.headers["content-range"]], [status, text, where], range);
+  }
+  const past = await get({ Range: "bytes=10-" });
+  assert.deepEqual([past.status, past.headers["content-range"]], [416, "bytes */10"]);
+  const { etag } = (await get({})).headers;
+  assert.equal((await get({ Range: "bytes=2-4", "If-Range": etag })).status, 206);
+  assert.equal((await get({ Range: "bytes=2-4", "If-Range": '"other"' })).status, 200);
+  const known = await get({ "If-None-Match": `"other", ${etag}` });
+  assert.deepEqual([known.status, known.raw.length], [304, 0]);
+});
+
+test("a user may have so many created ids waiting, and no more", OWN_SERVER, async () => {
+  await withServer({ config: { media: { max_pending_uploads: 2 } } }, async s => {
+    const [alice, bob] = await s.users("alice", "bob");
+    const create = u => s.req("POST", "/_matrix/media/v1/create", { token: u.token });
+    const first = await create(alice);
+    assert.deepEqual([first.status, (await create(alice)).status], [200, 200]);
+    await s.fails(429, "M_LIMIT_EXCEEDED", "POST", "/_matrix/media/v1/create", { token: alice.token });
+    assert.equal((await create(bob)).status, 200);
+    await s.req("PUT", `/_matrix/media/v3/upload/${first.body.content_uri.slice(6)}`, { token: alice.token, body: Buffer.from("x"), expect: 200 });
+    assert.equal((await create(alice)).status, 200);
+  });
+});
+
+test("an upload goes only to an id of this server that was created", async () => {
+  const alice = await hs.user("alice");
+  const put = id => ["PUT", `/_matrix/media/v3/upload/${id}`, { token: alice.token, body: Buffer.from("x") }];
+  await hs.fails(404, "M_NOT_FOUND", ...put("localhost/nosuchid"));
+  await hs.fails(404, "M_NOT_FOUND", ...put("elsewhere.example/nosuchid"));
+  const { content_uri } = (await upload(alice, Buffer.from("x"))).body;
+  await hs.fails(409, "M_CANNOT_OVERWRITE_MEDIA", ...put(content_uri.slice(6)));
+});
+
+test("many wait for one upload, for the file and for its thumbnail", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const { content_uri } = (await hs.req("POST", "/_matrix/media/v1/create", { token: alice.token, expect: 200 })).body;
+  const waiting = [...Array(10)].flatMap(() => [fetchIt(bob, content_uri, { name: "n.png" }), fetchIt(bob, content_uri, { kind: "thumbnail", query: "width=32&height=32&method=crop" })]);
+  const bytes = png(100, 100);
+  await hs.req("PUT", `/_matrix/media/v3/upload/${content_uri.slice(6)}`, { token: alice.token, body: bytes, type: "image/png", expect: 200 });
+  for (const [i, r] of (await Promise.all(waiting)).entries()) {
+    assert.match(r.headers["content-disposition"], i % 2 ? /^inline; filename=thumbnail/ : /^inline; filename=n\.png/);
+    assert.ok(i % 2 ? pictureSize(r.raw)[0] === 32 : r.raw.equals(bytes));
+  }
+});
+
+test("who waits for an upload is answered when the time is up or the server stops", OWN_SERVER, async () => {
+  const alice = await hs.user("alice");
+  const { content_uri } = (await hs.req("POST", "/_matrix/media/v1/create", { token: alice.token, expect: 200 })).body;
+  const start = Date.now();
+  assert.equal((await fetchIt(alice, content_uri, { query: "timeout_ms=300", expect: 504 })).body.errcode, "M_NOT_YET_UPLOADED");
+  assert.ok(Date.now() - start >= 290);
+  const waiting = fetchIt(alice, content_uri, { expect: 504 });
+  await new Promise(resolve => setTimeout(resolve, 100)); // so that it waits
+  await hs.restart();
+  assert.equal((await waiting).body.errcode, "M_NOT_YET_UPLOADED");
+});
+
+test("what was acknowledged is there after kill -9", OWN_SERVER, async () => {
+  await withServer({}, async s => {
+    const alice = await s.user("alice");
+    const kept = new Map();
+    const send = async () => {
+      for (;;) {
+        const bytes = crypto.randomBytes(1 + Math.floor(Math.random() * 200000));
+        const r = await s.req("POST", "/_matrix/media/v3/upload", { token: alice.token, body: bytes, type: "image/png" });
+        if (r.status === 200) kept.set(r.body.content_uri, bytes);
+      }
+    };
+    for (let round = 0; round < 3; round++) {
+      const senders = [...Array(4)].map(() => send().catch(() => {}));
+      const had = kept.size;
+      await eventually("some are stored", () => kept.size > had + 10);
+      await s.kill9();
+      await Promise.all(senders);
+      await s.start();
+      for (const [uri, bytes] of kept) {
+        const r = await s.req("GET", `${V1}/download/${uri.slice(6)}`, { token: alice.token, expect: 200 });
+        assert.ok(r.raw.equals(bytes));
+      }
+    }
+  });
+});
