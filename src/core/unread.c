@@ -498,12 +498,25 @@ static int count_event(struct counting *c, struct arena *scratch, const struct e
     return rc;
 }
 
-static int count_events(struct counting *c, struct err *err)
+static int count_range(struct counting *c, struct arena *held, int64_t from, struct err *err)
 {
     struct entry **entries;
     struct arena scratch;
     size_t n;
     bool more;
+    int rc = room_timeline(c->server, held, c->room, from, c->upto, UNREAD_SCAN_MAX, &entries, &n,
+                           &more, err);
+    arena_init(&scratch, 0);
+    while (rc == 0 && n-- > 0) {
+        rc = count_event(c, &scratch, entries[n], err);
+        arena_reset(&scratch);
+    }
+    arena_release(&scratch);
+    return rc;
+}
+
+static int count_events(struct counting *c, struct err *err)
+{
     int64_t from = c->rest_from;
     for (size_t i = 0; i < c->n; i++) {
         from = MIN(from, c->tallies[i].from);
@@ -511,14 +524,11 @@ static int count_events(struct counting *c, struct err *err)
     if (from >= c->upto) {
         return 0;
     }
-    int rc = room_timeline(c->server, c->arena, c->room, from, c->upto, UNREAD_SCAN_MAX, &entries,
-                           &n, &more, err);
-    arena_init(&scratch, 0);
-    while (rc == 0 && n-- > 0) {
-        rc = count_event(c, &scratch, entries[n], err);
-        arena_reset(&scratch);
-    }
-    arena_release(&scratch);
+    /* A thousand rows are a megabyte: an initial sync asks for hundreds of rooms. */
+    struct arena held;
+    arena_init(&held, 0);
+    int rc = count_range(c, &held, from, err);
+    arena_release(&held);
     return rc;
 }
 
