@@ -119,3 +119,9 @@ test("a hundred parked polls of one user are all answered", async () => {
     assert.ok(woke, JSON.stringify(r).slice(0, 300));
   }
 });
+
+test("rooms that one person makes in the same moment are different rooms", async () => {
+  const alice = await hs.user("alice");
+  const rooms = await Promise.all(Array.from({ length: 20 }, () => alice.createRoom()));
+  assert.equal(new Set(rooms).size, 20);
+});
