@@ -112,24 +112,21 @@ static int delete_alias(struct txn *t, void *arg)
     return room_aliases_remove(t, w->alias, txn_err(t));
 }
 
-/* Whoever may change the room's canonical alias may also remove aliases that others made. */
-static int may_remove(struct request *rq, struct room *room, const struct alias_row *row,
-                      struct err *err)
+/* Whoever may change the room's canonical alias, and server administrators, may say where the room is listed. */
+static int may_list(struct request *rq, struct room *room, const char *otherwise, struct err *err)
 {
     int64_t have, needed;
-    if (row->creator_nid == rq->who.user_nid || rq->who.is_admin) {
+    struct server *s = server_of(rq);
+    if (rq->who.is_admin) {
         return 0;
     }
-    int rc = room_power_of(server_of(rq), rq->arena, room, rq->who.user_id, &have, err);
+    int rc = room_power_of(s, rq->arena, room, rq->who.user_id, &have, err);
     if (rc == 0) {
-        rc = room_power_needed(server_of(rq), rq->arena, room, STR("m.room.canonical_alias"), true,
-                               &needed, err);
+        rc = room_power_needed(s, rq->arena, room, STR("m.room.canonical_alias"), true, &needed,
+                               err);
     }
     bool joined = room_member_of(room, rq->who.user_nid).membership == MEMBERSHIP_JOIN;
-    if (rc == 0 && (!joined || have < needed)) {
-        return err_forbidden(err, "You may not remove this alias");
-    }
-    return rc;
+    return rc == 0 && (!joined || have < needed) ? err_forbidden(err, "%s", otherwise) : rc;
 }
 
 /* The room's m.room.canonical_alias should not name an alias that is gone; if he may not change it, it stays. */
@@ -183,8 +180,8 @@ static int remove_alias(struct request *rq, struct err *err)
     if (rc == 0) {
         rc = room_hold_nid(server_of(rq), rq->arena, row.room_nid, &room, err);
     }
-    if (rc == 0) {
-        rc = may_remove(rq, room, &row, err);
+    if (rc == 0 && row.creator_nid != rq->who.user_nid) {
+        rc = may_list(rq, room, "You may not remove this alias", err);
     }
     if (rc == 0) {
         rc = store_write(server_of(rq)->store, "alias-remove", delete_alias, &w, err);
@@ -262,23 +259,6 @@ static int write_published(struct txn *t, void *arg)
     return rooms_set_published(t, w->room->nid, w->published, txn_err(t));
 }
 
-static int may_publish(struct request *rq, struct room *room, struct err *err)
-{
-    int64_t have, needed;
-    if (rq->who.is_admin) {
-        return 0;
-    }
-    int rc = room_power_of(server_of(rq), rq->arena, room, rq->who.user_id, &have, err);
-    if (rc == 0) {
-        rc = room_power_needed(server_of(rq), rq->arena, room, STR("m.room.canonical_alias"), true,
-                               &needed, err);
-    }
-    bool joined = room_member_of(room, rq->who.user_nid).membership == MEMBERSHIP_JOIN;
-    return rc == 0 && (!joined || have < needed)
-               ? err_forbidden(err, "You may not publish this room")
-               : rc;
-}
-
 static int put_visibility(struct request *rq, struct err *err)
 {
     const struct visibility_body *in = rq->in;
@@ -288,7 +268,7 @@ static int put_visibility(struct request *rq, struct err *err)
     }
     int rc = room_hold(server_of(rq), rq->arena, rq->params[0], &w.room, err);
     if (rc == 0) {
-        rc = may_publish(rq, w.room, err);
+        rc = may_list(rq, w.room, "You may not publish this room", err);
     }
     if (rc == 0) {
         rc = store_write(server_of(rq)->store, "publish-room", write_published, &w, err);

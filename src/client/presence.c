@@ -32,7 +32,7 @@ static int parse_state(struct str text, enum presence_state *out, struct err *er
 static int put_presence(struct request *rq, struct err *err)
 {
     const struct presence_body *in = rq->in;
-    enum presence_state state;
+    enum presence_state state = PRESENCE_OFFLINE;
     int rc = handler_self(rq, 0, err);
     if (rc == 0) {
         rc = parse_state(in->presence, &state, err);

@@ -239,7 +239,7 @@ static int reply_fields(struct request *rq, const struct profile_field *fields, 
 static int get_profile(struct request *rq, struct err *err)
 {
     struct profile_field *fields;
-    uint64_t user;
+    uint64_t user = 0;
     size_t n;
     int rc = find_user(rq, &user, err);
     if (rc == 0) {
@@ -252,7 +252,7 @@ static int get_profile(struct request *rq, struct err *err)
 static int get_field(struct request *rq, struct err *err)
 {
     struct profile_field field = {.field = rq->params[1]};
-    uint64_t user;
+    uint64_t user = 0;
     int rc = check_key(field.field, err);
     if (rc == 0) {
         rc = find_user(rq, &user, err);

@@ -83,7 +83,7 @@ static int write_marking(struct txn *t, void *arg)
 static int find_event(struct request *rq, struct room *room, struct str event_id,
                       const struct entry **out, struct err *err)
 {
-    struct entry *e;
+    struct entry *e = NULL;
     int rc = entry_hold_id(server_of(rq), rq->arena, event_id, &e, err);
     if (rc == 0 && e->ev->ids.room != room->nid) {
         rc = err_not_found(err, "Event not found in this room");

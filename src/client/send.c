@@ -19,6 +19,16 @@ static int reply_event_id(struct request *rq, struct str event_id)
     return reply_json(rq, 200, out);
 }
 
+/* What sending messages and state begin with: may he, where to, and what. */
+static int begin(struct request *rq, struct room **out_room, struct new_event *ev, struct err *err)
+{
+    int rc = authenticate_not_suspended(rq, err);
+    if (rc == 0) {
+        rc = handler_room(rq, 0, out_room, err);
+    }
+    return rc == 0 ? handler_content(rq, &ev->content, err) : rc;
+}
+
 /* Appservices may say when something happened (`ts`, "Timestamp massaging"). */
 static int read_timestamp(struct request *rq, int64_t *out, struct err *err)
 {
@@ -106,13 +116,7 @@ static int put_send(struct request *rq, struct err *err)
 {
     struct new_event ev = {.type = rq->params[1], .txn_id = rq->params[2]};
     struct room *room;
-    int rc = authenticate_not_suspended(rq, err);
-    if (rc == 0) {
-        rc = handler_room(rq, 0, &room, err);
-    }
-    if (rc == 0) {
-        rc = handler_content(rq, &ev.content, err);
-    }
+    int rc = begin(rq, &room, &ev, err);
     if (rc == 0) {
         rc = take_redacts(rq, &ev, err);
     }
@@ -196,13 +200,7 @@ static int put_state(struct request *rq, struct err *err)
     struct new_event ev = {.type = rq->params[1], .state_key = rq->params[2], .is_state = true};
     struct room *room;
     ev.state_key = ev.state_key.p ? ev.state_key : STR("");
-    int rc = authenticate_not_suspended(rq, err);
-    if (rc == 0) {
-        rc = handler_room(rq, 0, &room, err);
-    }
-    if (rc == 0) {
-        rc = handler_content(rq, &ev.content, err);
-    }
+    int rc = begin(rq, &room, &ev, err);
     if (rc == 0) {
         rc = state_check(rq, room, &ev, err);
     }
