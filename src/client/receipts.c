@@ -178,7 +178,7 @@ static int read_thread(struct request *rq, struct marking *m, enum marker marker
 static int post_receipt(struct request *rq, struct err *err)
 {
     struct marking m;
-    enum marker marker;
+    enum marker marker = MARKER_READ;
     int rc = parse_marker(rq->params[1], &marker, err);
     if (rc == 0) {
         rc = begin(rq, &m, err);

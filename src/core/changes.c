@@ -282,8 +282,8 @@ void changes_wake_company(struct server *s, const uint64_t *users, size_t n)
     drop_rooms(&rooms);
 }
 
-/* A device list: nobody may miss it, so if not all rooms are known everybody is woken, and each client's own /sync finds
- * out whom it concerns. */
+/* A device list: nobody may miss it, so if not all rooms are known everybody is woken, and each client's own
+ * /sync finds out whom it concerns. */
 static void wake_for_devices(struct server *s, const struct change *change)
 {
     struct changes *c = s->changes;

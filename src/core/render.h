@@ -27,7 +27,7 @@ struct renderer {
         nested; /* inside another event's unsigned: neither threads nor redactions once more, since each of
                    * either may point at the next one, without end */
     const struct str_list *fields; /* only these parts of each event; NULL: all */
-    int64_t upto; /* relations up to this position count; INT64_MAX: all */
+    int64_t upto;                  /* relations up to this position count; INT64_MAX: all */
 };
 
 void renderer_init(struct renderer *r, struct server *s, struct arena *a, enum render_format format,

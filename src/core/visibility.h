@@ -37,8 +37,8 @@ MUST_USE int viewer_filter(struct viewer *v, struct entry **entries, size_t *n, 
 MUST_USE int viewer_was_joined(struct viewer *v, bool *out, int64_t *out_until, struct err *err);
 /*
  * How far he may read at all: joined (or world_readable): everything, *out_upto = INT64_MAX; left or banned: up to
- * the event that ended his last time in the room. E_FORBIDDEN (403 M_FORBIDDEN) for who was never in the room and may not
- * peek.
+ * the event that ended his last time in the room. E_FORBIDDEN (403 M_FORBIDDEN) for who was never in the room
+ * and may not peek.
  */
 MUST_USE int viewer_may_read(struct viewer *v, int64_t *out_upto, struct err *err);
 /* The state of the room that he may read: the current one, or that of when he left. */

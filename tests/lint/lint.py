@@ -289,7 +289,9 @@ def lint_warnings(build):
     def check(item):
         path, entry = item
         yield from check_syntax([*without_output(entry["command"]), str(path)], entry["directory"])
-    yield from in_parallel(check, [c for c in compile_commands(build) if c[0].is_relative_to(ROOT)])
+    # Not what the build generates: it may not be there yet.
+    ours = [c for c in compile_commands(build) if pathlib.Path(build).resolve() not in c[0].parents]
+    yield from in_parallel(check, ours)
 
 
 def flags_by_folder(build):
