@@ -114,9 +114,8 @@ static int serve_file(struct request *rq, const struct want *want, const struct 
     }
     add_headers(rq, content_disposition(rq->arena, type, name));
     reply_header(rq, "ETag", etag);
-    if (client_has(rq, etag)) {
-        (void)close(fd);
-        return reply_bytes(rq, 304, NULL, STR(""));
+    if (client_has(rq, etag)) { /* no body goes out, but its length must be the file's */
+        return reply_file(rq, 304, fd, 0, size, NULL);
     }
     return reply_range(rq, fd, size, etag, arena_cstr(rq->arena, type));
 }
