@@ -12,8 +12,8 @@
  * batch_begin locks the room; batch_end unlocks it. Between the two, events are built on the pending state of
  * the batch. A failed commit marks the room dead: it is loaded anew by whoever needs it next.
  *
- * Several nodes: the room row's version is checked in the transaction; a loser gets E_CONFLICT, and
- * batch_run() reloads and runs the whole batch again.
+ * Several nodes: the room row's version is checked in the transaction; a loser gets E_CONFLICT. room_send() then
+ * reloads and builds its event again; whoever runs a batch of his own has to do the same.
  */
 #ifndef INGOT_CORE_BATCH_H
 #define INGOT_CORE_BATCH_H
