@@ -11,6 +11,7 @@
 #include "core/lazy_members.h"
 #include "core/live_user.h"
 #include "core/nodes.h"
+#include "core/received.h"
 #include "core/presence.h"
 #include "core/room.h"
 #include "core/typing.h"
@@ -68,6 +69,7 @@ static void make_caches(struct server *s)
     s->presence = presence_new(s);
     s->unread = unread_new(s);
     s->key_counts = key_counts_new();
+    s->received = received_new();
 }
 
 int server_new(const struct config *config, struct server **out, struct err *err)
@@ -108,6 +110,7 @@ void server_free(struct server *s)
     }
     reloads_free(s->reloads);
     store_close(&s->store);
+    received_free(s->received);
     signing_key_wipe(&s->key);
     free(s);
 }

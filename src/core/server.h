@@ -31,6 +31,7 @@ struct server {
     struct unread *unread;
     struct lazy_members *lazy;
     struct key_counts *key_counts;
+    struct received *received;
     struct tasks *tasks;
     struct media_store *media;
     int64_t started_ms;

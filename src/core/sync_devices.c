@@ -1,80 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What /sync gives for end-to-end encryption: to-device messages, device lists, key counts. */
-#include <stdlib.h>
-
-#include "base/log.h"
 #include "core/device_list.h"
 #include "core/key_counts.h"
+#include "core/received.h"
 #include "core/server.h"
 #include "core/sync_internal.h"
 #include "store/to_device.h"
 
 enum { TO_DEVICE_MAX = 100 }; /* messages of one answer; each is bounded by what may be sent */
 
-/* ---- deleting what the client has received ---- */
+/* ---- to-device messages ---- */
 
-struct received {
-    struct store_job job;
-    uint64_t device;
-    int64_t upto;
-};
-
-static int delete_received(struct txn *t, void *arg)
+/* After which message to go on: sync_token.h says what the token holds. */
+static int64_t last_received(const struct sync *s)
 {
-    const struct received *r = arg;
-    return to_device_delete_upto(t, r->device, r->upto, txn_err(t));
+    return s->since.to_device ? s->since.to_device : s->since.position;
 }
 
-static void deleted(struct store_job *job)
-{
-    if (job->rc != 0) {
-        /* They are deleted after the next answer that has messages in it. */
-        log_warn("received to-device messages were not deleted",
-                 LOG_CSTR("reason", job->err.message), LOG_CSTR("detail", job->err.detail));
-    }
-    free(container_of(job, struct received, job));
-}
-
-/* Nobody waits for it: what is not deleted yet lies behind the client's token. */
+/* What the last answer had is received: the client has come back with its token. */
 static int forget_received(struct sync *s, struct err *err)
 {
     bool any = false;
     int rc = to_device_has_upto(store_reader(s->server->store), s->device_nid, s->since.to_device,
                                 &any, err);
     if (rc == 0 && any) {
-        struct received *r = xcalloc(1, sizeof(*r));
-        *r = (struct received){
-            .job = {.name = "to-device-received", .body = delete_received, .done = deleted},
-            .device = s->device_nid,
-            .upto = s->since.to_device,
-        };
-        r->job.arg = r;
-        store_write_async(s->server->store, &r->job);
+        received_forget(s->server, s->device_nid, s->since.to_device);
     }
     return rc;
-}
-
-/* ---- to-device messages ---- */
-
-/* After which message to go on: sync_token.h says what the token holds. */
-static int64_t received_upto(const struct sync *s)
-{
-    return s->since.to_device ? s->since.to_device : s->since.position;
 }
 
 /* Messages may have been left over from the last answer, or have come since. */
 static bool may_have_messages(const struct sync *s)
 {
     return s->is_initial || !s->log_reaches || s->user_changed & SYNC_TO_DEVICE ||
-           received_upto(s) < s->since.position;
+           last_received(s) < s->since.position;
 }
 
 static int write_messages(struct sync *s, struct err *err)
 {
     struct to_device_row *rows;
     size_t n = 0;
-    int rc = to_device_list(store_reader(s->server->store), s->arena, s->device_nid,
-                            received_upto(s), s->upto.position, TO_DEVICE_MAX, &rows, &n, err);
+    int64_t from = MAX(last_received(s), received_upto(s->server, s->device_nid));
+    int rc = to_device_list(store_reader(s->server->store), s->arena, s->device_nid, from,
+                            s->upto.position, TO_DEVICE_MAX, &rows, &n, err);
     if (rc != 0 || n == 0) {
         return rc;
     }
