@@ -207,6 +207,7 @@ test("two people, end to end", { timeout: 12 * PATIENCE }, async t => {
 
   await t.test("she takes her identity and her backup from the secret storage", async () => {
     const c = alice.getCrypto();
+    await eventually("her device knows her public keys", () => c.userHasCrossSigningKeys(alice.getUserId(), true));
     await c.bootstrapCrossSigning({});
     assert.equal(await c.isCrossSigningReady(), true);
     await c.loadSessionBackupPrivateKeyFromSecretStorage();

@@ -333,3 +333,186 @@ test("one user's backup is no other user's", async () => {
   await alice.put(`/room_keys/keys/${E("!r:localhost")}/s?version=${va}`, session());
   assert.deepEqual((await bob.get(`/room_keys/keys?version=${vb}`)).rooms, {});
 });
+
+// ---- what /sync tells of all this
+const listed = (r, kind, who) => r.device_lists?.[kind]?.includes(who.id) ?? false;
+
+test("more to-device messages than one answer holds come in several, each once and in order", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const s = await bob.stream();
+  const total = 250;
+  await Promise.all(Array.from({ length: total }, (_, n) => alice.put(`/sendToDevice/org.example.many/n${n}`, { messages: { [bob.id]: { "*": { n } } } })));
+  const got = [], sizes = [];
+  while (got.length < total) {
+    const before = s.since;
+    const events = (await s.next(2000)).to_device?.events ?? [];
+    assert.ok(events.length > 0, `${got.length} messages came`);
+    const again = (await bob.sync({ since: before })).to_device.events;
+    assert.deepEqual(again.slice(0, events.length), events, "what was not acknowledged comes again");
+    got.push(...events.map(e => e.content.n));
+    sizes.push(events.length);
+  }
+  assert.deepEqual([...got].sort((a, b) => a - b), Array.from({ length: total }, (_, n) => n));
+  assert.ok(sizes.length > 1, "an answer has a bound");
+  assert.equal((await s.next()).to_device?.events?.length ?? 0, 0);
+  assert.equal((await bob.sync()).to_device?.events?.length ?? 0, 0, "all are deleted");
+});
+
+test("messages that wait for a new device's first sync come with it, all of them", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const second = await bob.another();
+  for (let n = 0; n < 120; n++) await alice.put(`/sendToDevice/org.example.early/e${n}`, { messages: { [bob.id]: { [second.device]: { n } } } });
+  const got = [];
+  const s = await second.stream();
+  got.push(...s.last.to_device.events);
+  await s.until("the rest", r => { got.push(...(r.to_device?.events ?? [])); return got.length >= 120; });
+  assert.deepEqual(got.map(e => e.content.n), Array.from({ length: 120 }, (_, n) => n));
+});
+
+test("to-device: what is too large or no object is refused, unknown people and devices are passed over", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const send = messages => hs.req("PUT", `/sendToDevice/org.example.x/${unique("t")}`, { token: alice.token, body: { messages } });
+  assert.equal((await send({ [bob.id]: { [bob.device]: { a: "x".repeat(70000) } } })).status, 413);
+  assert.equal((await send({ [bob.id]: { [bob.device]: "text" } })).status, 400);
+  assert.equal((await send(undefined)).status, 400);
+  assert.equal((await send({ [bob.id]: { NOSUCH: {} }, "@nobody:localhost": { "*": {} }, "@far:elsewhere.example": { "*": {} } })).status, 200);
+  assert.equal((await bob.sync()).to_device?.events?.length ?? 0, 0);
+});
+
+test("whom one has verified, one's other devices are told and nobody else", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  for (const u of [bob, carol]) await u.join(room);
+  const [xa, xb] = [crossSigning(alice), crossSigning(bob)];
+  await alice.post("/keys/device_signing/upload", xa.body);
+  await bob.post("/keys/device_signing/upload", xb.body);
+  const second = await alice.another();
+  const [mine, his, hers] = [await second.stream(), await bob.stream(), await carol.stream()];
+  const from = mine.since;
+  const signed = sign({ ...xb.body.master_key, signatures: {} }, alice.id, `ed25519:${xa.user.pub}`, xa.user);
+  assert.deepEqual((await alice.post("/keys/signatures/upload", { [bob.id]: { [xb.master.pub]: signed } })).failures ?? {}, {});
+  await mine.until("bob's keys have a new signature", r => listed(r, "changed", bob));
+  for (const s of [his, hers]) assert.equal((await s.next()).device_lists?.changed?.length ?? 0, 0);
+  assert.ok((await alice.get(`/keys/changes?from=${E(from)}&to=${E(mine.since)}`)).changed.includes(bob.id));
+});
+
+test("signatures that do not fit are refused one by one", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const [xa, xb] = [crossSigning(alice), crossSigning(bob)];
+  const device = deviceKeys(alice);
+  await alice.post("/keys/upload", { device_keys: device });
+  await alice.post("/keys/device_signing/upload", xa.body);
+  await bob.post("/keys/device_signing/upload", xb.body);
+  const by = (o, pair) => sign({ ...o, signatures: {} }, alice.id, `ed25519:${pair.pub}`, pair);
+  const own = sign({ ...xa.body.master_key, signatures: {} }, alice.id, `ed25519:${alice.device}`, alice.pair);
+  const cases = {
+    [alice.id]: { [alice.device]: by({ ...device, algorithms: [] }, xa.self), [xa.self.pub]: by(xa.body.self_signing_key, xa.master), [xa.master.pub]: own },
+    [bob.id]: { [xb.master.pub]: by(xb.body.master_key, xa.self), [xb.self.pub]: by(xb.body.self_signing_key, xa.user) },
+    "@nobody:localhost": { X: by(xb.body.master_key, xa.user) },
+  };
+  const { failures } = await alice.post("/keys/signatures/upload", cases);
+  assert.deepEqual(Object.keys(failures[alice.id]).sort(), [alice.device, xa.self.pub].sort(), "the device signs the master key");
+  assert.equal(failures[bob.id][xb.master.pub].errcode, "M_INVALID_SIGNATURE");
+  assert.equal(failures[bob.id][xb.self.pub].errcode, "M_NOT_FOUND");
+  assert.ok(failures["@nobody:localhost"].X);
+  assert.ok((await bob.post("/keys/query", { device_keys: { [alice.id]: [] } })).master_keys[alice.id].signatures[alice.id][`ed25519:${alice.device}`]);
+});
+
+test("new identity keys of a device have none of the old signatures", async () => {
+  const alice = await hs.user("alice");
+  const x = crossSigning(alice);
+  const device = deviceKeys(alice);
+  await alice.post("/keys/upload", { device_keys: device });
+  await alice.post("/keys/device_signing/upload", x.body);
+  await alice.post("/keys/signatures/upload", { [alice.id]: { [alice.device]: sign({ ...device, signatures: {} }, alice.id, `ed25519:${x.self.pub}`, x.self) } });
+  const signatures = async () => Object.keys((await alice.post("/keys/query", { device_keys: { [alice.id]: [] } })).device_keys[alice.id][alice.device].signatures[alice.id]);
+  assert.equal((await signatures()).length, 2);
+  await alice.post("/keys/upload", { device_keys: device });
+  assert.equal((await signatures()).length, 2, "the same keys again change nothing");
+  await alice.post("/keys/upload", { device_keys: deviceKeys(alice) });
+  assert.deepEqual(await signatures(), [`ed25519:${alice.device}`]);
+});
+
+test("device lists: who enters a room is told of all in it; who leaves, of those he meets nowhere else", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const one = await alice.createRoom({ preset: "public_chat" }), two = await alice.createRoom({ preset: "public_chat" });
+  await bob.join(one);
+  await carol.join(two);
+  const s = await alice.stream();
+  const his = await bob.stream();
+  await bob.join(two);
+  await his.until("carol is there", r => listed(r, "changed", carol));
+  await s.until("bob in the second room", r => r.rooms?.join?.[two]);
+  await bob.leave(one);
+  const left = await s.until("bob left the first room", r => r.rooms?.join?.[one] && r);
+  assert.equal(listed(left, "left", bob), false, "they still share the other");
+  await bob.leave(two);
+  await s.until("bob is gone", r => listed(r, "left", bob));
+  const gone = await his.until("alice and carol are gone", r => listed(r, "left", carol) && r);
+  assert.ok(listed(gone, "left", alice));
+  assert.equal(listed(gone, "left", bob), false);
+});
+
+test("device lists: a new name in a room is no new device", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  await bob.join(room);
+  const s = await alice.stream();
+  await bob.put(`/profile/${E(bob.id)}/displayname`, { displayname: "Robert" });
+  const r = await s.until("the new name", x => x.rooms?.join?.[room]?.timeline?.events.length && x);
+  assert.equal(listed(r, "changed", bob), false);
+});
+
+test("device lists are caught up with after a restart", OWN_SERVER, async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  for (const u of [bob, carol]) await u.join(room);
+  const s = await alice.stream();
+  await bob.post("/keys/upload", { device_keys: deviceKeys(bob) });
+  await carol.leave(room);
+  await alice.put("/sendToDevice/org.example.r/restart", { messages: { [alice.id]: { "*": {} } } });
+  await hs.restart();
+  const r = await s.next();
+  assert.ok(listed(r, "changed", bob));
+  assert.ok(listed(r, "left", carol));
+  assert.equal(r.to_device.events.length, 1);
+  assert.equal(r.device_one_time_keys_count.signed_curve25519, 0);
+});
+
+test("a claim wakes the device it was made of, with the new count", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const one_time_keys = Object.fromEntries(["A", "B", "C"].map(n => [`signed_curve25519:${n}`, oneTime(alice)]));
+  await alice.post("/keys/upload", { one_time_keys });
+  const s = await alice.stream();
+  assert.equal(s.last.device_one_time_keys_count.signed_curve25519, 3);
+  const waiting = s.next(20000);
+  await bob.post("/keys/claim", { one_time_keys: { [alice.id]: { [alice.device]: "signed_curve25519" } } });
+  assert.equal((await waiting).device_one_time_keys_count.signed_curve25519, 2);
+});
+
+test("users of servers that cannot be reached are failures", async () => {
+  const alice = await hs.user("alice");
+  const q = await alice.post("/keys/query", { device_keys: { "@far:unreachable.invalid": [], [alice.id]: [] } });
+  assert.ok(q.failures["unreachable.invalid"]);
+  const c = await alice.post("/keys/claim", { one_time_keys: { "@far:unreachable.invalid": { X: "signed_curve25519" } } });
+  assert.ok(c.failures["unreachable.invalid"]);
+  assert.equal((await hs.req("POST", "/keys/query", { token: alice.token, body: { device_keys: { nobody: [] } } })).status, 400);
+  assert.equal((await hs.req("POST", "/keys/query", { token: alice.token, body: { device_keys: { [alice.id]: "all" } } })).status, 400);
+});
+
+test("a backup version that was deleted can be deleted again, one that never was cannot", async () => {
+  const alice = await hs.user("alice");
+  const { version } = await alice.post("/room_keys/version", auth(1));
+  await alice.del(`/room_keys/version/${version}`);
+  await alice.del(`/room_keys/version/${version}`);
+  await alice.fails(404, "M_NOT_FOUND", "DELETE", "/room_keys/version/777");
+  await alice.fails(404, "M_NOT_FOUND", "DELETE", "/room_keys/version/no-number");
+  await alice.fails(404, "M_NOT_FOUND", "GET", `/room_keys/keys?version=${version}`);
+  await alice.fails(404, "M_NOT_FOUND", "DELETE", `/room_keys/keys?version=${version}`);
+  await alice.fails(404, "M_NOT_FOUND", "PUT", `/room_keys/keys/${E("!r:localhost")}/s?version=${version}`, session());
+  const next = (await alice.post("/room_keys/version", auth(1))).version;
+  assert.notEqual(next, version, "numbers are not used again");
+  for (const bad of [{ ...session(), is_verified: "yes" }, { ...session(), session_data: [] }, { ...session(), first_message_index: -1 }]) {
+    assert.equal((await hs.req("PUT", `/room_keys/keys/${E("!r:localhost")}/s?version=${next}`, { token: alice.token, body: bad })).status, 400);
+  }
+});
