@@ -232,7 +232,8 @@ static int write_typing(struct sync_room *r, size_t *out_n, struct err *err)
     JW_OBJECT(&s->w, "content");
     JW_ARRAY(&s->w, "user_ids");
     for (size_t i = 0; i < n; i++) {
-        if (!sync_is_ignored(s, ids[i])) {
+        bool is_here = room_member_of(r->room, users[i]).membership == MEMBERSHIP_JOIN;
+        if (is_here && !sync_is_ignored(s, ids[i])) {
             jw_str(&s->w, ids[i]);
         }
     }
