@@ -439,8 +439,11 @@ int batch_add(struct batch *b, const struct new_event *want, struct entry **out,
     struct event *ev;
     struct entry *entry;
     int rc = find_same_state(b, want, &entry, err);
+    if (rc == 0 && entry && entry->ev->ids.type != NID_MEMBER) {
+        rc = batch_auth_check(b, entry->ev, err); /* he might not say so again */
+    }
     if (rc != 0 || entry) {
-        if (entry && out) {
+        if (rc == 0 && out) {
             *out = entry;
         }
         return rc;

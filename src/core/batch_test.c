@@ -185,10 +185,17 @@ static void the_same_state_again_makes_no_event(void **state)
     assert_true(str_eq(test_state(t, room, &alice, "m.room.topic", "{\"topic\":\"a\"}"), first));
     assert_same(before, picture_of(room));
     assert_false(str_eq(test_state(t, room, &alice, "m.room.topic", "{\"topic\":\"b\"}"), first));
-    /* The same content from somebody else is another event: it says who set it. */
     struct str join = test_join(t, room, &bob);
-    struct str invite_again = test_join(t, room, &bob);
-    assert_true(str_eq(join, invite_again));
+    assert_true(str_eq(test_join(t, room, &bob), join));
+    /* The same content from somebody else is another event: it says who set it. */
+    test_state(t, room, &alice, "m.room.power_levels",
+               "{\"users\":{\"@alice:example.org\":100,\"@bob:example.org\":50}}");
+    struct str bobs = test_state(t, room, &bob, "m.room.topic", "{\"topic\":\"b\"}");
+    assert_true(str_eq(test_entry(t, bobs)->ev->sender, bob.id));
+    /* Who has left learns nothing from saying it again. */
+    test_member(t, room, &bob, &bob, "leave");
+    struct new_event again = test_state_event(&bob, "m.room.topic", STR(""), "{\"topic\":\"b\"}");
+    assert_int_equal(room_send(t->server, &t->arena, room, &again, NULL, &t->err), E_FORBIDDEN);
 }
 
 static void what_comes_with_a_batch_is_written_even_if_all_state_was_there(void **state)

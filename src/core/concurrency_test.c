@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "base/map.h"
+#include "core/cache.h"
 #include "core/changes.h"
 #include "core/live_user.h"
 #include "core/visibility.h"
@@ -119,7 +120,19 @@ static void note(void *arg, const struct change *c)
     imap_set(check->seen, (uint64_t)c->position, (union map_val){.u = 1});
 }
 
-/* Every event up to the visible position is in the log, in the room's timeline and in the cache. */
+/* Once a redaction is visible, nobody gets the whole event any more, whatever is cached or evicted meanwhile. */
+static void check_redacted(struct actor *a, const struct entry *redaction)
+{
+    struct entry *target;
+    if (redaction->ev->redacts.n) {
+        must(entry_hold_id(server_in(a), &a->arena, redaction->ev->redacts, &target, &a->err),
+             &a->err);
+        MUST(target->redacted_by == redaction->ev->ids.event);
+        MUST(str_eq(target->ev->content, STR("{}")));
+    }
+}
+
+/* Every event up to the visible position is in the log and in the room's timeline. */
 static void *read_rooms(void *arg)
 {
     struct actor *a = arg;
@@ -145,6 +158,7 @@ static void *read_rooms(void *arg)
                 MUST(imap_has(&seen, (uint64_t)entries[k]->position));
                 MUST(k == 0 || entries[k]->position < entries[k - 1]->position);
                 imap_remove(&seen, (uint64_t)entries[k]->position);
+                check_redacted(a, entries[k]);
             }
         }
         MUST(seen.n == 0); /* nothing in the log that the rooms lack */
@@ -287,10 +301,23 @@ static void readers_writers_joiners_and_pollers_agree(void **state)
     }
 }
 
+/* The same when entries and state nodes are evicted and read again all the time. */
+static void they_agree_while_caches_overflow(void **state)
+{
+    struct test_server *t = *state;
+    cache_free(t->server->entries);
+    t->server->entries = entries_cache_new(16 * 1024);
+    readers_writers_joiners_and_pollers_agree(state);
+    struct cache_stats stats;
+    cache_get_stats(t->server->entries, &stats);
+    assert_true(stats.evictions > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_WITH_SERVER(readers_writers_joiners_and_pollers_agree),
+        TEST_WITH_SERVER(they_agree_while_caches_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
