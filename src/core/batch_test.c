@@ -334,6 +334,34 @@ static void every_room_version_can_be_created_used_and_redacted_in(void **state)
     }
 }
 
+static void the_state_before_each_event_is_the_state_after_the_one_before(void **state)
+{
+    struct test_server *t = *state;
+    struct test_user alice = test_user(t, "alice"), bob = test_user(t, "bob");
+    struct room *room = test_room(t, &alice, (struct test_room_options){0});
+    char room_id[256];
+    keep_text(room_id, room->room_id);
+    for (int i = 0; i < 40; i++) {
+        const char *type = arena_printf(&t->arena, "org.example.%d", i % 7).p;
+        test_state(t, room, &alice, type, arena_printf(&t->arena, "{\"n\":%d}", i).p);
+        test_member(t, room, &bob, &bob, i % 2 ? "leave" : "join");
+        test_message(t, room, &alice, "x");
+    }
+    test_server_restart(t);
+    room = test_room_again(t, str_c(room_id));
+    struct entry **entries;
+    size_t n;
+    bool more;
+    assert_ok(room_timeline(t->server, &t->arena, room, INT64_MIN, INT64_MAX, 1000, &entries, &n,
+                            &more, &t->err),
+              &t->err);
+    for (size_t i = 0; i < n; i++) {
+        struct state_id before, want = i + 1 < n ? entries[i + 1]->state_after : STATE_EMPTY;
+        assert_ok(entry_state_before(t->server, entries[i], &before, &t->err), &t->err);
+        assert_memory_equal(&before, &want, sizeof(before));
+    }
+}
+
 /* As another node would: the row moves under this server. */
 static int move_row(struct txn *t, void *arg)
 {
@@ -385,6 +413,7 @@ int main(void)
         TEST_WITH_SERVER(a_redaction_needs_the_level_or_the_same_server),
         TEST_WITH_SERVER(a_room_is_after_a_restart_as_it_was_before),
         TEST_WITH_SERVER(every_room_version_can_be_created_used_and_redacted_in),
+        TEST_WITH_SERVER(the_state_before_each_event_is_the_state_after_the_one_before),
         TEST_WITH_SERVER(a_send_that_lost_against_another_node_is_built_again),
         TEST_WITH_SERVER(a_blocked_room_takes_no_events),
     };

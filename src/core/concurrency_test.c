@@ -240,7 +240,21 @@ static void *poll_sync(void *arg)
     return NULL;
 }
 
-/* ---- the test ---- */
+/* ---- who repeats himself ---- */
+
+static void *send_the_same(void *arg)
+{
+    struct actor *a = arg;
+    for (int i = 0; i < TURNS; i++) {
+        struct new_event ev = test_event(&a->w->writers[0], "m.room.message", "{}");
+        ev.txn_id = arena_printf(&a->arena, "same%d", i);
+        send(a, a->w->rooms[0], &ev);
+        arena_reset(&a->arena);
+    }
+    return NULL;
+}
+
+/* ---- the tests ---- */
 
 static void start(struct actor *a, struct world *w, size_t n, void *(*run)(void *))
 {
@@ -301,7 +315,20 @@ static void readers_writers_joiners_and_pollers_agree(void **state)
     }
 }
 
-/* The same when entries and state nodes are evicted and read again all the time. */
+static void retries_that_overtake_each_other_make_one_event(void **state)
+{
+    struct world w = {.t = *state};
+    struct actor actors[WRITERS];
+    make_world(&w);
+    int64_t before = store_position(w.t->server->store);
+    for (size_t i = 0; i < WRITERS; i++) {
+        start(&actors[i], &w, i, send_the_same);
+    }
+    finish(actors, WRITERS);
+    assert_int_equal(store_position(w.t->server->store), before + TURNS);
+}
+
+/* All of the first test when entries are evicted and read again all the time. */
 static void they_agree_while_caches_overflow(void **state)
 {
     struct test_server *t = *state;
@@ -317,6 +344,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_WITH_SERVER(readers_writers_joiners_and_pollers_agree),
+        TEST_WITH_SERVER(retries_that_overtake_each_other_make_one_event),
         TEST_WITH_SERVER(they_agree_while_caches_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
