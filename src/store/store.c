@@ -145,7 +145,6 @@ int store_open(const struct store_config *config, struct store **out, struct err
     bug_on(pthread_key_create(&s->reader_key, reader_drop) != 0);
     lock_init(&s->readers_lock, RANK_LEAF, "readers");
     lock_init(&s->ids.lock, RANK_LEAF, "ids");
-    lock_init(&s->ids.lock, RANK_LEAF, "ids");
     list_init(&s->readers);
     s->names = names_new(s->config.name_cache_bytes);
     s->token_cache = token_cache_new(s->config.token_cache_bytes);
@@ -179,7 +178,6 @@ void store_close(struct store **sp)
     device_seen_free(&s->device_seen);
     media_seen_free(&s->media_seen);
     lock_destroy(&s->readers_lock);
-    lock_destroy(&s->ids.lock);
     lock_destroy(&s->ids.lock);
     free((char *)s->config.db.path);
     free((char *)s->config.db.url);
