@@ -427,7 +427,8 @@ static int write_sections(struct sync_room *r, struct state_list *l, const struc
     if (rc == 0) {
         rc = sync_write_room_account_data(r, &n_account, err);
     }
-    *out_found = t->n + n_state + n_ephemeral + n_account > 0 || r->is_left ||
+    /* A gap is news even if nothing of what was looked at passed the filter: further back there may be more. */
+    *out_found = t->n + n_state + n_ephemeral + n_account > 0 || t->limited || r->is_left ||
                  (r->sync->log_reaches && r->changed & SYNC_RECEIPTS);
     return rc;
 }

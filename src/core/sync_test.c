@@ -362,6 +362,27 @@ static void state_that_the_timeline_filter_leaves_out_is_in_state(void **state)
     }
 }
 
+/* What the filter lets through lies so far back that it is not looked for: then the client must hear of the gap. */
+static void a_gap_of_unwanted_events_is_told(void **state)
+{
+    enum { MANY = 20 * TIMELINE_LIMIT_DEFAULT + 1 };
+    struct test_server *t = *state;
+    struct test_user alice = test_user(t, "alice");
+    struct room *room = test_room(t, &alice, (struct test_room_options){0});
+    struct test_sync in = {.since = now(t, &alice),
+                           .filter = "{\"room\":{\"timeline\":{\"types\":[\"m.room.message\"]}}}"};
+    bool found;
+    test_message(t, room, &alice, "far back");
+    for (int i = 0; i < MANY; i++) {
+        struct new_event other = test_event(&alice, "org.example.other", "{}");
+        test_send(t, room, &other);
+    }
+    const json_t *told = joined(test_sync_found(t, &alice, in, &found), room);
+    assert_true(found);
+    assert_true(is_limited(told));
+    assert_int_equal(json_array_size(timeline(told)), 0);
+}
+
 static void full_state_is_told_though_nothing_changed(void **state)
 {
     struct test_server *t = *state;
@@ -506,6 +527,7 @@ int main(void)
         TEST_WITH_SERVER(other_devices_hear_of_a_room_that_was_left_and_forgotten),
         TEST_WITH_SERVER(state_after_leads_to_the_end_of_the_timeline),
         TEST_WITH_SERVER(state_that_the_timeline_filter_leaves_out_is_in_state),
+        TEST_WITH_SERVER(a_gap_of_unwanted_events_is_told),
         TEST_WITH_SERVER(full_state_is_told_though_nothing_changed),
         TEST_WITH_SERVER(lazy_clients_get_the_members_who_speak_once),
         TEST_WITH_SERVER(an_initial_sync_makes_the_device_forget_the_members_it_was_sent),
