@@ -48,7 +48,8 @@ struct http_server_config {
 
 struct http_server;
 
-/* Starts serving. Strings and listeners of config are copied, or used up, before it returns. Errors: a bad address, a port in use, an unreadable certificate. */
+/* Starts serving. Strings and listeners of config are copied, or used up, before it returns. Errors: a bad
+ * address, a port in use, an unreadable certificate. */
 MUST_USE int http_server_new(const struct http_server_config *config, struct http_server **out,
                              struct err *err);
 uint16_t http_server_port(const struct http_server *s, size_t listener);
