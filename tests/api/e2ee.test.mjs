@@ -77,11 +77,15 @@ async function phase(request, wanted) {
   });
 }
 
+/** The SDK points only weakly at verifications: without this a garbage collection could end one that we wait for. */
+const held = [];
+
 /** Short-authentication-string verification between two clients; both must see the same emoji. */
 async function verifyBySas(asking, answering, roomId) {
   const incoming = new Promise(resolve => answering.once("crypto.verificationRequestReceived", resolve));
   const out = await asking.getCrypto().requestVerificationDM(answering.getUserId(), roomId);
   const into = await incoming;
+  held.push(out, into);
   await into.accept();
   await phase(out, VerificationPhase.Ready);
   const first = await out.startVerification("m.sas.v1");
