@@ -488,11 +488,17 @@ static int write_member(struct batch *b, struct txn *t, const struct entry *e)
     return room_members_put(t, &row, txn_err(t));
 }
 
+/* Events relate to events of their own room only: nobody can hang something on an event elsewhere. */
 static int write_relation(struct txn *t, const struct entry *e)
 {
     struct relation rel;
+    uint64_t parent, room;
     if (!relation_of_content(txn_arena(t), e->ev->content, &rel) || e->ev->is_state) {
         return 0;
+    }
+    int rc = events_nid(txn_read(t), rel.event_id, &parent, &room, txn_err(t));
+    if (rc != E_NOT_FOUND && (rc != 0 || room != e->ev->ids.room)) {
+        return rc;
     }
     struct relation_row row = {.event_nid = e->ev->ids.event,
                                .room_nid = e->ev->ids.room,

@@ -2,8 +2,70 @@
 #include "core/bundle.h"
 
 #include "core/server.h"
+#include "core/visibility.h"
+#include "store/account_data.h"
 
 enum { SCAN_MAX = 1000 }; /* relations of one kind that are looked at for one event */
+
+/* ---- the reader ---- */
+
+struct bundle_reader {
+    struct viewer viewer; /* of the room read last; .room NULL: none yet */
+    bool knows_ignored;
+    const json_t *ignored; /* the keys are the ids of users; NULL: none */
+};
+
+struct bundle_reader *bundle_reader_new(struct arena *a)
+{
+    return arena_calloc(a, 1, sizeof(struct bundle_reader));
+}
+
+static int load_ignored(const struct renderer *r, struct err *err)
+{
+    struct str content;
+    json_t *json = NULL;
+    int rc = account_data_get(store_reader(r->server->store), r->arena, r->user_nid, 0,
+                              STR("m.ignored_user_list"), &content, err);
+    if (rc == 0) {
+        rc = json_parse(r->arena, content, JPARSE_REALS, &json, err);
+    }
+    (void)json_get_object(json, "ignored_users", &r->reader->ignored);
+    r->reader->knows_ignored = true;
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+/* Makes the reader ready for the room of an event. */
+static int meet_reader(const struct renderer *r, const struct entry *e, struct err *err)
+{
+    struct viewer *v = &r->reader->viewer;
+    struct room *room;
+    int rc = 0;
+    if (!v->room || v->room->nid != e->ev->ids.room) {
+        rc = room_hold_nid(r->server, r->arena, e->ev->ids.room, &room, err);
+        if (rc == 0) {
+            viewer_init(v, r->server, r->arena, room, r->user_nid);
+        }
+    }
+    return rc == 0 && !r->reader->knows_ignored ? load_ignored(r, err) : rc;
+}
+
+/* Whether all that ever relates to the event is for him: then nothing need be looked at one by one. */
+static bool sees_all(const struct renderer *r, const struct entry *e)
+{
+    const struct room_member *me = &r->reader->viewer.member;
+    return me->membership == MEMBERSHIP_JOIN && me->position <= e->position &&
+           json_object_size(r->reader->ignored) == 0;
+}
+
+static int sees(const struct renderer *r, const struct entry *e, bool *out, struct err *err)
+{
+    *out = false;
+    return json_find(r->reader->ignored, e->ev->sender)
+               ? 0
+               : viewer_sees(&r->reader->viewer, e, out, err);
+}
+
+/* ---- what relates to an event ---- */
 
 static int list(const struct renderer *r, struct str parent, struct str rel_type, size_t limit,
                 struct relation_row **out, size_t *out_n, struct err *err)
@@ -15,6 +77,27 @@ static int list(const struct renderer *r, struct str parent, struct str rel_type
                                .order = EVENTS_NEWEST_FIRST,
                                .limit = limit};
     return relations_list(store_reader(r->server->store), r->arena, &q, out, out_n, err);
+}
+
+/* The same, without what the reader may not see. */
+static int list_seen(const struct renderer *r, const struct entry *e, struct str rel_type,
+                     struct relation_row **out, size_t *out_n, struct err *err)
+{
+    size_t n = 0;
+    *out_n = 0;
+    int rc = list(r, e->ev->event_id, rel_type, SCAN_MAX, out, &n, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct entry *child;
+        bool ok = sees_all(r, e);
+        if (!ok) {
+            rc = entry_hold(r->server, r->arena, (*out)[i].event_nid, &child, err);
+            rc = rc == 0 ? sees(r, child, &ok, err) : rc;
+        }
+        if (rc == 0 && ok) {
+            (*out)[(*out_n)++] = (*out)[i];
+        }
+    }
+    return rc;
 }
 
 /* The newest valid edit: same sender, same type, not of a state event, with m.new_content ("Validity of
@@ -34,9 +117,10 @@ static int find_edit(const struct renderer *r, const struct entry *e, struct ent
         if (rows[i].sender_nid != e->ev->ids.sender || rows[i].type_nid != e->ev->ids.type) {
             continue;
         }
+        bool ok = false, encrypted = e->ev->ids.type == NID_ENCRYPTED; /* m.new_content is inside */
         rc = entry_hold(r->server, r->arena, rows[i].event_nid, &edit, err);
-        bool encrypted = e->ev->ids.type == NID_ENCRYPTED; /* then m.new_content is inside */
-        if (rc == 0 && !edit->redacted_by &&
+        rc = rc == 0 ? viewer_sees(&r->reader->viewer, edit, &ok, err) : rc;
+        if (rc == 0 && ok && !edit->redacted_by &&
             (encrypted || str_find(edit->ev->content, STR("\"m.new_content\":{")) >= 0)) {
             *out = edit;
         }
@@ -75,18 +159,43 @@ static int write_references(const struct renderer *r, struct json_writer *w,
     return 0;
 }
 
-static int write_thread(const struct renderer *r, struct json_writer *w, const struct entry *root,
-                        const struct relation_row *latest, struct err *err)
+struct thread {
+    struct relation_row *latest; /* NULL: no thread */
+    int64_t count;
+    bool participated;
+};
+
+static int find_thread(const struct renderer *r, const struct entry *root, struct thread *out,
+                       struct err *err)
+{
+    struct relation_row *rows;
+    size_t n = 0;
+    *out = (struct thread){.participated = root->ev->ids.sender == r->user_nid};
+    bool all = sees_all(r, root), sent = false;
+    int rc = all ? list(r, root->ev->event_id, STR("m.thread"), 1, &rows, &n, err)
+                 : list_seen(r, root, STR("m.thread"), &rows, &n, err);
+    if (rc != 0 || n == 0) {
+        return rc;
+    }
+    out->latest = &rows[0];
+    out->count = (int64_t)n;
+    for (size_t i = 0; i < n; i++) {
+        sent = sent || rows[i].sender_nid == r->user_nid;
+    }
+    if (all) {
+        rc = relations_count(store_reader(r->server->store), root->ev->event_id, STR("m.thread"),
+                             r->user_nid, &out->count, &sent, err);
+    }
+    out->participated = out->participated || sent;
+    return rc;
+}
+
+static int write_thread(const struct renderer *r, struct json_writer *w,
+                        const struct thread *thread, struct err *err)
 {
     struct renderer inner = *r;
     struct entry *e;
-    int64_t count;
-    bool participated;
-    int rc = relations_count(store_reader(r->server->store), root->ev->event_id, STR("m.thread"),
-                             r->user_nid, &count, &participated, err);
-    if (rc == 0) {
-        rc = entry_hold(r->server, r->arena, latest->event_nid, &e, err);
-    }
+    int rc = entry_hold(r->server, r->arena, thread->latest->event_nid, &e, err);
     if (rc != 0) {
         return rc;
     }
@@ -96,8 +205,8 @@ static int write_thread(const struct renderer *r, struct json_writer *w, const s
     JW_OBJECT(w, "m.thread");
     JW_KEY(w, "latest_event");
     rc = render_event(&inner, w, e, err);
-    JW_INT(w, "count", count);
-    JW_BOOL(w, "current_user_participated", participated || root->ev->ids.sender == r->user_nid);
+    JW_INT(w, "count", thread->count);
+    JW_BOOL(w, "current_user_participated", thread->participated);
     jw_end(w);
     return rc;
 }
@@ -105,23 +214,26 @@ static int write_thread(const struct renderer *r, struct json_writer *w, const s
 int bundle_write(const struct renderer *r, struct json_writer *w, const struct entry *e,
                  struct err *err)
 {
-    struct relation_row *refs = NULL, *threads = NULL;
+    struct relation_row *refs = NULL, *any;
+    struct thread thread = {0};
     struct entry *edit = NULL;
-    size_t n_refs = 0, n_threads = 0, n_any = 0;
-    struct relation_row *any;
+    size_t n_refs = 0, n_any = 0;
     /* Nearly all events have no relation at all: one look-up says so. */
     int rc = list(r, e->ev->event_id, STR_NONE, 1, &any, &n_any, err);
     if (rc != 0 || n_any == 0) {
         return rc;
     }
-    rc = find_edit(r, e, &edit, err);
+    rc = meet_reader(r, e, err);
     if (rc == 0) {
-        rc = list(r, e->ev->event_id, STR("m.reference"), SCAN_MAX, &refs, &n_refs, err);
+        rc = find_edit(r, e, &edit, err);
+    }
+    if (rc == 0) {
+        rc = list_seen(r, e, STR("m.reference"), &refs, &n_refs, err);
     }
     if (rc == 0 && !r->nested) {
-        rc = list(r, e->ev->event_id, STR("m.thread"), 1, &threads, &n_threads, err);
+        rc = find_thread(r, e, &thread, err);
     }
-    if (rc != 0 || (!edit && n_refs == 0 && n_threads == 0)) {
+    if (rc != 0 || (!edit && n_refs == 0 && !thread.latest)) {
         return rc;
     }
     JW_OBJECT(w, "m.relations");
@@ -131,8 +243,8 @@ int bundle_write(const struct renderer *r, struct json_writer *w, const struct e
     if (rc == 0 && n_refs > 0) {
         rc = write_references(r, w, refs, n_refs, err);
     }
-    if (rc == 0 && n_threads > 0) {
-        rc = write_thread(r, w, e, &threads[0], err);
+    if (rc == 0 && thread.latest) {
+        rc = write_thread(r, w, &thread, err);
     }
     jw_end(w);
     return rc;

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Aggregations bundled into an event's unsigned."m.relations" (client-server API, "Aggregations of child events"):
- * the newest edit, references, and the summary of a thread. */
+ * the newest edit, references, and the summary of a thread. Only what the reader may see counts, and nothing that
+ * comes from users whom he ignores. */
 #ifndef INGOT_CORE_BUNDLE_H
 #define INGOT_CORE_BUNDLE_H
 
 #include "core/render.h"
+
+/* For renderer.reader: finds out about the reader when there is something to bundle, and keeps it while he reads the same
+ * room. */
+struct bundle_reader *bundle_reader_new(struct arena *a);
 
 /* Writes the member "m.relations" into the open object, if there is something to bundle. */
 MUST_USE int bundle_write(const struct renderer *r, struct json_writer *w, const struct entry *e,

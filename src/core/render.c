@@ -19,7 +19,8 @@ void renderer_init(struct renderer *r, struct server *s, struct arena *a, enum r
                            .device_nid = device_nid,
                            .now_ms = clock_wall_ms(),
                            .bundle = true,
-                           .upto = INT64_MAX};
+                           .upto = INT64_MAX,
+                           .reader = bundle_reader_new(a)};
 }
 
 static const struct str membership_names[] = {

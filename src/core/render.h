@@ -10,6 +10,8 @@
 #include "wire/jfield.h"
 #include "wire/json_writer.h"
 
+struct bundle_reader;
+
 enum render_format {
     RENDER_CLIENT, /* with room_id */
     RENDER_SYNC,   /* without room_id: the place in the answer says it */
@@ -28,6 +30,8 @@ struct renderer {
                    * either may point at the next one, without end */
     const struct str_list *fields; /* only these parts of each event; NULL: all */
     int64_t upto;                  /* relations up to this position count; INT64_MAX: all */
+    struct bundle_reader
+        *reader; /* what the reader may see of relations; of bundle.c, in the arena */
 };
 
 void renderer_init(struct renderer *r, struct server *s, struct arena *a, enum render_format format,

@@ -18,6 +18,8 @@ enum {
     EPOCHS = 1 << 14,
     THREAD_HOPS =
         3, /* client-server API, "Threading": how far a relation is followed to a thread */
+    THREADS_MAX =
+        500, /* that are counted one by one in a room; what is unread in further ones counts as the room's */
 };
 
 /*
@@ -253,6 +255,9 @@ static struct tally *tally_of(struct counting *c, struct str root)
         if (str_eq(c->tallies[i].root, root)) {
             return &c->tallies[i];
         }
+    }
+    if (c->n >= THREADS_MAX && root.n > 0) {
+        return tally_of(c, STR(""));
     }
     if (c->n == c->capacity) {
         grow(c);

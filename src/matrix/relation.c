@@ -3,6 +3,8 @@
 
 #include "wire/json.h"
 
+enum { REL_MAX = 255 }; /* no event id and no type is longer, and both are kept for each relation */
+
 bool relation_of_content(struct arena *a, struct str content, struct relation *out)
 {
     json_t *tree;
@@ -19,5 +21,6 @@ bool relation_of_content(struct arena *a, struct str content, struct relation *o
     }
     json_get_str(relates_to, "key", &out->key);
     return json_get_str(relates_to, "rel_type", &out->rel_type) &&
-           json_get_str(relates_to, "event_id", &out->event_id);
+           json_get_str(relates_to, "event_id", &out->event_id) && out->rel_type.n <= REL_MAX &&
+           out->event_id.n <= REL_MAX;
 }
