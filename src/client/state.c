@@ -58,16 +58,16 @@ static int reply_written(struct request *rq, struct buf *out, int rc, struct err
 
 /* ---- the state that the caller may read ---- */
 
-static int readable_state(struct request *rq, struct room **out_room, struct state_id *out,
+static int readable_state(struct request *rq, struct viewer *viewer, struct state_id *out,
                           struct err *err)
 {
-    struct viewer viewer;
-    int rc = handler_room(rq, 0, out_room, err);
+    struct room *room;
+    int rc = handler_room(rq, 0, &room, err);
     if (rc != 0) {
         return rc;
     }
-    viewer_init(&viewer, server_of(rq), rq->arena, *out_room, rq->who.user_nid);
-    return viewer_state(&viewer, out, err);
+    viewer_init(viewer, server_of(rq), rq->arena, room, rq->who.user_nid);
+    return viewer_state(viewer, out, err);
 }
 
 static int get_state(struct request *rq, struct err *err)
@@ -76,8 +76,8 @@ static int get_state(struct request *rq, struct err *err)
     struct state_writer sw;
     struct node_overlay nodes;
     struct state_id state;
-    struct room *room;
-    int rc = readable_state(rq, &room, &state, err);
+    struct viewer viewer;
+    int rc = readable_state(rq, &viewer, &state, err);
     if (rc != 0) {
         return rc;
     }
@@ -95,13 +95,13 @@ static int get_state_event(struct request *rq, struct err *err)
     static const char *const formats[] = {"content", "event", NULL};
     struct state_id state;
     struct entry *e = NULL;
-    struct room *room;
+    struct viewer viewer;
     int format;
     struct str text;
     struct str key = rq->params[2].p ? rq->params[2] : STR("");
     int rc = request_query_enum(rq, "format", formats, 0, &format, err);
     if (rc == 0) {
-        rc = readable_state(rq, &room, &state, err);
+        rc = readable_state(rq, &viewer, &state, err);
     }
     if (rc == 0) {
         rc = state_event_str(server_of(rq), rq->arena, state, rq->params[1], key, &e, err);
@@ -146,29 +146,31 @@ static int read_memberships(struct request *rq, unsigned *out, struct err *err)
     return 0;
 }
 
-/* `at`: the state when the client was at that token, of /sync or /messages. */
-static int state_at_token(struct request *rq, struct room *room, struct state_id *state,
+/* `at`: the state when the client was at that token, of /sync or /messages. Never one that he may not see: neither of
+ * before his time, nor of after he left. */
+static int state_at_token(struct request *rq, struct viewer *viewer, struct state_id *state,
                           struct err *err)
 {
     struct str at = request_query(rq, "at");
     struct sync_token token;
     struct entry **entries;
-    size_t n;
-    bool more;
+    int64_t upto;
+    size_t n = 0;
+    bool more, ok = false;
     if (!at.p) {
         return 0;
     }
     int rc = sync_token_parse(at, &token, err);
+    rc = rc == 0 ? viewer_may_read(viewer, &upto, err) : rc;
     if (rc == 0) {
-        rc = room_timeline(server_of(rq), rq->arena, room, INT64_MIN, token.position, 1, &entries,
-                           &n, &more, err);
+        rc = room_timeline(server_of(rq), rq->arena, viewer->room, INT64_MIN,
+                           MIN(token.position, upto), 1, &entries, &n, &more, err);
     }
     if (rc == 0 && n > 0) {
-        /* Never beyond what he may see: a member who has left keeps the state of then. */
-        struct room_member me = room_member_of(room, rq->who.user_nid);
-        if (me.membership == MEMBERSHIP_JOIN || entries[0]->position <= me.position) {
-            *state = entries[0]->state_after;
-        }
+        rc = viewer_sees(viewer, entries[0], &ok, err);
+    }
+    if (rc == 0 && ok) {
+        *state = entries[0]->state_after;
     }
     return rc;
 }
@@ -179,14 +181,14 @@ static int get_members(struct request *rq, struct err *err)
     struct state_writer sw;
     struct node_overlay nodes;
     struct state_id state;
-    struct room *room;
+    struct viewer viewer;
     unsigned memberships;
     int rc = read_memberships(rq, &memberships, err);
     if (rc == 0) {
-        rc = readable_state(rq, &room, &state, err);
+        rc = readable_state(rq, &viewer, &state, err);
     }
     if (rc == 0) {
-        rc = state_at_token(rq, room, &state, err);
+        rc = state_at_token(rq, &viewer, &state, err);
     }
     if (rc != 0) {
         return rc;

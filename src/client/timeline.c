@@ -297,18 +297,32 @@ static int write_state_entry(void *arg, const struct state_entry *entry)
                : rc;
 }
 
+/* The state at the last event; for what became of him after he had left (a ban, say) still that of when he left. */
+static int context_state(struct page *p, const struct entry *last, struct state_id *out,
+                         struct err *err)
+{
+    int64_t upto;
+    int rc = viewer_may_read(&p->viewer, &upto, err);
+    *out = last->state_after;
+    return rc == 0 && last->position > upto ? viewer_state(&p->viewer, out, err) : rc;
+}
+
 static int write_context_state(struct page *p, struct renderer *r, struct json_writer *w,
                                const struct entry *last, struct err *err)
 {
     struct node_overlay nodes;
+    struct state_id state;
     struct event_filter all = {.limit = 0};
     struct state_walk walk = {.render = r, .w = w, .filter = &all, .err = err};
+    int rc = context_state(p, last, &state, err);
+    if (rc != 0) {
+        return rc;
+    }
     node_overlay_init(&nodes, r->server, r->arena);
     JW_ARRAY(w, "state");
-    int rc = p->filter.lazy_load_members
-                 ? state_each_but_members(&nodes.vtable, last->state_after, write_state_entry,
-                                          &walk, err)
-                 : state_each(&nodes.vtable, last->state_after, write_state_entry, &walk, err);
+    rc = p->filter.lazy_load_members
+             ? state_each_but_members(&nodes.vtable, state, write_state_entry, &walk, err)
+             : state_each(&nodes.vtable, state, write_state_entry, &walk, err);
     jw_end(w);
     node_overlay_release(&nodes);
     return rc;

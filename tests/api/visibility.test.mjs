@@ -121,3 +121,68 @@ test("receipts and typing need membership", async () => {
     assert.ok(r.status >= 400 && r.status < 500, `${target}: ${r.status}`);
   }
 });
+
+test("what is bundled with an event is only what its reader may see", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  await bob.join(room);
+  const root = await alice.say(room, "root");
+  const relates = rel_type => ({ "m.relates_to": { rel_type, event_id: root } });
+  await alice.say(room, "reply while bob was here", relates("m.thread"));
+  await alice.kick(room, bob);
+  await alice.say(room, "secret reply", relates("m.thread"));
+  const reference = await alice.say(room, "secret reference", relates("m.reference"));
+  await alice.say(room, "secret edit", { "m.new_content": { msgtype: "m.text", body: "secret edit" }, ...relates("m.replace") });
+  await carol.join(room);
+  const answers = [await bob.getEvent(room, root), await bob.messages(room), await bob.get(`/rooms/${E(room)}/context/${E(root)}`),
+    await bob.sync({ filter: { room: { include_leave: true, timeline: { limit: 50 } } } })];
+  for (const a of answers) {
+    assert.equal(JSON.stringify(a).includes("secret"), false, JSON.stringify(a));
+    assert.equal(JSON.stringify(a).includes(reference), false);
+  }
+  const seen = answers[0].unsigned["m.relations"];
+  assert.equal(seen["m.thread"].count, 1);
+  assert.equal(seen["m.thread"].latest_event.content.body, "reply while bob was here");
+  const whole = (await carol.getEvent(room, root)).unsigned["m.relations"];
+  assert.equal(whole["m.thread"].count, 2);
+  assert.deepEqual(whole["m.reference"].chunk, [{ event_id: reference }]);
+  assert.equal(whole["m.replace"].content.body, "secret edit");
+});
+
+test("who is ignored has no part in a thread's summary", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  await bob.join(room);
+  const root = await alice.say(room, "root"), thread = { "m.relates_to": { rel_type: "m.thread", event_id: root } };
+  await alice.say(room, "mine", thread);
+  await bob.say(room, "his", thread);
+  await alice.setAccountData("m.ignored_user_list", { ignored_users: { [bob.id]: {} } });
+  const summary = (await alice.getEvent(room, root)).unsigned["m.relations"]["m.thread"];
+  assert.equal(summary.count, 1);
+  assert.equal(summary.latest_event.content.body, "mine");
+});
+
+test("nobody hangs anything on an event of another room", async () => {
+  const [alice, mallory] = await hs.users("alice", "mallory");
+  const room = await alice.createRoom(), elsewhere = await mallory.createRoom();
+  const root = await alice.say(room, "root");
+  for (const rel_type of ["m.thread", "m.reference"]) await mallory.say(elsewhere, "intruding", { "m.relates_to": { rel_type, event_id: root } });
+  assert.equal((await alice.getEvent(room, root)).unsigned["m.relations"], undefined);
+});
+
+test("members and state of a moment after one has left are those of when one left", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  await bob.join(room);
+  await bob.leave(room);
+  await alice.setState(room, "org.example.secret", "", { text: "set after he left" });
+  await carol.join(room);
+  await alice.ban(room, bob);
+  const now = (await alice.sync()).next_batch;
+  const ban = find((await alice.get(`/rooms/${E(room)}/state`)), "m.room.member", bob.id).event_id;
+  const members = await bob.get(`/rooms/${E(room)}/members?at=${E(now)}`);
+  assert.equal(find(members.chunk, "m.room.member", carol.id), undefined);
+  const r = await hs.req("GET", `/rooms/${E(room)}/context/${E(ban)}`, { token: bob.token });
+  assert.equal(find(r.body.state ?? [], "org.example.secret"), undefined);
+  assert.equal(JSON.stringify(r.body).includes(carol.id), false);
+});
