@@ -8,7 +8,12 @@
 #include "store/rooms.h"
 #include "wire/jfield.h"
 
-enum { ANSWER_MAX = 64 << 20, LIMIT_DEFAULT = 100, LIMIT_MAX = 500 };
+enum {
+    ANSWER_MAX = 64 << 20,
+    LIMIT_DEFAULT = 100,
+    LIMIT_MAX = 500,
+    TERM_MAX = 255, /* bytes: a search takes the term's length times that of the texts */
+};
 
 struct search_body {
     int64_t limit;
@@ -118,7 +123,8 @@ static int read_since(struct str since, int64_t *out, struct err *err)
     if (since.n == 0) {
         return 0;
     }
-    if (since.p[0] != 'p' || !str_to_i64(str_from(since, 1), out) || *out < 0) {
+    if (since.p[0] != 'p' || !str_to_i64(str_from(since, 1), out) || *out < 0 ||
+        *out > INT64_MAX - LIMIT_MAX) {
         return err_invalid_param(err, "since is not a token of this directory");
     }
     return 0;
@@ -158,6 +164,9 @@ static int post_public_rooms(struct request *rq, struct err *err)
     int rc = check_server(rq, err);
     if (rc == 0) {
         rc = read_since(in->since, &q.offset, err);
+    }
+    if (rc == 0 && q.term.n > TERM_MAX) {
+        rc = err_invalid_param(err, "What is searched for may have %d bytes", TERM_MAX);
     }
     return rc == 0 ? reply_page(rq, &q, err) : rc;
 }
