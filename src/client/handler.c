@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/handler.h"
 
-#include "matrix/ids.h"
-#include "store/names.h"
 #include "wire/canonical.h"
 
 static int not_in_room(struct err *err, struct str user)
@@ -37,13 +35,4 @@ int handler_self(struct request *rq, unsigned index, struct err *err)
 int handler_content(struct request *rq, struct str *out, struct err *err)
 {
     return canonical_encode(rq->arena, rq->json, 0, out, err);
-}
-
-int handler_user_nid(struct request *rq, struct str user_id, uint64_t *out, struct err *err)
-{
-    struct matrix_id id;
-    if (!user_id_parse(user_id, &id)) {
-        return err_invalid_param(err, "\"%.*s\" is not a user id", STR_ARG(user_id));
-    }
-    return names_get(server_of(rq)->store, user_id, out, err);
 }

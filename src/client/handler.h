@@ -21,8 +21,5 @@ MUST_USE int handler_joined_room(struct request *rq, unsigned index, struct room
 MUST_USE int handler_self(struct request *rq, unsigned index, struct err *err);
 /* The JSON body as canonical bytes for an event's content (strict: M_BAD_JSON for floats and big integers). */
 MUST_USE int handler_content(struct request *rq, struct str *out, struct err *err);
-/* nid of any user id; interned if new. 400 M_INVALID_PARAM if it is none. */
-MUST_USE int handler_user_nid(struct request *rq, struct str user_id, uint64_t *out,
-                              struct err *err);
 
 #endif

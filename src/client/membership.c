@@ -199,8 +199,13 @@ static int check_target(struct request *rq, struct room *room, const struct acti
                         struct err *err)
 {
     const struct member_body *in = rq->in;
-    uint64_t target;
-    int rc = handler_user_nid(rq, in->user_id, &target, err);
+    struct store *store = server_of(rq)->store;
+    struct matrix_id id;
+    uint64_t target; /* 0 if nobody here has ever heard of him */
+    if (!user_id_parse(in->user_id, &id)) {
+        return err_invalid_param(err, "\"%.*s\" is not a user id", STR_ARG(in->user_id));
+    }
+    int rc = names_find(store, store_reader(store), in->user_id, &target, err);
     if (rc == 0 && action->from &&
         !(action->from & 1u << room_member_of(room, target).membership)) {
         return err_forbidden(err, "%s", action->otherwise);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/rand.h"
+#include "client/authenticate.h"
 #include "client/password_proof.h"
 #include "client/registration_token.h"
 #include "core/server.h"
@@ -42,6 +43,9 @@ static int run_password(struct check *c, const json_t *auth, struct err *err)
     int rc = password_proof(c->rq, auth, &user, err);
     if (rc == E_FORBIDDEN) {
         return refuse(c, "M_FORBIDDEN", "Wrong user name or password");
+    }
+    if (rc == 0 && user.is_locked) {
+        return authenticate_locked(err); /* without a token nobody has looked yet */
     }
     if (rc == 0 && c->rq->who.user_nid && user.nid != c->rq->who.user_nid) {
         return refuse(c, "M_FORBIDDEN", "This is the password of somebody else");
