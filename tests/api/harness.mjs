@@ -364,7 +364,12 @@ export const find = (events, type, key) => events.find(e => e.type === type && (
 /** A server for one test file. */
 export function useServer(options = {}) {
   const proxy = new Server();
-  before(async () => { Object.assign(proxy, await Server.create(options)); });
+  before(async () => {
+    const s = await Server.create(options);
+    Object.assign(proxy, s);
+    // What the process says goes on arriving at the server that started it.
+    Object.defineProperty(proxy, "stderr", { get: () => s.stderr, set: text => { s.stderr = text; } });
+  });
   after(async () => { await proxy.remove(); });
   return proxy;
 }
