@@ -13,6 +13,9 @@ Promise.withResolvers ??= function withResolvers() { // the SDK expects a newer 
   return { promise, resolve, reject };
 };
 for (const level of ["debug", "log", "info", "warn", "trace"]) console[level] = () => {}; // the SDK talks a lot
+// The SDK leaves timers of up to 110 s behind, that nothing clears: they must not hold the process that long.
+const { setTimeout: setTimer } = globalThis;
+globalThis.setTimeout = (run, ms, ...rest) => { const t = setTimer(run, ms, ...rest); return ms > 10000 ? t.unref() : t; };
 const sdk = await import("matrix-js-sdk");
 const { VerificationPhase, VerifierEvent } = await import("matrix-js-sdk/lib/crypto-api/index.js");
 
