@@ -327,7 +327,14 @@ static int add_initial(struct creation *c, const json_t *ev, struct err *err)
         return err_bad_json(err, "Each event of initial_state needs a type and a content");
     }
     json_get_str(ev, "state_key", &key);
-    int rc = add(c, type, key, content, err);
+    int rc = str_eq(type, STR("m.room.member"))
+                 ? member_check_content(c->server, c->rq->arena, NULL, &c->rq->who, key,
+                                        (json_t *)content, err)
+                 : 0;
+    if (rc != 0) {
+        return rc;
+    }
+    rc = add(c, type, key, content, err);
     if (rc == E_FORBIDDEN && err) {
         err->http = 400;
         err->errcode = "M_INVALID_ROOM_STATE";

@@ -170,6 +170,49 @@ int member_find_authoriser(struct server *s, struct arena *a, struct room *room,
     return rc == 0 ? find_inviter(s, a, room, out, err) : rc;
 }
 
+/* ---- content made by clients ---- */
+
+int member_guest_may_join(struct server *s, struct arena *a, struct room *room, struct err *err)
+{
+    struct entry *e;
+    int rc = room_state_event(s, a, room, NID_GUEST_ACCESS, NID_EMPTY, &e, err);
+    if (rc == 0 && (!e || str_find(e->ev->content, STR("\"guest_access\":\"can_join\"")) < 0)) {
+        return err_set(err, E_FORBIDDEN, 403, "M_GUEST_ACCESS_FORBIDDEN",
+                       "Guests may not join this room");
+    }
+    return rc;
+}
+
+static int check_join(struct server *s, struct arena *a, struct room *room,
+                      const struct identity *who, json_t *content, struct err *err)
+{
+    struct str via;
+    int rc = who->is_guest ? member_guest_may_join(s, a, room, err) : 0;
+    if (rc == 0) {
+        rc = member_find_authoriser(s, a, room, who->user_nid, &via, err);
+    }
+    if (rc == 0 && via.n) {
+        json_put_str(content, "join_authorised_via_users_server", via);
+    }
+    return rc;
+}
+
+int member_check_content(struct server *s, struct arena *a, struct room *room,
+                         const struct identity *sender, struct str target, json_t *content,
+                         struct err *err)
+{
+    struct str membership = STR_NONE;
+    json_get_str(content, "membership", &membership);
+    json_object_del(content, "join_authorised_via_users_server");
+    if (str_eq(membership, STR("invite"))) {
+        return member_may_be_invited(s, a, target, err);
+    }
+    if (room && str_eq(membership, STR("join")) && str_eq(target, sender->user_id)) {
+        return check_join(s, a, room, sender, content, err);
+    }
+    return 0; /* the auth rules do the rest */
+}
+
 /* ---- sending ---- */
 
 int member_send(struct server *s, struct arena *a, struct room *room, struct str sender,

@@ -7,6 +7,7 @@
 #define INGOT_CLIENT_MEMBER_EVENT_H
 
 #include "core/batch.h"
+#include "net/request.h"
 #include "wire/json.h"
 
 struct member_change {
@@ -24,6 +25,17 @@ MUST_USE int member_content(struct server *s, struct arena *a, const struct memb
 /* 403 M_INVITE_BLOCKED if a local user takes no invites (MSC4380); 403 for users of other servers. */
 MUST_USE int member_may_be_invited(struct server *s, struct arena *a, struct str target,
                                    struct err *err);
+/* 403 M_GUEST_ACCESS_FORBIDDEN if a guest may not join the room. */
+MUST_USE int member_guest_may_join(struct server *s, struct arena *a, struct room *room,
+                                   struct err *err);
+/*
+ * For a member event whose content a client made itself (PUT state, initial_state): what the endpoints of membership
+ * would have checked and put in holds for it too. Changes `content`: by whom a restricted join is authorised is ours to
+ * say, for the auth rules believe it. `room` is NULL for one that is being made.
+ */
+MUST_USE int member_check_content(struct server *s, struct arena *a, struct room *room,
+                                  const struct identity *sender, struct str target, json_t *content,
+                                  struct err *err);
 /* Sends the change to a room in the name of `sender`. */
 MUST_USE int member_send(struct server *s, struct arena *a, struct room *room, struct str sender,
                          uint64_t sender_nid, const struct member_change *change, struct err *err);

@@ -42,20 +42,6 @@ static int send_change(struct request *rq, struct room *room, const struct membe
 
 /* ---- join and knock ---- */
 
-static int check_guest(struct request *rq, struct room *room, struct err *err)
-{
-    struct entry *e;
-    if (!rq->who.is_guest) {
-        return 0;
-    }
-    int rc = room_state_event(server_of(rq), rq->arena, room, NID_GUEST_ACCESS, NID_EMPTY, &e, err);
-    if (rc == 0 && (!e || str_find(e->ev->content, STR("\"guest_access\":\"can_join\"")) < 0)) {
-        return err_set(err, E_FORBIDDEN, 403, "M_GUEST_ACCESS_FORBIDDEN",
-                       "Guests may not join this room");
-    }
-    return rc;
-}
-
 static int join(struct request *rq, struct room *room, struct err *err)
 {
     const struct member_body *in = rq->in;
@@ -67,8 +53,8 @@ static int join(struct request *rq, struct room *room, struct err *err)
         return reply_room_id(rq, room);
     }
     int rc = authenticate_not_suspended(rq, err);
-    if (rc == 0) {
-        rc = check_guest(rq, room, err);
+    if (rc == 0 && rq->who.is_guest) {
+        rc = member_guest_may_join(server_of(rq), rq->arena, room, err);
     }
     if (rc == 0) {
         rc = member_find_authoriser(server_of(rq), rq->arena, room, rq->who.user_nid,

@@ -2,6 +2,7 @@
 /* Sending events to a room: PUT send, state, redact. */
 #include "client/authenticate.h"
 #include "client/handler.h"
+#include "client/member_event.h"
 #include "client/routes.h"
 #include "core/batch.h"
 #include "core/presence.h"
@@ -186,9 +187,13 @@ static int check_canonical_alias(struct request *rq, struct room *room, struct e
     return rc;
 }
 
-static int state_check(struct request *rq, struct room *room, const struct new_event *ev,
-                       struct err *err)
+static int state_check(struct request *rq, struct room *room, struct new_event *ev, struct err *err)
 {
+    if (str_eq(ev->type, STR("m.room.member"))) {
+        int rc = member_check_content(server_of(rq), rq->arena, room, &rq->who, ev->state_key,
+                                      (json_t *)rq->json, err);
+        return rc == 0 ? handler_content(rq, &ev->content, err) : rc;
+    }
     if (str_eq(ev->type, STR("m.room.canonical_alias")) && ev->state_key.n == 0) {
         return check_canonical_alias(rq, room, err);
     }
