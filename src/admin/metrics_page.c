@@ -28,6 +28,10 @@ static double rooms_in_memory(const struct moment *m)
 {
     return (double)rooms_loaded(m->server->rooms);
 }
+static double room_bytes_in_memory(const struct moment *m)
+{
+    return (double)rooms_bytes(m->server->rooms);
+}
 static const struct number {
     const char *name, *type, *help;
     double (*value)(const struct moment *m);
@@ -35,6 +39,7 @@ static const struct number {
     {"ingot_uptime_seconds", "gauge", "Since the server started", uptime},
     {"ingot_stream_position", "counter", "Newest visible position", position},
     {"ingot_rooms_loaded", "gauge", "Rooms in memory", rooms_in_memory},
+    {"ingot_rooms_bytes", "gauge", "Memory of these rooms", room_bytes_in_memory},
 };
 
 _Static_assert(sizeof(size_t) == sizeof(uint64_t), "every member of the statistics has 64 bits");

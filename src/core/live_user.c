@@ -6,11 +6,13 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/map.h"
+#include "core/idle.h"
 #include "core/room.h"
 #include "core/server.h"
 #include "store/rooms.h"
 
 struct live_user {
+    uint64_t nid;
     struct imap rooms; /* room nid -> struct user_room * */
     bool
         is_loaded; /* all rooms are there; before that, only what was changed since loading began */
@@ -90,6 +92,7 @@ static struct live_user *touch(struct live_users *l, uint64_t user_nid)
     union map_val *v = imap_at(&l->by_nid, user_nid, &is_new);
     if (is_new) {
         v->ptr = xcalloc(1, sizeof(struct live_user));
+        ((struct live_user *)v->ptr)->nid = user_nid;
     }
     struct live_user *u = v->ptr;
     u->last_used_ms = clock_mono_ms();
@@ -272,27 +275,35 @@ int users_sharing_with(struct server *s, struct arena *a, uint64_t user_nid, con
     return rc;
 }
 
-static bool find_idle(struct live_users *l, int64_t idle_since, uint64_t *out)
+static size_t user_bytes(const struct live_user *u)
 {
-    size_t pos = 0;
-    union map_val v;
-    while (imap_next(&l->by_nid, &pos, out, &v)) {
-        if (((struct live_user *)v.ptr)->last_used_ms < idle_since) {
-            return true;
-        }
-    }
-    return false;
+    enum { HEAP_OVERHEAD = 16 };
+    return sizeof(*u) + imap_bytes(&u->rooms) +
+           u->rooms.n * (sizeof(struct user_room) + HEAP_OVERHEAD);
 }
 
-void live_users_trim(struct server *s, size_t max_users)
+void live_users_trim(struct server *s, size_t max_bytes)
 {
-    enum { IDLE_MS = 5 * 60 * 1000 };
+    enum { IDLE_MS = 60 * 1000 };
     struct live_users *l = s->users;
+    size_t n = 0, pos = 0;
     uint64_t user;
+    union map_val v;
     lock_take(&l->lock);
-    while (l->by_nid.n > max_users && find_idle(l, clock_mono_ms() - IDLE_MS, &user)) {
-        live_user_free(imap_find(&l->by_nid, user)->ptr);
-        imap_remove(&l->by_nid, user);
+    struct idle *list = xcalloc(l->by_nid.n + 1, sizeof(*list));
+    while (imap_next(&l->by_nid, &pos, &user, &v)) {
+        struct live_user *u = v.ptr;
+        list[n++] = (struct idle){.object = u,
+                                  .last_used_ms = u->last_used_ms,
+                                  .bytes = user_bytes(u),
+                                  .is_busy = u->last_used_ms > clock_mono_ms() - IDLE_MS};
+    }
+    size_t picked = idle_pick(list, n, max_bytes);
+    for (size_t i = 0; i < picked; i++) {
+        struct live_user *u = list[i].object;
+        imap_remove(&l->by_nid, u->nid);
+        live_user_free(u);
     }
     lock_release(&l->lock);
+    free(list);
 }

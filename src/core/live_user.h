@@ -40,6 +40,7 @@ MUST_USE int users_share_room(struct server *s, uint64_t a, uint64_t b, bool *ou
 /* All users (local and remote) who share a joined room with this one, himself included; sorted; in the arena. */
 MUST_USE int users_sharing_with(struct server *s, struct arena *a, uint64_t user_nid,
                                 const uint64_t **out, size_t *out_n, struct err *err);
-void live_users_trim(struct server *s, size_t max_users);
+/* Forgets the longest unused until the rest fits. Run by the background task. */
+void live_users_trim(struct server *s, size_t max_bytes);
 
 #endif

@@ -140,8 +140,9 @@ MUST_USE int room_timeline(struct server *s, struct arena *a, struct room *room,
 struct rooms;
 struct rooms *rooms_new(struct server *s);
 void rooms_free(struct rooms *r);
-/* Drops rooms nobody uses and that were idle the longest until the rest fits. Run by the background task. */
-void rooms_trim(struct rooms *r, size_t max_rooms);
+/* Drops rooms nobody uses, the longest unused first, until the rest fits. Run by the background task. */
+void rooms_trim(struct rooms *r, size_t max_bytes);
+size_t rooms_bytes(struct rooms *r);
 size_t rooms_loaded(struct rooms *r);
 
 #endif

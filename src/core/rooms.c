@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "core/idle.h"
 #include "core/room_internal.h"
 #include "core/server.h"
 #include "store/rooms.h"
@@ -305,37 +306,66 @@ void rooms_discard(struct server *s, struct room *room)
     room_unref(&mine);
 }
 
-/* The idle room that was not used for the longest time; nobody but the registry holds it. */
-static struct room *oldest_idle(struct rooms *r, int64_t idle_since)
+static size_t room_bytes(struct room *room)
 {
-    struct room *oldest = NULL;
-    size_t pos = 0;
+    enum {
+        TAIL_ENTRY_BYTES = 1200,
+        HEAP_OVERHEAD = 16
+    }; /* of an ordinary message; of a heap block */
+    lock_take(&room->leaf);
+    size_t members = room->members.n * (sizeof(struct room_member) + HEAP_OVERHEAD) +
+                     imap_bytes(&room->members) + imap_bytes(&room->local_joined);
+    size_t tail = (size_t)MIN(room->tail_n, (uint64_t)ROOM_TAIL) * TAIL_ENTRY_BYTES;
+    lock_release(&room->leaf);
+    return sizeof(*room) + members + tail;
+}
+
+/* With the lock held: every room as a candidate. Caller frees. */
+static struct idle *candidates(struct rooms *r, size_t *out_n)
+{
+    enum { IDLE_MS = 10 * 1000 }; /* younger ones may be between two requests of one client */
+    struct idle *list = xcalloc(r->by_nid.n + 1, sizeof(*list));
+    size_t n = 0, pos = 0;
     uint64_t key;
     union map_val v;
     while (imap_next(&r->by_nid, &pos, &key, &v)) {
         struct room *room = v.ptr;
-        bool idle = atomic_load(&room->refs.n) == 1 && room->last_used_ms < idle_since;
-        if (idle && (!oldest || room->last_used_ms < oldest->last_used_ms)) {
-            oldest = room;
-        }
+        list[n++] = (struct idle){.object = room,
+                                  .last_used_ms = room->last_used_ms,
+                                  .bytes = room_bytes(room),
+                                  .is_busy = atomic_load(&room->refs.n) > 1 ||
+                                             room->last_used_ms > clock_mono_ms() - IDLE_MS};
     }
-    return oldest;
+    *out_n = n;
+    return list;
 }
 
-void rooms_trim(struct rooms *r, size_t max_rooms)
+void rooms_trim(struct rooms *r, size_t max_bytes)
 {
-    enum { IDLE_MS = 60 * 1000 }; /* younger ones may be between two requests of one client */
-    for (;;) {
-        struct room *victim = NULL;
-        lock_take(&r->lock);
-        if (r->by_nid.n > max_rooms) {
-            victim = oldest_idle(r, clock_mono_ms() - IDLE_MS);
-            victim = victim ? take_out(r, victim) : NULL;
-        }
-        lock_release(&r->lock);
-        if (!victim) {
-            return;
-        }
-        room_unref(&victim);
+    size_t n;
+    lock_take(&r->lock);
+    struct idle *list = candidates(r, &n);
+    size_t picked = idle_pick(list, n, max_bytes);
+    for (size_t i = 0; i < picked; i++) {
+        take_out(r, list[i].object);
     }
+    lock_release(&r->lock);
+    for (size_t i = 0; i < picked; i++) {
+        struct room *room = list[i].object;
+        room_unref(&room);
+    }
+    free(list);
+}
+
+size_t rooms_bytes(struct rooms *r)
+{
+    size_t n, bytes = 0;
+    lock_take(&r->lock);
+    struct idle *list = candidates(r, &n);
+    lock_release(&r->lock);
+    for (size_t i = 0; i < n; i++) {
+        bytes += list[i].bytes;
+    }
+    free(list);
+    return bytes;
 }

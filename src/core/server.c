@@ -54,13 +54,20 @@ static int load_key(struct server *s, struct err *err)
     return rc;
 }
 
-/* The budget of limits.memory_budget is for the caches that grow with use: most of it goes to events. */
+size_t server_share(const struct server *s, enum budget_share share)
+{
+    static const size_t sixteenths[SHARES] = {
+        [SHARE_EVENTS] = 7, [SHARE_STATE] = 3,  [SHARE_ROOMS] = 3,
+        [SHARE_USERS] = 1,  [SHARE_UNREAD] = 1, [SHARE_READERS] = 1,
+    };
+    return (size_t)s->config->limits.memory_budget / 16 * sixteenths[share];
+}
+
 static void make_caches(struct server *s)
 {
-    size_t budget = (size_t)s->config->limits.memory_budget;
-    s->entries = entries_cache_new(budget / 8 * 5);
+    s->entries = entries_cache_new(server_share(s, SHARE_EVENTS));
     s->reloads = reloads_new();
-    s->nodes = nodes_cache_new(budget / 4);
+    s->nodes = nodes_cache_new(server_share(s, SHARE_STATE));
     s->rooms = rooms_new(s);
     s->changes = changes_new(s);
     s->users = live_users_new(s);

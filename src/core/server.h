@@ -38,6 +38,18 @@ struct server {
     atomic_int_least64_t last_create_ms; /* of room ids that are hashes, see batch.c */
 };
 
+/* limits.memory_budget is shared out among what grows with use. */
+enum budget_share {
+    SHARE_EVENTS,
+    SHARE_STATE,
+    SHARE_ROOMS,
+    SHARE_USERS,
+    SHARE_UNREAD,
+    SHARE_READERS, /* compiled push rules */
+    SHARES
+};
+size_t server_share(const struct server *s, enum budget_share share); /* bytes */
+
 /* Opens the store, reads the signing key, makes the caches; the config is borrowed. Pool and rate limits are set
  * by main. E_BUSY, E_NOT_FOUND, … with a sentence for the operator. */
 MUST_USE int server_new(const struct config *config, struct server **out, struct err *err);

@@ -12,8 +12,7 @@
 #include "core/server.h"
 #include "core/typing.h"
 #include "store/devices.h"
-
-enum { ROOMS_KEPT = 20000, USERS_KEPT = 50000 }; /* in memory when idle; more is trimmed */
+#include "store/transactions.h"
 
 static int expire_typing(struct server *s, UNUSED struct err *err)
 {
@@ -35,9 +34,21 @@ static int tell_presence(struct server *s, UNUSED struct err *err)
 
 static int trim(struct server *s, UNUSED struct err *err)
 {
-    rooms_trim(s->rooms, ROOMS_KEPT);
-    live_users_trim(s, USERS_KEPT);
+    rooms_trim(s->rooms, server_share(s, SHARE_ROOMS));
+    live_users_trim(s, server_share(s, SHARE_USERS));
     return 0;
+}
+
+/* Transaction ids are for retries: a client that has waited this long does not come back with one. */
+static int delete_transactions(struct txn *t, UNUSED void *arg)
+{
+    enum { KEPT_MS = 24 * 60 * 60 * 1000 };
+    return transactions_delete_before(t, clock_wall_ms() - KEPT_MS, txn_err(t));
+}
+
+static int expire_transactions(struct server *s, struct err *err)
+{
+    return store_write(s->store, "transactions-expire", delete_transactions, NULL, err);
 }
 
 static int flush_seen(struct server *s, struct err *err)
@@ -49,7 +60,8 @@ static const struct task core_tasks[] = {
     {.name = "typing", .every_ms = 1000, .run = expire_typing},
     {.name = "presence-tell", .every_ms = 1000, .run = tell_presence},
     {.name = "presence", .every_ms = 5000, .at_stop = true, .run = expire_presence},
-    {.name = "trim", .every_ms = 30 * 1000, .run = trim},
+    {.name = "trim", .every_ms = 10 * 1000, .run = trim},
+    {.name = "transactions", .every_ms = 60 * 60 * 1000, .run = expire_transactions},
     {.name = "devices-seen", .every_ms = 2 * 60 * 1000, .at_stop = true, .run = flush_seen},
     {0},
 };

@@ -604,9 +604,8 @@ struct unread *unread_new(struct server *s)
     static const struct cache_ops memo_ops = {.ref = memo_ref, .unref = memo_unref};
     static const struct cache_ops reader_ops = {.ref = reader_ref, .unref = reader_unref};
     struct unread *u = xcalloc(1, sizeof(*u));
-    size_t budget = (size_t)s->config->limits.memory_budget;
-    u->memos = cache_new(budget / 16, &memo_ops);
-    u->readers = cache_new(budget / 16, &reader_ops);
+    u->memos = cache_new(server_share(s, SHARE_UNREAD), &memo_ops);
+    u->readers = cache_new(server_share(s, SHARE_READERS), &reader_ops);
     return u;
 }
 
