@@ -12,7 +12,11 @@
 #include "store/push.h"
 #include "wire/json_writer.h"
 
-enum { TYPE_MAX = 255 };
+enum {
+    TYPE_MAX = 255,
+    TOTAL_MAX =
+        16 * 1024 * 1024, /* bytes of one user: every first /sync brings the global part of it */
+};
 
 /* ---- writing ---- */
 
@@ -40,7 +44,14 @@ int account_data_change(struct txn *t, const struct account_data_change *c)
 
 static int write_body(struct txn *t, void *arg)
 {
-    return account_data_change(t, arg);
+    const struct account_data_change *c = arg;
+    int64_t total = 0;
+    int rc = account_data_change(t, c);
+    rc = rc == 0 ? account_data_size(txn_read(t), c->user_nid, &total, txn_err(t)) : rc;
+    return rc == 0 && total > TOTAL_MAX
+               ? err_too_large(txn_err(t), "The account data of a user may have %d bytes in all",
+                               TOTAL_MAX)
+               : rc;
 }
 
 /* Types that the server keeps itself ("Server Behaviour" of client config). */

@@ -7,6 +7,12 @@
 #include "store/filters.h"
 #include "wire/canonical.h"
 
+enum {
+    FILTER_MAX = 64 * 1024, /* bytes */
+    FILTERS_MAX =
+        1000, /* of one user: clients have a handful each, and get the same id for the same filter */
+};
+
 struct new_filter {
     uint64_t user;
     struct str json;
@@ -16,7 +22,12 @@ struct new_filter {
 static int write_filter(struct txn *t, void *arg)
 {
     struct new_filter *f = arg;
-    return filters_put(t, f->user, f->json, &f->id, txn_err(t));
+    int64_t n;
+    int rc = filters_put(t, f->user, f->json, &f->id, txn_err(t));
+    rc = rc == 0 ? filters_count(txn_read(t), f->user, &n, txn_err(t)) : rc;
+    return rc == 0 && n > FILTERS_MAX
+               ? err_too_large(txn_err(t), "A user may keep %d filters", FILTERS_MAX)
+               : rc;
 }
 
 static int post_filter(struct request *rq, struct err *err)
@@ -62,7 +73,7 @@ static int get_filter(struct request *rq, struct err *err)
 
 const struct route filter_routes[] = {
     {HTTP_POST, "/_matrix/client/v3/user/{userId}/filter", post_filter, .auth = ROUTE_GUEST_OK,
-     .body = ROUTE_BODY_JSON, .rate = RATE_DEFAULT},
+     .body = ROUTE_BODY_JSON, .body_max = FILTER_MAX, .rate = RATE_DEFAULT},
     {HTTP_GET, "/_matrix/client/v3/user/{userId}/filter/{filterId}", get_filter,
      .auth = ROUTE_GUEST_OK},
     {0},

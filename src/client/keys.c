@@ -20,6 +20,7 @@
 enum {
     KEYS_OF_UPLOAD = 1000,       /* one-time keys in one request */
     KEYS_OF_DEVICE = 5000,       /* and stored per algorithm: clients keep about fifty */
+    ALGORITHMS = 20,             /* of a device's one-time keys, and of its fallback keys */
     ALGORITHM_MAX = 64,          /* bytes of an algorithm's name */
     KEY_ID_MAX = 255,            /* bytes of a key's name, with the algorithm */
     KEY_MAX = 8 * 1024,          /* bytes of one key */
@@ -35,7 +36,7 @@ struct upload_body {
 static const struct jfield upload_fields[] = {
     FIELD(struct upload_body, device_keys, .flags = OPT | J_OBJECT),
     FIELD(struct upload_body, one_time_keys, .flags = OPT | J_OBJECT, .max = KEYS_OF_UPLOAD),
-    FIELD(struct upload_body, fallback_keys, .flags = OPT | J_OBJECT, .max = KEYS_OF_UPLOAD),
+    FIELD(struct upload_body, fallback_keys, .flags = OPT | J_OBJECT, .max = ALGORITHMS),
     {0},
 };
 
@@ -224,6 +225,10 @@ static int put_one_time_keys(struct txn *t, const struct upload *u)
 
 static int check_counts(const struct upload *u, struct err *err)
 {
+    if (u->n_counts > ALGORITHMS) {
+        return err_invalid_param(err, "A device may have one-time keys of %d algorithms",
+                                 ALGORITHMS);
+    }
     for (size_t i = 0; i < u->n_counts; i++) {
         if (u->counts[i].n > KEYS_OF_DEVICE) {
             return err_invalid_param(err, "A device may have %d one-time keys", KEYS_OF_DEVICE);
@@ -237,6 +242,18 @@ static int read_counts(struct db_read *r, struct upload *u, struct err *err)
     return one_time_keys_count(r, u->arena, u->who->device_nid, &u->counts, &u->n_counts, err);
 }
 
+static int check_fallbacks(struct txn *t, const struct upload *u)
+{
+    struct db_str *algorithms;
+    size_t n = 0;
+    int rc = fallback_keys_unused(txn_read(t), txn_arena(t), u->who->device_nid, &algorithms, &n,
+                                  txn_err(t));
+    return rc == 0 && n > ALGORITHMS
+               ? err_invalid_param(txn_err(t), "A device may have fallback keys of %d algorithms",
+                                   ALGORITHMS)
+               : rc;
+}
+
 static int upload_body(struct txn *t, void *arg)
 {
     struct upload *u = arg;
@@ -247,7 +264,10 @@ static int upload_body(struct txn *t, void *arg)
     if (rc == 0) {
         rc = read_counts(txn_read(t), u, txn_err(t));
     }
-    return rc == 0 ? check_counts(u, txn_err(t)) : rc;
+    if (rc == 0) {
+        rc = check_counts(u, txn_err(t));
+    }
+    return rc == 0 && u->fallback.n > 0 ? check_fallbacks(t, u) : rc;
 }
 
 static int reply_counts(struct request *rq, const struct upload *u)

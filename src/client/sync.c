@@ -13,6 +13,8 @@
 
 enum {
     TIMEOUT_MAX_MS = 10 * 60 * 1000,
+    WAITS_MAX =
+        1000, /* of one user at a time, for each holds a socket; further ones are answered at once */
     RESPONSE_MAX = 1 << 30, /* an initial sync of very many rooms; the writer grows as needed */
 };
 
@@ -163,7 +165,8 @@ static int get_sync(struct request *rq, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    first.deadline_mono = clock_mono_ms() + MIN(timeout, TIMEOUT_MAX_MS);
+    bool may_wait = timeout > 0 && waiters_count(server_of(rq), rq->who.user_nid) < WAITS_MAX;
+    first.deadline_mono = clock_mono_ms() + (may_wait ? MIN(timeout, TIMEOUT_MAX_MS) : 0);
     presence_sync_begin(server_of(rq), rq->who.user_nid, first.presence);
     rc = answer_or_wait(rq, &first, &waits, err);
     if (!waits) {

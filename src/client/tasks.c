@@ -5,6 +5,10 @@
 #include "client/uia.h"
 #include "core/server.h"
 #include "store/login_tokens.h"
+#include "store/transactions.h"
+
+/* Long enough for any client to try again ("Transaction identifiers" leaves it to the server). */
+enum { TRANSACTION_MS = 24 * 60 * 60 * 1000 };
 
 /* Login tokens that nobody used. */
 static int delete_login_tokens(struct txn *t, UNUSED void *arg)
@@ -18,7 +22,18 @@ static int expire_logins(struct server *s, struct err *err)
     return rc ? rc : uia_expire(s, err);
 }
 
+static int delete_transactions(struct txn *t, UNUSED void *arg)
+{
+    return transactions_delete_before(t, clock_wall_ms() - TRANSACTION_MS, txn_err(t));
+}
+
+static int forget_transactions(struct server *s, struct err *err)
+{
+    return store_write(s->store, "transactions-forget", delete_transactions, NULL, err);
+}
+
 const struct task client_tasks[] = {
     {.name = "logins", .every_ms = 60 * 1000, .run = expire_logins},
+    {.name = "transactions", .every_ms = 10 * 60 * 1000, .run = forget_transactions},
     {0},
 };

@@ -14,6 +14,9 @@ enum {
     BODY_MAX = 4 * 1024 * 1024, /* a request for many devices */
     MESSAGE_MAX = 64 * 1024,    /* bytes of one message as the device gets it: like an event */
     TYPE_MAX = 255,
+    DELIVERED_MAX =
+        64 * 1024 *
+        1024, /* bytes that one request may put into the queues of devices: "*" multiplies */
 };
 
 struct to_device_body {
@@ -37,6 +40,7 @@ struct sending {
     struct str scope, txn_id;
     struct message *p; /* those of one user follow each other */
     size_t n;
+    size_t delivered; /* bytes */
 };
 
 /* ---- reading ---- */
@@ -100,6 +104,10 @@ static int read_messages(struct request *rq, const json_t *messages, struct send
 static int deliver(struct txn *t, struct sending *s, const struct message *m, uint64_t device_nid)
 {
     struct to_device_row row = {.position = txn_position(t), .event = m->event};
+    s->delivered += m->event.n;
+    if (s->delivered > DELIVERED_MAX) {
+        return err_too_large(txn_err(t), "These messages to so many devices are too much");
+    }
     changes_add(
         t, s->server,
         (struct change){CHANGE_TO_DEVICE, row.position, .user = m->user_nid, .device = device_nid});
@@ -140,6 +148,7 @@ static int send_body(struct txn *t, void *arg)
 {
     struct sending *s = arg;
     int rc = 0;
+    s->delivered = 0;
     if (s->device_nid) {
         rc = transactions_insert(t, s->device_nid, s->scope, s->txn_id, STR("{}"), txn_err(t));
     }

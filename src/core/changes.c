@@ -151,6 +151,21 @@ void waiter_add(struct server *s, struct waiter *w, struct request *rq, uint64_t
     lock_release(&c->lock);
 }
 
+size_t waiters_count(struct server *s, uint64_t user)
+{
+    struct changes *c = s->changes;
+    size_t n = 0;
+    lock_take(&c->lock);
+    const union map_val *v = imap_find(&c->waiting, user);
+    if (v) {
+        list_for_each (it, (struct list *)v->ptr) {
+            n++;
+        }
+    }
+    lock_release(&c->lock);
+    return n;
+}
+
 void waiter_remove(struct server *s, struct waiter *w)
 {
     struct changes *c = s->changes;

@@ -75,6 +75,8 @@ struct waiter {
 };
 void waiter_add(struct server *s, struct waiter *w, struct request *rq, uint64_t user,
                 uint64_t device);
+/* How many of a user's clients wait now. */
+size_t waiters_count(struct server *s, uint64_t user);
 /* Idempotent; drops the reference to the request. */
 void waiter_remove(struct server *s, struct waiter *w);
 

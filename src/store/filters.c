@@ -7,10 +7,11 @@
 static const struct sql find = {"SELECT filter_id FROM filters WHERE user_nid = $1 AND hash = $2"};
 static const struct sql insert = {
     "INSERT INTO filters (user_nid, filter_id, hash, json) VALUES ($1, $2, $3, $4)"};
+static const struct sql count = {"SELECT COUNT(*) FROM filters WHERE user_nid = $1"};
 static const struct sql get = {"SELECT json FROM filters WHERE user_nid = $1 AND filter_id = $2"};
 static const struct sql delete_of_user = {"DELETE FROM filters WHERE user_nid = $1"};
 
-STATEMENTS(filters, &find, &insert, &get, &delete_of_user);
+STATEMENTS(filters, &find, &insert, &count, &get, &delete_of_user);
 
 int filters_put(struct txn *t, uint64_t user_nid, struct str json, int64_t *out_id, struct err *err)
 {
@@ -25,6 +26,11 @@ int filters_put(struct txn *t, uint64_t user_nid, struct str json, int64_t *out_
     }
     *out_id = id;
     return rc;
+}
+
+int filters_count(struct db_read *r, uint64_t user_nid, int64_t *out, struct err *err)
+{
+    return db_int(r, &count, PARAMS(P_INT(user_nid)), out, err);
 }
 
 int filters_get(struct db_read *r, struct arena *a, uint64_t user_nid, int64_t id,

@@ -65,3 +65,19 @@ test("the log holds no token, no password and nothing that was said", OWN_SERVER
   }
   assert.match(hs.stderr, /account\/whoami/);
 });
+
+test("what one user can make the server keep has a limit", async () => {
+  const alice = await hs.user("alice");
+  const data = { text: "x".repeat(1000000) };
+  for (let i = 0; i < 16; i++) await alice.setAccountData(`m.big.${i}`, data);
+  await alice.fails(413, "M_TOO_LARGE", "PUT", `/user/${E(alice.id)}/account_data/m.big.16`, data);
+  await alice.setAccountData("m.big.0", {});
+  await alice.setAccountData("m.big.16", data);
+  await alice.fails(413, "M_TOO_LARGE", "POST", `/user/${E(alice.id)}/filter`, { room: { timeline: { types: ["x".repeat(70000)] } } });
+  for (let i = 0; i < 1000; i += 50) await Promise.all(Array.from({ length: 50 }, (_, k) => alice.addFilter({ room: { timeline: { limit: i + k + 1 } } })));
+  await alice.fails(413, "M_TOO_LARGE", "POST", `/user/${E(alice.id)}/filter`, { room: { timeline: { limit: 2000 } } });
+  await alice.addFilter({ room: { timeline: { limit: 1 } } }); // known already
+  const keys = n => Object.fromEntries(Array.from({ length: n }, (_, i) => [`algorithm${i}:AAAA`, "key"]));
+  await alice.fails(400, "M_INVALID_PARAM", "POST", "/keys/upload", { one_time_keys: keys(21) });
+  await alice.post("/keys/upload", { one_time_keys: keys(20) });
+});
