@@ -24,6 +24,7 @@ extern const struct route push_rules_routes[];
 extern const struct route pushers_routes[];
 extern const struct route receipts_routes[];
 extern const struct route register_routes[];
+extern const struct route relations_routes[];
 extern const struct route room_keys_routes[];
 extern const struct route send_routes[];
 extern const struct route state_routes[];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/bundle.h"
 
+#include "core/ignored.h"
 #include "core/server.h"
 #include "core/visibility.h"
-#include "store/account_data.h"
 
 enum { SCAN_MAX = 1000 }; /* relations of one kind that are looked at for one event */
 
@@ -12,7 +12,7 @@ enum { SCAN_MAX = 1000 }; /* relations of one kind that are looked at for one ev
 struct bundle_reader {
     struct viewer viewer; /* of the room read last; .room NULL: none yet */
     bool knows_ignored;
-    const json_t *ignored; /* the keys are the ids of users; NULL: none */
+    struct ignored ignored;
 };
 
 struct bundle_reader *bundle_reader_new(struct arena *a)
@@ -22,16 +22,9 @@ struct bundle_reader *bundle_reader_new(struct arena *a)
 
 static int load_ignored(const struct renderer *r, struct err *err)
 {
-    struct str content;
-    json_t *json = NULL;
-    int rc = account_data_get(store_reader(r->server->store), r->arena, r->user_nid, 0,
-                              STR("m.ignored_user_list"), &content, err);
-    if (rc == 0) {
-        rc = json_parse(r->arena, content, JPARSE_REALS, &json, err);
-    }
-    (void)json_get_object(json, "ignored_users", &r->reader->ignored);
-    r->reader->knows_ignored = true;
-    return rc == E_NOT_FOUND ? 0 : rc;
+    int rc = ignored_load(r->server, r->arena, r->user_nid, &r->reader->ignored, err);
+    r->reader->knows_ignored = rc == 0;
+    return rc;
 }
 
 /* Makes the reader ready for the room of an event. */
@@ -54,13 +47,13 @@ static bool sees_all(const struct renderer *r, const struct entry *e)
 {
     const struct room_member *me = &r->reader->viewer.member;
     return me->membership == MEMBERSHIP_JOIN && me->position <= e->position &&
-           json_object_size(r->reader->ignored) == 0;
+           json_object_size(r->reader->ignored.users) == 0;
 }
 
 static int sees(const struct renderer *r, const struct entry *e, bool *out, struct err *err)
 {
     *out = false;
-    return json_find(r->reader->ignored, e->ev->sender)
+    return ignored_has(&r->reader->ignored, e->ev->sender)
                ? 0
                : viewer_sees(&r->reader->viewer, e, out, err);
 }

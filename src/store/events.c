@@ -36,12 +36,14 @@ static const struct sql timeline_newest = {
 static const struct sql timeline_oldest = {
     "SELECT " EVENT_COLUMNS " FROM events WHERE room_nid = $1 AND position > $2 AND position <= $3 "
     "ORDER BY position LIMIT $4"};
-static const struct sql nearest_after = {
-    "SELECT " EVENT_COLUMNS " FROM events WHERE room_nid = $1 AND origin_server_ts >= $2 AND "
-    "position IS NOT NULL ORDER BY origin_server_ts, position LIMIT 1"};
-static const struct sql nearest_before = {
-    "SELECT " EVENT_COLUMNS " FROM events WHERE room_nid = $1 AND origin_server_ts <= $2 AND "
-    "position IS NOT NULL ORDER BY origin_server_ts DESC, position DESC LIMIT 1"};
+static const struct sql time_after = {
+    "SELECT " EVENT_COLUMNS " FROM events WHERE room_nid = $1 AND "
+    "(origin_server_ts, position) > ($2, $3) AND position IS NOT NULL "
+    "ORDER BY origin_server_ts, position LIMIT $4"};
+static const struct sql time_before = {
+    "SELECT " EVENT_COLUMNS " FROM events WHERE room_nid = $1 AND "
+    "(origin_server_ts, position) < ($2, $3) AND position IS NOT NULL "
+    "ORDER BY origin_server_ts DESC, position DESC LIMIT $4"};
 static const struct sql select_txn = {
     "SELECT event_id FROM events WHERE txn_device = $1 AND txn_id = $2 AND room_nid = $3 AND "
     "type_nid = $4"};
@@ -66,12 +68,28 @@ static const struct sql select_relation_of = {"SELECT " RELATION_COLUMNS
 static const struct sql count_relations = {
     "SELECT COUNT(*), MAX(CASE WHEN sender_nid = $3 THEN 1 ELSE 0 END) FROM relations "
     "WHERE parent_id = $1 AND rel_type = $2"};
+/* Level by level, by the index of parents; an event relates to one other at most, so no row comes twice. */
+#define TREE                                                                                       \
+    "WITH RECURSIVE tree AS (SELECT " RELATION_COLUMNS ", 1 AS level FROM relations "              \
+    "WHERE parent_id = $1 UNION ALL SELECT r.event_nid, r.room_nid, r.parent_id, r.rel_type, "     \
+    "r.type_nid, r.sender_nid, r.position, t.level + 1 FROM tree t "                               \
+    "JOIN events e ON e.nid = t.event_nid JOIN relations r ON r.parent_id = e.event_id "           \
+    "WHERE t.level < $7) SELECT " RELATION_COLUMNS                                                 \
+    " FROM tree WHERE position > $2 AND position <= $3 AND ($4 IS NULL OR rel_type = $4) AND "     \
+    "($5 = 0 OR type_nid = $5) ORDER BY position"
+static const struct sql tree_newest = {TREE " DESC LIMIT $6"};
+static const struct sql tree_oldest = {TREE " LIMIT $6"};
+/* Walks the replies of the room, newest first, and keeps those that are the newest of their thread: a page costs
+ * what was said lately, not the length of the room's history. */
 static const struct sql select_threads = {
-    "SELECT parent_id, MAX(position) AS latest FROM relations WHERE room_nid = $1 AND "
-    "rel_type = 'm.thread' GROUP BY parent_id "
-    "HAVING MAX(position) < $2 AND ($3 = 0 OR MAX(CASE WHEN sender_nid = $3 THEN 1 ELSE 0 END) = 1 "
-    "OR EXISTS (SELECT 1 FROM events e WHERE e.event_id = parent_id AND e.sender_nid = $3)) "
-    "ORDER BY latest DESC LIMIT $4"};
+    "SELECT r.parent_id, r.position FROM relations r WHERE r.room_nid = $1 AND "
+    "r.rel_type = 'm.thread' AND r.position < $2 AND r.position <= $3 AND "
+    "NOT EXISTS (SELECT 1 FROM relations n WHERE n.parent_id = r.parent_id AND "
+    "n.rel_type = 'm.thread' AND n.position > r.position AND n.position <= $3) AND "
+    "($4 = 0 OR EXISTS (SELECT 1 FROM relations m WHERE m.parent_id = r.parent_id AND "
+    "m.rel_type = 'm.thread' AND m.sender_nid = $4) OR "
+    "EXISTS (SELECT 1 FROM events e WHERE e.event_id = r.parent_id AND e.sender_nid = $4)) "
+    "ORDER BY r.position DESC LIMIT $5"};
 
 static const struct sql insert_waiting = {
     "INSERT INTO waiting_redactions (target_id, redaction_nid) VALUES ($1, $2) "
@@ -80,17 +98,12 @@ static const struct sql take_waiting = {
     "DELETE FROM waiting_redactions WHERE target_id = $1 RETURNING redaction_nid"};
 
 const struct sql *const events_statements[] = {
-    &insert_event,       &set_redacted,
-    &select_event,       &select_event_by_id,
-    &select_nid,         &timeline_newest,
-    &timeline_oldest,    &nearest_after,
-    &nearest_before,     &select_txn,
-    &insert_node,        &select_node,
-    &insert_relation,    &delete_relation,
-    &relations_newest,   &relations_oldest,
-    &select_relation_of, &count_relations,
-    &select_threads,     &insert_waiting,
-    &take_waiting,       NULL,
+    &insert_event,     &set_redacted,     &select_event,       &select_event_by_id,
+    &select_nid,       &timeline_newest,  &timeline_oldest,    &time_after,
+    &time_before,      &select_txn,       &insert_node,        &select_node,
+    &insert_relation,  &delete_relation,  &tree_newest,        &tree_oldest,
+    &relations_newest, &relations_oldest, &select_relation_of, &count_relations,
+    &select_threads,   &insert_waiting,   &take_waiting,       NULL,
 };
 
 struct str nids_pack(struct arena *a, const uint64_t *nids, size_t n)
@@ -173,11 +186,13 @@ int events_timeline(struct db_read *r, struct arena *a, uint64_t room_nid, int64
                    out_n, err);
 }
 
-int events_nearest(struct db_read *r, struct arena *a, uint64_t room_nid, int64_t ts, bool forward,
-                   struct event_row *out, struct err *err)
+int events_by_time(struct db_read *r, struct arena *a, uint64_t room_nid, struct event_time from,
+                   bool forward, size_t limit, struct event_row **out, size_t *out_n,
+                   struct err *err)
 {
-    return db_row(r, a, forward ? &nearest_after : &nearest_before,
-                  PARAMS(P_INT(room_nid), P_INT(ts)), &event_cols, out, err);
+    return db_rows(r, a, forward ? &time_after : &time_before,
+                   PARAMS(P_INT(room_nid), P_INT(from.ts), P_INT(from.position), P_INT(limit)),
+                   &event_cols, out, out_n, err);
 }
 
 int events_of_txn(struct db_read *r, struct arena *a, uint64_t device_nid, struct str txn_id,
@@ -233,6 +248,16 @@ int relations_list(struct db_read *r, struct arena *a, const struct relation_que
                    &relation_cols, out, out_n, err);
 }
 
+int relations_tree(struct db_read *r, struct arena *a, const struct relation_query *q,
+                   int64_t levels, struct relation_row **out, size_t *out_n, struct err *err)
+{
+    return db_rows(r, a, q->order == EVENTS_NEWEST_FIRST ? &tree_newest : &tree_oldest,
+                   PARAMS(P_TEXT(q->parent_id), P_INT(q->from), P_INT(q->to),
+                          q->rel_type.n ? P_TEXT(q->rel_type) : P_NULL, P_INT(q->type_nid),
+                          P_INT(q->limit), P_INT(levels)),
+                   &relation_cols, out, out_n, err);
+}
+
 int relations_of(struct db_read *r, struct arena *a, uint64_t event_nid, struct relation_row *out,
                  struct err *err)
 {
@@ -263,12 +288,12 @@ int relations_count(struct db_read *r, struct str parent_id, struct str rel_type
 COLS(thread_cols, struct thread_row, COL(struct thread_row, root_id),
      COL(struct thread_row, latest_position));
 
-int relations_threads(struct db_read *r, struct arena *a, uint64_t room_nid, int64_t before,
-                      uint64_t participant_nid, size_t limit, struct thread_row **out,
-                      size_t *out_n, struct err *err)
+int relations_threads(struct db_read *r, struct arena *a, const struct thread_query *q,
+                      struct thread_row **out, size_t *out_n, struct err *err)
 {
     return db_rows(r, a, &select_threads,
-                   PARAMS(P_INT(room_nid), P_INT(before), P_INT(participant_nid), P_INT(limit)),
+                   PARAMS(P_INT(q->room_nid), P_INT(q->before), P_INT(q->upto),
+                          P_INT(q->participant_nid), P_INT(q->limit)),
                    &thread_cols, out, out_n, err);
 }
 

@@ -51,9 +51,14 @@ enum event_order { EVENTS_NEWEST_FIRST, EVENTS_OLDEST_FIRST };
 MUST_USE int events_timeline(struct db_read *r, struct arena *a, uint64_t room_nid, int64_t from,
                              int64_t to, enum event_order order, size_t limit,
                              struct event_row **out, size_t *out_n, struct err *err);
-/* Nearest timeline event to a time stamp: the first at or after it (forward), or the last at or before it. */
-MUST_USE int events_nearest(struct db_read *r, struct arena *a, uint64_t room_nid, int64_t ts,
-                            bool forward, struct event_row *out, struct err *err);
+/* Timeline events of a room in the order of their time stamps (then of position), strictly after `from` or, not
+ * forward, strictly before it. */
+struct event_time {
+    int64_t ts, position;
+};
+MUST_USE int events_by_time(struct db_read *r, struct arena *a, uint64_t room_nid,
+                            struct event_time from, bool forward, size_t limit,
+                            struct event_row **out, size_t *out_n, struct err *err);
 /* The event that this device sent to this room with this transaction id and type; E_NOT_FOUND. A transaction id is
  * scoped to the device and the path (client-server API, "Transaction identifiers"). */
 MUST_USE int events_of_txn(struct db_read *r, struct arena *a, uint64_t device_nid,
@@ -86,6 +91,11 @@ struct relation_query {
 };
 MUST_USE int relations_list(struct db_read *r, struct arena *a, const struct relation_query *q,
                             struct relation_row **out, size_t *out_n, struct err *err);
+/* The same with what points at those, and so on, `levels` deep. All of them are walked, also what rel_type, type_nid and
+ * positions leave out. */
+MUST_USE int relations_tree(struct db_read *r, struct arena *a, const struct relation_query *q,
+                            int64_t levels, struct relation_row **out, size_t *out_n,
+                            struct err *err);
 /* The relation an event itself has; E_NOT_FOUND. */
 MUST_USE int relations_of(struct db_read *r, struct arena *a, uint64_t event_nid,
                           struct relation_row *out, struct err *err);
@@ -93,13 +103,19 @@ MUST_USE int relations_of(struct db_read *r, struct arena *a, uint64_t event_nid
 MUST_USE int relations_count(struct db_read *r, struct str parent_id, struct str rel_type,
                              uint64_t sender_nid, int64_t *out_n, bool *out_has_sender,
                              struct err *err);
-/* Thread roots of a room by their newest reply, newest first, newest reply's position < before. */
+/* Thread roots of a room by their newest reply, newest first. Replies with a position > upto do not count. */
+struct thread_query {
+    uint64_t room_nid;
+    int64_t before; /* threads whose newest reply's position is less than this */
+    int64_t upto;
+    uint64_t participant_nid; /* who sent the root or a reply; 0: all */
+    size_t limit;
+};
 struct thread_row {
     struct str root_id;
     int64_t latest_position;
 };
-MUST_USE int relations_threads(struct db_read *r, struct arena *a, uint64_t room_nid,
-                               int64_t before, uint64_t participant_nid /* 0: all */, size_t limit,
+MUST_USE int relations_threads(struct db_read *r, struct arena *a, const struct thread_query *q,
                                struct thread_row **out, size_t *out_n, struct err *err);
 
 /* Redactions whose target is not here yet. */

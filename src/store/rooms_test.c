@@ -233,12 +233,39 @@ static void the_nearest_event_of_the_timeline_is_found_in_both_directions(void *
     };
     insert_timeline(f);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct event_row row = {.nid = 0};
-        int rc =
-            events_nearest(reader(f), &f->arena, 3, rows[i].ts, rows[i].forward, &row, &f->err);
-        assert_int_equal(rc, rows[i].nid ? 0 : E_NOT_FOUND);
-        assert_int_equal(row.nid, rows[i].nid);
+        struct event_time at = {rows[i].ts, rows[i].forward ? INT64_MIN : INT64_MAX};
+        struct event_row *got;
+        size_t n;
+        assert_ok(
+            events_by_time(reader(f), &f->arena, 3, at, rows[i].forward, 1, &got, &n, &f->err),
+            &f->err);
+        assert_int_equal(n ? got[0].nid : 0, rows[i].nid);
     }
+}
+
+static void events_of_the_same_time_follow_by_position(void **state)
+{
+    struct fixture *f = *state;
+    struct event_row *got;
+    size_t n;
+    for (uint64_t i = 1; i <= 3; i++) {
+        struct event_row row = event_row(i, 3, (int64_t)i * 10,
+                                         i == 1   ? "$a"
+                                         : i == 2 ? "$b"
+                                                  : "$c");
+        row.origin_server_ts = 500;
+        MUST_WRITE(f, events_insert(t, &row, err));
+    }
+    assert_ok(events_by_time(reader(f), &f->arena, 3, (struct event_time){500, 10}, true, 5, &got,
+                             &n, &f->err),
+              &f->err);
+    assert_int_equal(n, 2);
+    assert_int_equal(got[0].nid, 2);
+    assert_ok(events_by_time(reader(f), &f->arena, 3, (struct event_time){500, 30}, false, 5, &got,
+                             &n, &f->err),
+              &f->err);
+    assert_int_equal(n, 2);
+    assert_int_equal(got[0].nid, 2);
 }
 
 static void a_transaction_id_is_of_one_device_room_and_type(void **state)
@@ -303,14 +330,55 @@ static void relations_are_listed_counted_and_deleted(void **state)
         &f->err);
     assert_true(count == 2 && !has_sender);
     struct thread_row *threads;
-    assert_ok(relations_threads(reader(f), &f->arena, 3, INT64_MAX, 0, 10, &threads, &n, &f->err),
-              &f->err);
+    struct thread_query tq = {.room_nid = 3, .before = INT64_MAX, .upto = INT64_MAX, .limit = 10};
+    assert_ok(relations_threads(reader(f), &f->arena, &tq, &threads, &n, &f->err), &f->err);
     assert_int_equal(n, 1);
     assert_str(threads[0].root_id, "$root");
     assert_int_equal(threads[0].latest_position, 30);
-    assert_ok(relations_threads(reader(f), &f->arena, 3, INT64_MAX, 50, 10, &threads, &n, &f->err),
-              &f->err);
+    tq.upto = 29;
+    assert_ok(relations_threads(reader(f), &f->arena, &tq, &threads, &n, &f->err), &f->err);
+    assert_int_equal(threads[0].latest_position, 10);
+    tq.participant_nid = 50;
+    assert_ok(relations_threads(reader(f), &f->arena, &tq, &threads, &n, &f->err), &f->err);
     assert_int_equal(n, 0);
+}
+
+/* $1 <- $2 <- $3 <- $4 <- $5, and $6 beside $3. */
+static void relations_of_relations_are_found_level_by_level(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const ids[] = {"$1", "$2", "$3", "$4", "$5", "$6"};
+    static const int parents[] = {-1, 0, 1, 2, 3, 1};
+    static const struct {
+        int64_t levels;
+        size_t n;
+    } rows[] = {{1, 1}, {2, 3}, {3, 4}, {9, 5}};
+    for (uint64_t i = 0; i < ARRAY_LEN(ids); i++) {
+        struct event_row row = event_row(i + 1, 3, (int64_t)i + 1, ids[i]);
+        MUST_WRITE(f, events_insert(t, &row, err));
+        if (parents[i] >= 0) {
+            struct relation_row rel = {.event_nid = i + 1,
+                                       .room_nid = 3,
+                                       .parent_id = str_c(ids[parents[i]]),
+                                       .rel_type = i == 5 ? STR("m.annotation") : STR("m.x"),
+                                       .type_nid = NID_MESSAGE,
+                                       .position = (int64_t)i + 1};
+            MUST_WRITE(f, relations_insert(t, &rel, err));
+        }
+    }
+    struct relation_query q = {
+        .parent_id = STR("$1"), .from = INT64_MIN, .to = INT64_MAX, .limit = 9};
+    struct relation_row *got;
+    size_t n;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_ok(relations_tree(reader(f), &f->arena, &q, rows[i].levels, &got, &n, &f->err),
+                  &f->err);
+        assert_int_equal(n, rows[i].n);
+    }
+    assert_int_equal(got[0].event_nid, 6);
+    q.rel_type = STR("m.annotation");
+    assert_ok(relations_tree(reader(f), &f->arena, &q, 3, &got, &n, &f->err), &f->err);
+    assert_int_equal(n, 1);
 }
 
 static void redactions_wait_for_their_target_once(void **state)
@@ -396,6 +464,8 @@ int main(void)
         STORE_TEST(the_nearest_event_of_the_timeline_is_found_in_both_directions),
         STORE_TEST(a_transaction_id_is_of_one_device_room_and_type),
         STORE_TEST(relations_are_listed_counted_and_deleted),
+        STORE_TEST(relations_of_relations_are_found_level_by_level),
+        STORE_TEST(events_of_the_same_time_follow_by_position),
         STORE_TEST(redactions_wait_for_their_target_once),
         STORE_TEST(a_state_node_is_stored_once),
         STORE_TEST(no_id_is_given_out_twice_not_even_after_a_restart),
