@@ -279,13 +279,13 @@ static int put_visibility(struct request *rq, struct err *err)
 const struct route directory_routes[] = {
     {HTTP_GET, "/_matrix/client/v3/directory/room/{roomAlias}", get_alias, .auth = ROUTE_NONE},
     {HTTP_PUT, "/_matrix/client/v3/directory/room/{roomAlias}", put_alias, .auth = ROUTE_USER,
-     BODY(struct alias_body, alias_fields)},
-    {HTTP_DELETE, "/_matrix/client/v3/directory/room/{roomAlias}", remove_alias,
-     .auth = ROUTE_USER},
+     BODY(struct alias_body, alias_fields), .rate = RATE_DEFAULT},
+    {HTTP_DELETE, "/_matrix/client/v3/directory/room/{roomAlias}", remove_alias, .auth = ROUTE_USER,
+     .rate = RATE_DEFAULT},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/aliases", get_room_aliases, .auth = ROUTE_USER},
     {HTTP_GET, "/_matrix/client/v3/directory/list/room/{roomId}", get_visibility,
      .auth = ROUTE_NONE},
     {HTTP_PUT, "/_matrix/client/v3/directory/list/room/{roomId}", put_visibility,
-     .auth = ROUTE_USER, BODY(struct visibility_body, visibility_fields)},
+     .auth = ROUTE_USER, BODY(struct visibility_body, visibility_fields), .rate = RATE_DEFAULT},
     {0},
 };

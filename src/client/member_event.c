@@ -98,9 +98,8 @@ int member_may_be_invited(struct server *s, struct arena *a, struct str target, 
 
 /* ---- restricted joins ---- */
 
-/* Whether one of the join rule's `allow` conditions holds: membership of a room that this server is in. */
-static int satisfies(struct server *s, struct arena *a, const struct entry *rules,
-                     uint64_t user_nid, bool *out, struct err *err)
+int member_meets_condition(struct server *s, struct arena *a, const struct entry *rules,
+                           uint64_t user_nid, bool *out, struct err *err)
 {
     json_t *content;
     *out = false;
@@ -162,12 +161,19 @@ int member_find_authoriser(struct server *s, struct arena *a, struct room *room,
          rules->ev->join_rule != JOIN_RULE_KNOCK_RESTRICTED)) {
         return rc;
     }
-    rc = satisfies(s, a, rules, user_nid, &ok, err);
+    rc = member_meets_condition(s, a, rules, user_nid, &ok, err);
     if (rc == 0 && !ok) {
         return err_forbidden(
             err, "You do not belong to any of the rooms and spaces whose members may join");
     }
     return rc == 0 ? find_inviter(s, a, room, out, err) : rc;
+}
+
+int member_take_invite(struct server *s, const struct identity *sender, struct err *err)
+{
+    return sender->rate_exempt
+               ? 0
+               : ratelimit_take(s->limits, RATE_INVITE, RATE_BY_USER, sender->user_id, err);
 }
 
 /* ---- content made by clients ---- */
@@ -205,7 +211,8 @@ int member_check_content(struct server *s, struct arena *a, struct room *room,
     json_get_str(content, "membership", &membership);
     json_object_del(content, "join_authorised_via_users_server");
     if (str_eq(membership, STR("invite"))) {
-        return member_may_be_invited(s, a, target, err);
+        int rc = member_may_be_invited(s, a, target, err);
+        return rc == 0 ? member_take_invite(s, sender, err) : rc;
     }
     if (room && str_eq(membership, STR("join")) && str_eq(target, sender->user_id)) {
         return check_join(s, a, room, sender, content, err);

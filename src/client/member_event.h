@@ -25,6 +25,8 @@ MUST_USE int member_content(struct server *s, struct arena *a, const struct memb
 /* 403 M_INVITE_BLOCKED if a local user takes no invites (MSC4380); 403 for users of other servers. */
 MUST_USE int member_may_be_invited(struct server *s, struct arena *a, struct str target,
                                    struct err *err);
+/* One invite by this user, however it is sent, under the rate limit of invites. */
+MUST_USE int member_take_invite(struct server *s, const struct identity *sender, struct err *err);
 /* 403 M_GUEST_ACCESS_FORBIDDEN if a guest may not join the room. */
 MUST_USE int member_guest_may_join(struct server *s, struct arena *a, struct room *room,
                                    struct err *err);
@@ -39,6 +41,10 @@ MUST_USE int member_check_content(struct server *s, struct arena *a, struct room
 /* Sends the change to a room in the name of `sender`. */
 MUST_USE int member_send(struct server *s, struct arena *a, struct room *room, struct str sender,
                          uint64_t sender_nid, const struct member_change *change, struct err *err);
+/* Whether one of the `allow` conditions of a restricted join rule (the event `rules`) holds for the user: membership
+ * of a room that this server is in. */
+MUST_USE int member_meets_condition(struct server *s, struct arena *a, const struct entry *rules,
+                                    uint64_t user_nid, bool *out, struct err *err);
 /*
  * For a join to a room with a restricted join rule: a member who may invite and so can let him in, if one of the
  * rule's conditions holds. *out is empty when the join needs no such user.

@@ -2,7 +2,7 @@
 // Ways around the rules that somebody with an account might try: each is closed (docs/threat-model.md).
 import assert from "node:assert/strict";
 import test from "node:test";
-import { E, OWN_SERVER, useServer } from "./harness.mjs";
+import { E, OWN_SERVER, useServer, withServer } from "./harness.mjs";
 
 const hs = useServer({ config: { registration: { guests: true }, log: { level: "debug" } } });
 const refused = async (user, status, method, target, body) => {
@@ -80,4 +80,13 @@ test("what one user can make the server keep has a limit", async () => {
   const keys = n => Object.fromEntries(Array.from({ length: n }, (_, i) => [`algorithm${i}:AAAA`, "key"]));
   await alice.fails(400, "M_INVALID_PARAM", "POST", "/keys/upload", { one_time_keys: keys(21) });
   await alice.post("/keys/upload", { one_time_keys: keys(20) });
+});
+
+test("invites are limited by rate, whichever way they are sent", OWN_SERVER, async () => {
+  await withServer({ config: { rate_limits: { enabled: true, invite: { per_second: 0.01, burst: 3 } } } }, async s => {
+    const [alice, mallory] = [await s.user("alice"), await s.user("mallory")];
+    const room = await mallory.createRoom();
+    await mallory.fails(429, "M_LIMIT_EXCEEDED", "POST", "/createRoom", { invite: Array.from({ length: 10 }, (_, i) => `@u${i}:localhost`) });
+    await mallory.fails(429, "M_LIMIT_EXCEEDED", "PUT", memberState(room, alice.id), { membership: "invite" });
+  });
 });
