@@ -112,7 +112,7 @@ struct config {
     } well_known;
     struct {
         int64_t workers, slow_workers, network_threads; /* 0: by the number of processors */
-        int64_t memory_budget, max_connections;
+        int64_t memory_budget, max_connections, max_connections_per_address;
     } limits;
     struct {
         enum log_level level;

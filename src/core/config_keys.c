@@ -261,6 +261,10 @@ const struct config_key config_keys[] = {
     KEY(limits.memory_budget, "256M", "Memory for caches.", .as = CONFIG_SIZE, .min = MB,
         .max = 1024 * GB),
     KEY(limits.max_connections, "20000", "Connections open at a time.", .min = 16, .max = 1000000),
+    KEY(limits.max_connections_per_address, "2000",
+        "Of them, those from one address; trusted_proxies and this machine itself have no limit. "
+        "0: none.",
+        .max = 1000000),
 
     KEY(log.level, "info", "debug, info, warn or error.", .as = CONFIG_WORD, .words = level_words,
         .reload = true),

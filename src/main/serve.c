@@ -127,6 +127,8 @@ static int start_http(struct service *sv, struct err *err)
         .access_log = true,
         .threads = (unsigned)c->limits.network_threads,
         .max_connections = (unsigned)c->limits.max_connections,
+        .max_per_address = (unsigned)c->limits.max_connections_per_address,
+        .spare_loopback = true,
     };
     int rc = http_server_new(&http, &sv->http, err);
     arena_release(&a);

@@ -48,13 +48,22 @@ static bool is_proxy(const struct http_listener *l, const struct address *a)
     return false;
 }
 
+static bool is_spared(const struct http_server *s, const struct address *a)
+{
+    struct address_range v4, v6;
+    return s->config.spare_loopback && address_range_parse(STR("127.0.0.0/8"), &v4) &&
+           address_range_parse(STR("::1"), &v6) &&
+           (address_range_has(&v4, a) || address_range_has(&v6, a));
+}
+
 enum MHD_Result http_conn_on_accept(void *listener, const struct sockaddr *peer, socklen_t n)
 {
     (void)n;
     struct http_listener *l = listener;
     struct http_server *s = l->server;
     struct address a;
-    if (s->config.max_per_address == 0 || !address_from_sockaddr(peer, &a) || is_proxy(l, &a)) {
+    if (s->config.max_per_address == 0 || !address_from_sockaddr(peer, &a) || is_proxy(l, &a) ||
+        is_spared(s, &a)) {
         return MHD_YES;
     }
     lock_take(&s->lock);

@@ -41,9 +41,10 @@ struct http_server_config {
     unsigned threads;         /* network threads per listener; 0: 2 */
     unsigned max_connections; /* per listener, parked ones apart; 0: 20,000 */
     unsigned max_per_address; /* connections, trusted proxies apart; 0: no limit */
-    unsigned max_parked;      /* 0: 100,000; beyond, a long poll is answered at once */
-    unsigned idle_seconds;    /* connection without traffic; 0: 60 */
-    unsigned header_max;      /* bytes of memory per connection for its headers; 0: 16 KiB */
+    bool spare_loopback;   /* max_per_address does not count this machine: a proxy may run on it */
+    unsigned max_parked;   /* 0: 100,000; beyond, a long poll is answered at once */
+    unsigned idle_seconds; /* connection without traffic; 0: 60 */
+    unsigned header_max;   /* bytes of memory per connection for its headers; 0: 16 KiB */
 };
 
 struct http_server;

@@ -686,6 +686,18 @@ static void connections_per_address_are_limited(void **state)
     }
 }
 
+static void connections_of_this_machine_can_be_spared(void **state)
+{
+    (void)state;
+    restart(&(struct http_server_config){.max_per_address = 1, .spare_loopback = true}, NULL);
+    struct answer a = client_ask(&client, "GET", "/t/optional_who", "");
+    assert_answer(a, 200, "nobody");
+    struct client second = client_open(port);
+    a = client_ask(&second, "GET", "/t/optional_who", "");
+    assert_answer(a, 200, "nobody");
+    client_close(&second);
+}
+
 static void what_happened_is_in_the_metrics(void **state)
 {
     (void)state;
@@ -760,6 +772,7 @@ int main(void)
         SERVED(an_upload_that_breaks_off_ends_at_once),
         SERVED(a_body_that_trickles_is_cut_off),
         SERVED(connections_per_address_are_limited),
+        SERVED(connections_of_this_machine_can_be_spared),
         SERVED(what_happened_is_in_the_metrics),
         SERVED(a_bad_listener_is_an_error),
     };
