@@ -7,8 +7,8 @@
 
 #include "core/render.h"
 
-/* For renderer.reader: finds out about the reader when there is something to bundle, and keeps it while he reads the same
- * room. */
+/* For renderer.reader: finds out about the reader when there is something to bundle, and keeps it while he reads the
+ * same room. */
 struct bundle_reader *bundle_reader_new(struct arena *a);
 
 /* Writes the member "m.relations" into the open object, if there is something to bundle. */
