@@ -112,3 +112,39 @@ bool address_range_has(const struct address_range *range, const struct address *
     }
     return rest == 0 || ((range->base.b[whole] ^ a->b[whole]) >> (8 - rest)) == 0;
 }
+
+static const char *const special_ranges[] = {
+    /* IPv4 (RFC 6890 and its updates) */
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+    "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15",
+    "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+    /* IPv6: only 2000::/3 is given out, and of that not the following */
+    "2001::/23",     /* Teredo, ORCHID and others */
+    "2001:db8::/32", /* documentation */
+    "2002::/16",     /* 6to4: carries an IPv4 address */
+    "3fff::/20",     /* documentation */
+};
+
+static bool is_special(const struct address *a)
+{
+    for (size_t i = 0; i < ARRAY_LEN(special_ranges); i++) {
+        struct address_range range;
+        bool is_range = address_range_parse(str_c(special_ranges[i]), &range);
+        bug_on(!is_range);
+        if (address_range_has(&range, a)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool address_is_public(const struct address *a)
+{
+    /* 64:ff9b::/96, by which hosts without IPv4 reach IPv4 (RFC 6052): what counts is the address inside. */
+    static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+    if (memcmp(a->b, nat64, sizeof(nat64)) == 0) {
+        struct address inside = from_v4(a->b + sizeof(nat64));
+        return !is_special(&inside);
+    }
+    return (is_v4(a) || a->b[0] >> 5 == 1) && !is_special(a);
+}

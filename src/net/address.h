@@ -36,4 +36,9 @@ struct address_range {
 MUST_USE bool address_range_parse(struct str text, struct address_range *out);
 bool address_range_has(const struct address_range *range, const struct address *a);
 
+/* Whether the address is one of the public Internet: not private, loopback, link-local, shared (carrier-grade NAT),
+ * multicast, unspecified, documentation or otherwise reserved (the IANA special-purpose registries), nor an IPv6
+ * form that carries such an IPv4 address. */
+bool address_is_public(const struct address *a);
+
 #endif

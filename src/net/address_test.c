@@ -74,12 +74,61 @@ static void an_ipv6_client_is_its_network(void **state)
     assert_false(str_eq(address_key(&a), address_key(&c)));
 }
 
+static void only_addresses_of_the_internet_are_public(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *address;
+        bool want;
+    } cases[] = {
+        {"1.1.1.1", true},
+        {"172.32.0.1", true},
+        {"100.128.0.1", true},
+        {"2606:4700::1111", true},
+        {"64:ff9b::101:101", true},
+        {"0.0.0.0", false},
+        {"10.1.2.3", false},
+        {"100.64.0.1", false},
+        {"127.0.0.1", false},
+        {"169.254.169.254", false},
+        {"172.16.0.1", false},
+        {"172.31.255.255", false},
+        {"192.168.1.1", false},
+        {"198.18.0.1", false},
+        {"224.0.0.1", false},
+        {"255.255.255.255", false},
+        {"::", false},
+        {"::1", false},
+        {"::ffff:127.0.0.1", false},
+        {"::ffff:10.0.0.1", false},
+        {"::7f00:1", false},
+        {"64:ff9b::7f00:1", false},
+        {"64:ff9b:1::1", false},
+        {"fe80::1", false},
+        {"fd00::1", false},
+        {"fec0::1", false},
+        {"ff02::1", false},
+        {"2001::1", false},
+        {"2001:db8::1", false},
+        {"2002:7f00:1::", false},
+        {"100::1", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct address a;
+        assert_true(address_parse(str_c(cases[i].address), &a));
+        if (address_is_public(&a) != cases[i].want) {
+            fail_msg("%s is %spublic", cases[i].address, cases[i].want ? "not " : "");
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(addresses_are_read_in_all_their_forms),
         TEST(ranges_hold_their_addresses),
         TEST(an_ipv6_client_is_its_network),
+        TEST(only_addresses_of_the_internet_are_public),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
