@@ -90,3 +90,11 @@ test("invites are limited by rate, whichever way they are sent", OWN_SERVER, asy
     await mallory.fails(429, "M_LIMIT_EXCEEDED", "PUT", memberState(room, alice.id), { membership: "invite" });
   });
 });
+
+test("who is locked out does not change the password, nor end the account, without a token either", OWN_SERVER, async () => {
+  const alice = await hs.user("alice"), root = await hs.user("root", { admin: true });
+  await root.put(`/_matrix/client/v1/admin/lock/${E(alice.id)}`, { locked: true });
+  for (const [target, body] of [["/account/password", { new_password: "another-one" }], ["/account/deactivate", {}]]) {
+    await hs.fails(401, "M_USER_LOCKED", "POST", target, { body: { ...body, auth: alice.passwordAuth() } });
+  }
+});
