@@ -211,6 +211,16 @@ CREATE TABLE one_time_keys (
 
 CREATE UNIQUE INDEX one_time_keys_id ON one_time_keys (device_nid, key_id);
 
+CREATE TABLE openid_tokens (
+    hash BLOB PRIMARY KEY,
+    user_nid INTEGER NOT NULL,
+    expires_ts INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX openid_tokens_expiry ON openid_tokens (expires_ts);
+
+CREATE INDEX openid_tokens_user ON openid_tokens (user_nid);
+
 CREATE TABLE presence (
     user_nid INTEGER PRIMARY KEY,
     state INTEGER NOT NULL,          -- enum presence_state
@@ -309,6 +319,16 @@ CREATE INDEX relations_parent ON relations (parent_id, rel_type, position);
 
 CREATE INDEX relations_threads ON relations (room_nid, rel_type, position);
 
+CREATE TABLE reports (
+    report_id INTEGER PRIMARY KEY,
+    reporter_nid INTEGER NOT NULL,
+    room_nid INTEGER NOT NULL,       -- the room, or that of the event; 0: a user was reported
+    event_id TEXT,                  -- NULL: not an event
+    user_nid INTEGER NOT NULL,       -- the user, or the sender of the event; 0: a room was reported
+    reason TEXT NOT NULL,
+    received_ts INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE room_aliases (
     alias TEXT PRIMARY KEY,
     room_nid INTEGER NOT NULL,
@@ -389,6 +409,15 @@ CREATE TABLE uia_sessions (
 CREATE INDEX uia_sessions_expiry ON uia_sessions (expires_ts);
 
 CREATE INDEX uia_sessions_user ON uia_sessions (user_nid);
+
+CREATE TABLE user_directory (
+    is_inside INTEGER NOT NULL,     -- the part begins inside of a word
+    part TEXT NOT NULL,             -- in lower case, cut at a length
+    user_nid INTEGER NOT NULL,
+    PRIMARY KEY (is_inside, part, user_nid)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX user_directory_user ON user_directory (user_nid);
 
 CREATE TABLE users (
     user_nid INTEGER PRIMARY KEY,    -- names.nid of the full user id

@@ -43,6 +43,9 @@ static const char *const large[] = {
     "room_members",
     "room_aliases",
     "relations",
+    "reports",
+    "openid_tokens",
+    "user_directory",
 };
 
 static bool is_large(struct str table)

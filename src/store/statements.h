@@ -23,16 +23,19 @@
     X(meta)                                                                                        \
     X(names)                                                                                       \
     X(one_time_keys)                                                                               \
+    X(openid_tokens)                                                                               \
     X(presence)                                                                                    \
     X(profiles)                                                                                    \
     X(push)                                                                                        \
     X(receipts)                                                                                    \
     X(registration_tokens)                                                                         \
+    X(reports)                                                                                     \
     X(rooms)                                                                                       \
     X(to_device)                                                                                   \
     X(tokens)                                                                                      \
     X(transactions)                                                                                \
     X(uia)                                                                                         \
+    X(user_directory)                                                                              \
     X(users)
 
 #define X(module) extern const struct sql *const module##_statements[];

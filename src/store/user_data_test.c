@@ -2,11 +2,14 @@
 /* What users keep on the server: filters, account data, profiles, receipts, presence, push. */
 #include "store/account_data.h"
 #include "store/filters.h"
+#include "store/openid_tokens.h"
 #include "store/presence.h"
 #include "store/profiles.h"
 #include "store/push.h"
 #include "store/receipts.h"
+#include "store/reports.h"
 #include "store/store_test_support.h"
+#include "store/user_directory.h"
 
 enum { ALICE = 2001, BOB, ROOM = 1, OTHER_ROOM };
 
@@ -253,9 +256,70 @@ static void a_pusher_is_one_per_app_and_key(void **state)
     assert_int_equal(n, 0);
 }
 
+static void an_openid_token_is_good_until_it_expires(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t user = 0;
+    MUST_WRITE(f, openid_tokens_insert(t, STR("old"), ALICE, 100, err));
+    MUST_WRITE(f, openid_tokens_insert(t, STR("new"), BOB, 200, err));
+    for (int again = 0; again < 2; again++) {
+        assert_ok(openid_tokens_find(reader(f), STR("new"), 150, &user, &f->err), &f->err);
+        assert_int_equal(user, BOB);
+    }
+    assert_int_equal(openid_tokens_find(reader(f), STR("old"), 150, &user, &f->err), E_NOT_FOUND);
+    MUST_WRITE(f, openid_tokens_delete_expired(t, 150, err));
+    assert_int_equal(openid_tokens_find(reader(f), STR("old"), 50, &user, &f->err), E_NOT_FOUND);
+    MUST_WRITE(f, openid_tokens_delete_of_user(t, BOB, err));
+    assert_int_equal(openid_tokens_find(reader(f), STR("new"), 150, &user, &f->err), E_NOT_FOUND);
+}
+
+static void reports_are_listed_newest_first_in_pages(void **state)
+{
+    struct fixture *f = *state;
+    struct report_row *rows;
+    size_t n;
+    for (int64_t i = 1; i <= 3; i++) {
+        struct report_row row = {.reporter_nid = ALICE, .reason = STR("x"), .received_ts = i};
+        MUST_WRITE(f, reports_insert(t, &row, err));
+    }
+    assert_ok(reports_list(reader(f), &f->arena, INT64_MAX, 2, &rows, &n, &f->err), &f->err);
+    assert_int_equal(n, 2);
+    assert_int_equal(rows[0].received_ts, 3);
+    assert_null(rows[0].event_id.p);
+    int64_t before = (int64_t)rows[1].id;
+    assert_ok(reports_list(reader(f), &f->arena, before, 2, &rows, &n, &f->err), &f->err);
+    assert_int_equal(n, 1);
+    assert_int_equal(rows[0].received_ts, 1);
+}
+
+static void parts_of_names_are_found_by_their_beginning(void **state)
+{
+    struct fixture *f = *state;
+    struct db_i64 *rows;
+    size_t n;
+    MUST_WRITE(f, user_directory_put(t, ALICE, STR("alice"), false, err));
+    MUST_WRITE(f, user_directory_put(t, ALICE, STR("alice"), false, err));
+    MUST_WRITE(f, user_directory_put(t, ALICE, STR("lice"), true, err));
+    MUST_WRITE(f, user_directory_put(t, BOB, STR("al"), false, err));
+    assert_ok(user_directory_find(reader(f), &f->arena, STR("al"), false, 10, &rows, &n, &f->err),
+              &f->err);
+    assert_int_equal(n, 2);
+    assert_int_equal(rows[0].v, BOB);
+    assert_ok(user_directory_find(reader(f), &f->arena, STR("li"), true, 10, &rows, &n, &f->err),
+              &f->err);
+    assert_int_equal(n, 1);
+    MUST_WRITE(f, user_directory_delete_of_user(t, ALICE, err));
+    assert_ok(user_directory_find(reader(f), &f->arena, STR("al"), false, 10, &rows, &n, &f->err),
+              &f->err);
+    assert_int_equal(n, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        STORE_TEST(an_openid_token_is_good_until_it_expires),
+        STORE_TEST(reports_are_listed_newest_first_in_pages),
+        STORE_TEST(parts_of_names_are_found_by_their_beginning),
         STORE_TEST(the_same_filter_has_one_id),
         STORE_TEST(account_data_is_replaced_and_streams_in_order),
         STORE_TEST(deleted_account_data_is_told_but_not_given),

@@ -7,12 +7,14 @@
 #include "store/filters.h"
 #include "store/key_backups.h"
 #include "store/login_tokens.h"
+#include "store/openid_tokens.h"
 #include "store/profiles.h"
 #include "store/push.h"
 #include "store/receipts.h"
 #include "store/statements.h"
 #include "store/tokens.h"
 #include "store/uia.h"
+#include "store/user_directory.h"
 
 #define USER_COLUMNS                                                                               \
     "user_nid, localpart, password_hash, is_admin, is_guest, is_deactivated, is_erased, "          \
@@ -115,7 +117,7 @@ int users_deactivate(struct txn *t, uint64_t nid, bool erase, struct err *err)
         devices_delete_of_user,  login_tokens_delete_of_user,      uia_delete_of_user,
         pushers_delete_of_user,  account_data_delete_of_user,      key_backups_delete_of_user,
         filters_delete_of_user,  stored_push_rules_delete_of_user, cross_signing_delete_of_user,
-        receipts_delete_of_user,
+        receipts_delete_of_user, user_directory_delete_of_user,    openid_tokens_delete_of_user,
     };
     int rc = update(t, &deactivate, nid, P_BOOL(erase), err);
     if (rc == 0) {
