@@ -8,6 +8,7 @@
 #include "core/live_user.h"
 #include "core/server.h"
 #include "core/sign_in.h"
+#include "core/user_directory.h"
 #include "crypto/password.h"
 #include "matrix/ids.h"
 #include "store/names.h"
@@ -137,7 +138,8 @@ static int create_body(struct txn *t, void *arg)
     int rc = names_intern(t, c->user_id, &c->row.nid, err);
     rc = rc ? rc : users_insert(t, &c->row, err);
     rc = rc ? rc : use_token(t, c->registration_token, err);
-    return rc ? rc : put_displayname(t, c, err);
+    rc = rc ? rc : put_displayname(t, c, err);
+    return rc ? rc : user_directory_update(t, c->row.nid, err);
 }
 
 int account_check_name(struct server *s, struct arena *a, struct str localpart, struct err *err)

@@ -16,6 +16,7 @@
 #include "core/room.h"
 #include "core/typing.h"
 #include "core/unread.h"
+#include "core/user_directory.h"
 #include "matrix/ids.h"
 
 bool server_is_local(const struct server *s, struct str user_id)
@@ -94,6 +95,11 @@ int server_new(const struct config *config, struct server **out, struct err *err
         return rc;
     }
     make_caches(s);
+    rc = user_directory_build(s, err);
+    if (rc != 0) {
+        server_free(s);
+        return rc;
+    }
     *out = s;
     return 0;
 }

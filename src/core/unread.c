@@ -449,6 +449,9 @@ int unread_thread_of(struct server *s, struct arena *a, const struct entry *e, s
         if (rc != 0) {
             return rc == E_NOT_FOUND ? 0 : rc;
         }
+        if (parent->ev->ids.room != e->ev->ids.room) {
+            return 0; /* what goes on in another room is nobody's business here */
+        }
         e = parent;
     }
     return 0;
@@ -595,6 +598,63 @@ int unread_count(struct server *s, struct arena *a, uint64_t user_nid, struct ro
     if (rc == 0) {
         remember(&c);
         answer(a, c.tallies, c.n, by_thread, out);
+    }
+    return rc;
+}
+
+/* ---- event by event ---- */
+
+struct unread_scan {
+    struct counting counting;
+    int64_t join;
+};
+
+int unread_scan_new(struct server *s, struct arena *a, uint64_t user_nid, struct room *room,
+                    struct unread_scan **out, struct err *err)
+{
+    struct unread_scan *scan = arena_new(a, struct unread_scan);
+    struct counting *c = &scan->counting;
+    *c = (struct counting){.server = s, .arena = a, .room = room, .user = user_nid};
+    int rc = reader_get(s, a, user_nid, &c->reader, err);
+    rc = rc ? rc : find_join(c, &scan->join, err);
+    if (rc == 0) {
+        start_at(c, scan->join);
+        rc = apply_receipts(c, err);
+    }
+    *out = scan;
+    return rc;
+}
+
+/* Whether it is one that rules are asked about at all. */
+static bool may_notify(const struct unread_scan *scan, const struct entry *e)
+{
+    const struct counting *c = &scan->counting;
+    return e->position > scan->join && !e->redacted_by &&
+           !(e->flags & (EVENT_REJECTED | EVENT_SOFT_FAILED)) && e->ev->ids.sender != c->user &&
+           !smap_find(&c->reader->ignored, e->ev->sender);
+}
+
+int unread_scan_look(struct unread_scan *scan, const struct entry *e, struct unread_event *out,
+                     struct err *err)
+{
+    struct counting *c = &scan->counting;
+    struct push_result result;
+    struct str root;
+    *out = (struct unread_event){.actions = STR("[]")};
+    out->is_before_join = e->position <= scan->join;
+    if (!may_notify(scan, e)) {
+        return 0;
+    }
+    int rc = evaluate(c, c->arena, e->ev, &result, err);
+    if (rc != 0 || !result.notify) {
+        return rc;
+    }
+    rc = unread_thread_of(c->server, c->arena, e, &root, err);
+    if (rc == 0) {
+        out->notify = true;
+        out->highlight = result.highlight;
+        out->actions = result.actions;
+        out->is_read = e->position <= c->floor || e->position <= tally_of(c, root)->start;
     }
     return rc;
 }

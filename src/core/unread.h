@@ -50,6 +50,22 @@ MUST_USE int unread_count(struct server *s, struct arena *a, uint64_t user_nid, 
 MUST_USE int unread_thread_of(struct server *s, struct arena *a, const struct entry *e,
                               struct str *out_root, struct err *err);
 
+/*
+ * Event by event, for the list of notifications: one user's view of one room, in the arena. Made when its first event
+ * is looked at, since it reads rules, receipts and the join.
+ */
+struct unread_scan;
+struct unread_event {
+    bool notify, highlight;
+    bool is_before_join; /* so are all older ones */
+    bool is_read;        /* a receipt of his is at the event or after it */
+    struct str actions;  /* JSON array; held by the arena */
+};
+MUST_USE int unread_scan_new(struct server *s, struct arena *a, uint64_t user_nid,
+                             struct room *room, struct unread_scan **out, struct err *err);
+MUST_USE int unread_scan_look(struct unread_scan *scan, const struct entry *e,
+                              struct unread_event *out, struct err *err);
+
 /* What is remembered no longer holds ... */
 void unread_forget_receipts(struct txn *t, struct server *s, uint64_t user_nid, uint64_t room_nid);
 void unread_forget_rules(struct txn *t, struct server *s, uint64_t user_nid); /* ignore list too */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bearer tokens: "igt_" (access), "igr_" (refresh), "igl_" (login) and so on, 32 random characters of
+ * Bearer tokens: "igt_" (access), "igr_" (refresh), "igl_" (login), "igo_" (OpenID), 32 random characters of
  * [A-Za-z0-9] (190 bits), and 6 characters computed from what stands before. Secret scanners know the prefix; a
  * mistyped or made-up token is refused without asking the database. The database holds only token_hash, never
  * a token.
@@ -17,6 +17,7 @@ enum token_kind {
     TOKEN_ACCESS,
     TOKEN_REFRESH,
     TOKEN_LOGIN,
+    TOKEN_OPENID,
     TOKEN_KINDS,
 };
 
