@@ -7,6 +7,7 @@
 
 extern const struct route landing_routes[];
 extern const struct route metrics_page_routes[];
+extern const struct route reports_routes[];
 extern const struct route shared_secret_register_routes[];
 
 /* Adds all of them. */

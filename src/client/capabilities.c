@@ -50,6 +50,15 @@ static json_t *version_list(const struct config *config)
     return out;
 }
 
+/* Only who may moderate accounts is told that it can be done. */
+static void put_account_moderation(json_t *capabilities)
+{
+    json_t *value = json_object();
+    json_put_bool(value, "lock", true);
+    json_put_bool(value, "suspend", true);
+    json_put(capabilities, STR("m.account_moderation"), value);
+}
+
 static int get_capabilities(struct request *rq, UNUSED struct err *err)
 {
     const struct config *config = server_of(rq)->config;
@@ -61,6 +70,9 @@ static int get_capabilities(struct request *rq, UNUSED struct err *err)
     put_switch(c, "m.3pid_changes", false);
     put_switch(c, "m.get_login_token", true);
     json_put(c, STR("m.room_versions"), version_list(config));
+    if (rq->who.is_admin) {
+        put_account_moderation(c);
+    }
     json_put(out, STR("capabilities"), c);
     return reply_json(rq, 200, out);
 }

@@ -16,6 +16,7 @@
 #include "client/member_event.h"
 #include "client/routes.h"
 #include "core/live_user.h"
+#include "core/user_directory.h"
 #include "matrix/ids.h"
 #include "store/users.h"
 #include "wire/json_writer.h"
@@ -122,11 +123,15 @@ static int check_size(struct txn *t, const struct field_change *c)
 static int write_field(struct txn *t, void *arg)
 {
     const struct field_change *c = arg;
+    int rc;
     if (!c->value.p) {
-        return profiles_delete(t, c->user, c->key, txn_err(t));
+        rc = profiles_delete(t, c->user, c->key, txn_err(t));
+    } else {
+        rc = check_size(t, c);
+        rc = rc ? rc : profiles_put(t, c->user, c->key, c->value, txn_err(t));
     }
-    int rc = check_size(t, c);
-    return rc == 0 ? profiles_put(t, c->user, c->key, c->value, txn_err(t)) : rc;
+    bool is_name = str_eq(c->key, STR("displayname"));
+    return rc == 0 && is_name ? user_directory_update(t, c->user, txn_err(t)) : rc;
 }
 
 /* Only this room's work is lost if it fails: the user may not be allowed to say anything there any more. */

@@ -8,15 +8,21 @@
 
 extern const struct route account_data_routes[];
 extern const struct route account_routes[];
+extern const struct route admin_users_routes[];
 extern const struct route capabilities_routes[];
 extern const struct route create_room_routes[];
 extern const struct route cross_signing_routes[];
 extern const struct route devices_routes[];
 extern const struct route directory_routes[];
 extern const struct route filter_routes[];
+extern const struct route hierarchy_routes[];
 extern const struct route keys_routes[];
 extern const struct route login_routes[];
 extern const struct route membership_routes[];
+extern const struct route mutual_rooms_routes[];
+extern const struct route notifications_routes[];
+extern const struct route old_sync_routes[];
+extern const struct route openid_routes[];
 extern const struct route presence_routes[];
 extern const struct route profile_routes[];
 extern const struct route public_rooms_routes[];
@@ -25,6 +31,7 @@ extern const struct route pushers_routes[];
 extern const struct route receipts_routes[];
 extern const struct route register_routes[];
 extern const struct route relations_routes[];
+extern const struct route report_routes[];
 extern const struct route room_keys_routes[];
 extern const struct route send_routes[];
 extern const struct route state_routes[];
@@ -34,6 +41,7 @@ extern const struct route timeline_routes[];
 extern const struct route to_device_routes[];
 extern const struct route typing_routes[];
 extern const struct route upgrade_routes[];
+extern const struct route user_directory_routes[];
 
 /* Adds all of them. */
 void client_routes_add(struct router *r);

@@ -5,20 +5,22 @@
 #include "client/uia.h"
 #include "core/server.h"
 #include "store/login_tokens.h"
+#include "store/openid_tokens.h"
 #include "store/transactions.h"
 
 /* Long enough for any client to try again ("Transaction identifiers" leaves it to the server). */
 enum { TRANSACTION_MS = 24 * 60 * 60 * 1000 };
 
-/* Login tokens that nobody used. */
-static int delete_login_tokens(struct txn *t, UNUSED void *arg)
+/* Login tokens that nobody used, and OpenID tokens. */
+static int delete_tokens(struct txn *t, UNUSED void *arg)
 {
-    return login_tokens_delete_expired(t, clock_wall_ms(), txn_err(t));
+    int rc = login_tokens_delete_expired(t, clock_wall_ms(), txn_err(t));
+    return rc ? rc : openid_tokens_delete_expired(t, clock_wall_ms(), txn_err(t));
 }
 
 static int expire_logins(struct server *s, struct err *err)
 {
-    int rc = store_write(s->store, "login-tokens-expire", delete_login_tokens, NULL, err);
+    int rc = store_write(s->store, "tokens-expire", delete_tokens, NULL, err);
     return rc ? rc : uia_expire(s, err);
 }
 

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * GET notifications: what the caller's push rules let notify, newest first. Nothing is kept for it: the events of his
+ * rooms are read backwards, all rooms at once by position, and the rules are asked. The work of one request is bounded
+ * (SCAN_MAX events); where it ends early, the next token goes on from there.
+ */
+#include <inttypes.h>
+
+#include "client/handler.h"
+#include "client/routes.h"
+#include "core/live_user.h"
+#include "core/render.h"
+#include "core/unread.h"
+
+enum {
+    ANSWER_MAX = 64 << 20,
+    LIMIT_DEFAULT = 20,
+    LIMIT_MAX = 100,
+    SCAN_MAX = 2000,
+    PAGE = 16, /* events of a room read at a time */
+};
+
+/* A room, and how far back in it we are. */
+struct cursor {
+    struct room *room;
+    struct unread_scan *scan; /* NULL: none of its events was looked at yet */
+    int64_t next;             /* no event after this was handed out */
+    struct entry **page;      /* newest first */
+    size_t at, n;
+};
+
+struct listing {
+    struct request *rq;
+    struct json_writer w;
+    struct renderer renderer;
+    bool only_highlight;
+    int64_t from, limit;
+    int64_t shown, scanned;
+    int64_t reached; /* position of the last event that was looked at */
+    struct cursor *cursors;
+    size_t n;
+};
+
+static int add_room(struct listing *l, uint64_t room_nid, struct err *err)
+{
+    struct room *room;
+    int rc = room_hold_nid(server_of(l->rq), l->rq->arena, room_nid, &room, err);
+    if (rc == 0) {
+        int64_t newest = room_view_hold(l->rq->arena, room)->position;
+        l->cursors[l->n++] = (struct cursor){.room = room, .next = MIN(newest, l->from)};
+    }
+    return rc;
+}
+
+static int add_rooms(struct listing *l, struct err *err)
+{
+    struct user_room *rooms;
+    size_t n = 0;
+    int rc = user_rooms(server_of(l->rq), l->rq->arena, l->rq->who.user_nid, &rooms, &n, err);
+    l->cursors = arena_array(l->rq->arena, struct cursor, rc == 0 ? n : 0);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (rooms[i].membership == MEMBERSHIP_JOIN) {
+            rc = add_room(l, rooms[i].room, err);
+        }
+    }
+    return rc;
+}
+
+static void drop(struct listing *l, struct cursor *c)
+{
+    *c = l->cursors[--l->n];
+}
+
+/* Whose next event is the newest. Until its page is read, a cursor's `next` is an upper bound, so a page may have to be
+ * read before it is known which room is first. */
+static struct cursor *newest(struct listing *l)
+{
+    struct cursor *best = NULL;
+    for (size_t i = 0; i < l->n; i++) {
+        best = !best || l->cursors[i].next > best->next ? &l->cursors[i] : best;
+    }
+    return best;
+}
+
+/* Reads a page if there is none. *out: the event, NULL if the cursor has moved (or is gone): then choose anew. */
+static int next_event(struct listing *l, struct cursor *c, struct entry **out, struct err *err)
+{
+    bool more;
+    *out = NULL;
+    if (c->at < c->n) {
+        *out = c->page[c->at++];
+        c->next = c->at < c->n ? c->page[c->at]->position : (*out)->position - 1;
+        return 0;
+    }
+    int rc = room_timeline(server_of(l->rq), l->rq->arena, c->room, 0, c->next, PAGE, &c->page,
+                           &c->n, &more, err);
+    c->at = 0;
+    if (rc == 0 && c->n == 0) {
+        drop(l, c);
+    } else if (rc == 0) {
+        c->next = c->page[0]->position;
+    }
+    return rc;
+}
+
+static int write_notification(struct listing *l, const struct cursor *c, const struct entry *e,
+                              const struct unread_event *seen, struct err *err)
+{
+    struct json_writer *w = &l->w;
+    jw_object(w);
+    JW_STR(w, "room_id", c->room->room_id);
+    JW_RAW(w, "actions", seen->actions);
+    JW_BOOL(w, "read", seen->is_read);
+    JW_INT(w, "ts", e->received_ts);
+    JW_KEY(w, "event");
+    int rc = render_event(&l->renderer, w, e, err);
+    jw_end(w);
+    l->shown++;
+    return rc;
+}
+
+static int look(struct listing *l, struct cursor *c, const struct entry *e, struct err *err)
+{
+    struct unread_event seen = {.notify = false};
+    int rc = 0;
+    l->scanned++;
+    l->reached = e->position;
+    if (!c->scan) {
+        rc = unread_scan_new(server_of(l->rq), l->rq->arena, l->rq->who.user_nid, c->room, &c->scan,
+                             err);
+    }
+    rc = rc ? rc : unread_scan_look(c->scan, e, &seen, err);
+    if (rc == 0 && seen.is_before_join) {
+        drop(l, c);
+    }
+    return rc == 0 && seen.notify && (seen.highlight || !l->only_highlight)
+               ? write_notification(l, c, e, &seen, err)
+               : rc;
+}
+
+static int write_listing(struct listing *l, struct err *err)
+{
+    int rc = add_rooms(l, err);
+    while (rc == 0 && l->n > 0 && l->shown < l->limit && l->scanned < SCAN_MAX) {
+        struct cursor *c = newest(l);
+        struct entry *e;
+        rc = next_event(l, c, &e, err);
+        if (rc == 0 && e) {
+            rc = look(l, c, e, err);
+        }
+    }
+    return rc;
+}
+
+static int read_query(struct listing *l, struct err *err)
+{
+    static const char *const kinds[] = {"highlight", NULL};
+    struct str from = request_query(l->rq, "from");
+    int only;
+    l->from = INT64_MAX;
+    if (from.p && (from.n < 2 || from.p[0] != 'n' || !str_to_i64(str_from(from, 1), &l->from))) {
+        return err_invalid_param(err, "from is not a token of this list");
+    }
+    int rc = request_query_limit(l->rq, "limit", LIMIT_DEFAULT, LIMIT_MAX, &l->limit, err);
+    rc = rc ? rc : request_query_enum(l->rq, "only", kinds, -1, &only, err);
+    l->only_highlight = rc == 0 && only == 0;
+    return rc;
+}
+
+static int get_notifications(struct request *rq, struct err *err)
+{
+    struct buf out = BUF_INIT(ANSWER_MAX);
+    struct listing l = {.rq = rq, .w = jw_over(&out)};
+    int rc = read_query(&l, err);
+    if (rc != 0) {
+        return rc;
+    }
+    renderer_init(&l.renderer, server_of(rq), rq->arena, RENDER_SYNC, rq->who.user_nid,
+                  rq->who.device_nid);
+    jw_object(&l.w);
+    JW_ARRAY(&l.w, "notifications");
+    rc = write_listing(&l, err);
+    jw_end(&l.w);
+    if (l.n > 0 && l.scanned > 0) {
+        JW_STR(&l.w, "next_token", arena_printf(rq->arena, "n%" PRId64, l.reached - 1));
+    }
+    jw_end(&l.w);
+    if (rc == 0) {
+        rc = reply_buf(rq, 200, &out);
+    }
+    buf_release(&out);
+    return rc;
+}
+
+const struct route notifications_routes[] = {
+    {HTTP_GET, "/_matrix/client/v3/notifications", get_notifications, .auth = ROUTE_USER,
+     .rate = RATE_SEARCH},
+    {0},
+};
