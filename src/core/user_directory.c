@@ -130,9 +130,10 @@ int user_directory_update(struct txn *t, uint64_t user_nid, struct err *err)
 /* ---- those who were there before ---- */
 
 struct build {
-    struct str after;
-    bool is_done;
-    char last[ID_MAX_BYTES];
+    struct str after; /* in: the localpart that the last page ended with */
+    bool is_done;     /* out */
+    struct arena *arena;
+    struct str last; /* out */
 };
 
 static int build_page(struct txn *t, void *arg)
@@ -149,25 +150,25 @@ static int build_page(struct txn *t, void *arg)
         return meta_put(t, built_key, STR("1"), txn_err(t));
     }
     if (rc == 0) {
-        struct str last = users[n - 1].localpart;
-        b->after = str_n(memcpy(b->last, last.p, last.n), last.n);
+        b->last = arena_str(b->arena, users[n - 1].localpart);
     }
     return rc;
 }
 
 int user_directory_build(struct server *s, struct err *err)
 {
-    struct build b = {.after = STR("")};
     struct str built;
     struct arena a;
+    struct build b = {.last = STR(""), .arena = &a};
     arena_init(&a, 0);
     int rc = meta_get(store_reader(s->store), &a, built_key, &built, err);
-    b.is_done = rc == 0;
+    b.is_done = rc == 0 && str_eq(built, STR("1"));
     rc = rc == E_NOT_FOUND ? 0 : rc;
-    arena_release(&a);
     while (rc == 0 && !b.is_done) {
+        b.after = b.last;
         rc = store_write(s->store, "user-directory", build_page, &b, err);
     }
+    arena_release(&a);
     return rc;
 }
 
