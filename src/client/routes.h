@@ -33,6 +33,7 @@ extern const struct route register_routes[];
 extern const struct route relations_routes[];
 extern const struct route report_routes[];
 extern const struct route room_keys_routes[];
+extern const struct route search_routes[];
 extern const struct route send_routes[];
 extern const struct route state_routes[];
 extern const struct route sync_routes[];

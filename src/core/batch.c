@@ -9,6 +9,7 @@
 #include "core/changes.h"
 #include "core/live_user.h"
 #include "core/room_internal.h"
+#include "core/search_index.h"
 #include "core/server.h"
 #include "core/unread.h"
 #include "matrix/auth_events.h"
@@ -515,6 +516,7 @@ static int write_redaction(struct txn *t, const struct pending *p)
     const struct event *ev = p->entry->ev;
     if (p->redacts_nid) {
         int rc = events_set_redacted(t, p->redacts_nid, ev->ids.event, txn_err(t));
+        rc = rc == 0 ? search_index_remove(t, p->redacts_nid) : rc;
         return rc != 0 ? rc : relations_delete(t, p->redacts_nid, txn_err(t));
     }
     if (ev->ids.type == NID_REDACTION && ev->redacts.n) {
@@ -556,6 +558,9 @@ static int write_event(struct batch *b, struct txn *t, struct pending *p)
     }
     if (rc == 0) {
         rc = write_relation(t, e);
+    }
+    if (rc == 0) {
+        rc = search_index_note(t, e);
     }
     return rc != 0 ? rc : write_redaction(t, p);
 }

@@ -35,6 +35,7 @@ struct server {
     struct tasks *tasks;
     struct media_store *media;
     int64_t started_ms;
+    atomic_bool search_is_filled; /* every event with a text is in the index, also the older ones */
     atomic_int_least64_t last_create_ms; /* of room ids that are hashes, see batch.c */
 };
 

@@ -9,6 +9,7 @@
 #include "core/live_user.h"
 #include "core/presence.h"
 #include "core/room.h"
+#include "core/search_index.h"
 #include "core/server.h"
 #include "core/typing.h"
 #include "store/devices.h"
@@ -60,6 +61,7 @@ static const struct task core_tasks[] = {
     {.name = "typing", .every_ms = 1000, .run = expire_typing},
     {.name = "presence-tell", .every_ms = 1000, .run = tell_presence},
     {.name = "presence", .every_ms = 5000, .at_stop = true, .run = expire_presence},
+    {.name = "search-index", .every_ms = 1000, .run = search_index_task},
     {.name = "trim", .every_ms = 10 * 1000, .run = trim},
     {.name = "transactions", .every_ms = 60 * 60 * 1000, .run = expire_transactions},
     {.name = "devices-seen", .every_ms = 2 * 60 * 1000, .at_stop = true, .run = flush_seen},

@@ -91,8 +91,8 @@ struct relation_query {
 };
 MUST_USE int relations_list(struct db_read *r, struct arena *a, const struct relation_query *q,
                             struct relation_row **out, size_t *out_n, struct err *err);
-/* The same with what points at those, and so on, `levels` deep. All of them are walked, also what rel_type, type_nid and
- * positions leave out. */
+/* The same with what points at those, and so on, `levels` deep. All of them are walked, also what rel_type, type_nid
+ * and positions leave out. */
 MUST_USE int relations_tree(struct db_read *r, struct arena *a, const struct relation_query *q,
                             int64_t levels, struct relation_row **out, size_t *out_n,
                             struct err *err);

@@ -374,6 +374,23 @@ CREATE TABLE schema_version (
     applied_ts INTEGER NOT NULL -- milliseconds
 ) STRICT;
 
+CREATE TABLE search_events (
+    position INTEGER PRIMARY KEY,    -- of the event; also its rowid in search_index
+    event_nid INTEGER NOT NULL,
+    room_nid INTEGER NOT NULL
+) STRICT;
+
+CREATE VIRTUAL TABLE search_index USING fts5(body, name, topic, tags, content = '',
+    tokenize = 'unicode61 remove_diacritics 2');
+
+CREATE TABLE 'search_index_config'(k PRIMARY KEY, v) WITHOUT ROWID;
+
+CREATE TABLE 'search_index_data'(id INTEGER PRIMARY KEY, block BLOB);
+
+CREATE TABLE 'search_index_docsize'(id INTEGER PRIMARY KEY, sz BLOB);
+
+CREATE TABLE 'search_index_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
+
 CREATE TABLE state_nodes (
     id BLOB PRIMARY KEY,
     body BLOB NOT NULL

@@ -43,6 +43,7 @@ static const char *const large[] = {
     "room_members",
     "room_aliases",
     "relations",
+    "search_events",
     "reports",
     "openid_tokens",
     "user_directory",

@@ -31,6 +31,7 @@
     X(registration_tokens)                                                                         \
     X(reports)                                                                                     \
     X(rooms)                                                                                       \
+    X(search)                                                                                      \
     X(to_device)                                                                                   \
     X(tokens)                                                                                      \
     X(transactions)                                                                                \

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/search.h"
+
+#include <inttypes.h>
+
+#include "base/buf.h"
+#include "store/statements.h"
+
+COLS(hit_cols, struct search_hit, COL(struct search_hit, position),
+     COL(struct search_hit, event_nid), COL(struct search_hit, room_nid),
+     COL(struct search_hit, rank));
+COLS(source_cols, struct search_source, COL(struct search_source, event_nid),
+     COL(struct search_source, room_nid), COL(struct search_source, type_nid),
+     COL(struct search_source, sender_nid), COL(struct search_source, position),
+     COL(struct search_source, client_json));
+
+static const struct sql insert_note = {
+    "INSERT INTO search_events (position, event_nid, room_nid) VALUES ($1, $2, $3) "
+    "ON CONFLICT (position) DO NOTHING"};
+static const struct sql delete_note = {"DELETE FROM search_events WHERE position = $1"};
+static const struct sql newest_note = {"SELECT max(position) FROM search_events"};
+static const struct sql select_noted = {
+    "SELECT e.nid, e.room_nid, e.type_nid, e.sender_nid, e.position, e.client_json "
+    "FROM search_events n JOIN events e ON e.nid = n.event_nid WHERE n.position > $1 "
+    "ORDER BY n.position LIMIT $2"};
+static const struct sql insert_text = {
+    "INSERT INTO search_index (rowid, body, name, topic, tags) VALUES ($1, $2, $3, $4, $5)"};
+/* A table without contents wants to be told what it forgets. */
+static const struct sql delete_text = {
+    "INSERT INTO search_index (search_index, rowid, body, name, topic, tags) "
+    "VALUES ('delete', $1, $2, $3, $4, $5)"};
+static const struct sql newest = {
+    "SELECT e.position, e.event_nid, e.room_nid, 0.0 FROM search_index "
+    "JOIN search_events e ON e.position = search_index.rowid "
+    "WHERE search_index MATCH $1 AND search_index.rowid <= $2 "
+    "ORDER BY search_index.rowid DESC LIMIT $3"};
+/* Tags restrict; that a room is rare says nothing about how well an event matches. */
+static const struct sql best = {
+    "SELECT e.position, e.event_nid, e.room_nid, "
+    "-bm25(search_index, 1.0, 1.0, 1.0, 0.0) AS score FROM search_index "
+    "JOIN search_events e ON e.position = search_index.rowid "
+    "WHERE search_index MATCH $1 AND search_index.rowid <= $2 "
+    "ORDER BY score DESC, e.position DESC LIMIT $3 OFFSET $4"};
+static const struct sql sources = {
+    "SELECT nid, room_nid, type_nid, sender_nid, position, client_json FROM events "
+    "WHERE nid >= $1 AND nid < $2 AND position IS NOT NULL AND redacted_by = 0 AND flags = 0 AND "
+    "type_nid IN (9, 10, 19)"}; /* NID_NAME, NID_TOPIC, NID_MESSAGE */
+
+STATEMENTS(search, &insert_note, &delete_note, &newest_note, &select_noted, &insert_text,
+           &delete_text, &newest, &best, &sources);
+
+int search_note(struct txn *t, const struct search_doc *doc, bool *out_changed, struct err *err)
+{
+    int64_t n = 0;
+    int rc = db_exec_count(
+        t, &insert_note, PARAMS(P_INT(doc->position), P_INT(doc->event_nid), P_INT(doc->room_nid)),
+        &n, err);
+    *out_changed = n > 0;
+    return rc;
+}
+
+int search_unnote(struct txn *t, const struct search_doc *doc, bool *out_changed, struct err *err)
+{
+    int64_t n = 0;
+    int rc = db_exec_count(t, &delete_note, PARAMS(P_INT(doc->position)), &n, err);
+    *out_changed = n > 0;
+    return rc;
+}
+
+int search_newest(struct db_read *r, int64_t *out, struct err *err)
+{
+    return db_int(r, &newest_note, PARAMS(), out, err);
+}
+
+int search_noted(struct db_read *r, struct arena *a, int64_t after, size_t limit,
+                 struct search_source **out, size_t *out_n, struct err *err)
+{
+    return db_rows(r, a, &select_noted, PARAMS(P_INT(after), P_INT(limit)), &source_cols, out,
+                   out_n, err);
+}
+
+static int write_text(struct txn *t, const struct sql *sql, const struct search_doc *doc,
+                      struct err *err)
+{
+    struct str tags =
+        arena_printf(txn_arena(t), "r%" PRIu64 " s%" PRIu64, doc->room_nid, doc->sender_nid);
+    return db_exec(t, sql,
+                   PARAMS(P_INT(doc->position), P_TEXT(doc->text.body), P_TEXT(doc->text.name),
+                          P_TEXT(doc->text.topic), P_TEXT(tags)),
+                   err);
+}
+
+int search_add(struct txn *t, const struct search_doc *doc, struct err *err)
+{
+    return write_text(t, &insert_text, doc, err);
+}
+
+int search_remove(struct txn *t, const struct search_doc *doc, struct err *err)
+{
+    return write_text(t, &delete_text, doc, err);
+}
+
+/* ---- the query in FTS5's language: {body topic} : ("a" "b c") AND tags : ("r1" OR "r2") ---- */
+
+static void match_keys(struct buf *b, unsigned keys)
+{
+    static const char *const names[] = {"body", "name", "topic"};
+    buf_add(b, STR("{"));
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+        if (keys & 1U << i) {
+            buf_printf(b, "%s ", names[i]);
+        }
+    }
+    buf_add(b, STR("} : ("));
+}
+
+static void match_tags(struct buf *b, char kind, const uint64_t *nids, size_t n)
+{
+    buf_add(b, STR(" AND tags : ("));
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(b, "%s\"%c%" PRIu64 "\"", i ? " OR " : "", kind, nids[i]);
+    }
+    buf_add(b, STR(")"));
+}
+
+static struct str match(struct arena *a, const struct search_query *q)
+{
+    struct buf b = BUF_INIT(64 << 20);
+    match_keys(&b, q->keys);
+    for (size_t i = 0; i < q->term->n_phrases; i++) {
+        /* Side by side, not with AND: then a phrase in which the tokenizer finds no word does not count. */
+        buf_printf(&b, "%s\"%.*s\"", i ? " " : "", STR_ARG(q->term->phrases[i]));
+    }
+    buf_add(&b, STR(")"));
+    match_tags(&b, 'r', q->rooms, q->n_rooms);
+    if (q->n_senders) {
+        match_tags(&b, 's', q->senders, q->n_senders);
+    }
+    struct str text = b.overflow ? STR_NONE : arena_str(a, buf_str(&b));
+    buf_release(&b);
+    return text;
+}
+
+int search_find(struct db_read *r, struct arena *a, const struct search_query *q,
+                struct search_hit **out, size_t *out_n, struct err *err)
+{
+    *out_n = 0;
+    if (q->n_rooms == 0 || q->term->n_phrases == 0) {
+        return 0;
+    }
+    struct str text = match(a, q);
+    if (!text.p) {
+        return err_set(err, E_LIMIT, 0, NULL, "The search is too long");
+    }
+    return q->by_rank
+               ? db_rows(r, a, &best,
+                         PARAMS(P_TEXT(text), P_INT(q->upto), P_INT(q->limit), P_INT(q->offset)),
+                         &hit_cols, out, out_n, err)
+               : db_rows(r, a, &newest, PARAMS(P_TEXT(text), P_INT(q->upto), P_INT(q->limit)),
+                         &hit_cols, out, out_n, err);
+}
+
+int search_sources(struct db_read *r, struct arena *a, uint64_t from, uint64_t below,
+                   struct search_source **out, size_t *out_n, struct err *err)
+{
+    return db_rows(r, a, &sources, PARAMS(P_INT(from), P_INT(below)), &source_cols, out, out_n,
+                   err);
+}
