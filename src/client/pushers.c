@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "client/handler.h"
 #include "client/routes.h"
+#include "core/changes.h"
 #include "store/push.h"
 #include "wire/jfield.h"
 #include "wire/json_writer.h"
@@ -77,6 +78,7 @@ static const struct jfield pusher_fields[] = {
 };
 
 struct pusher_change {
+    struct server *server;
     struct pusher_row row;
     bool deletes, append;
 };
@@ -86,6 +88,8 @@ static int write_pusher(struct txn *t, void *arg)
     struct pusher_change *c = arg;
     const struct pusher_row *p = &c->row;
     int64_t id;
+    changes_add(t, c->server,
+                (struct change){CHANGE_PUSHERS, txn_position(t), .user = p->user_nid});
     if (c->deletes) {
         return pushers_delete(t, p->user_nid, p->app_id, p->pushkey, txn_err(t));
     }
@@ -95,14 +99,14 @@ static int write_pusher(struct txn *t, void *arg)
 }
 
 /* "MUST be an HTTPS URL with a path of /_matrix/push/v1/notify"; plain HTTP only where the operator lets this server
- * talk to private addresses, for gateways on the same machine. */
+ * push to private addresses, for gateways on the same machine. */
 static int check_url(struct request *rq, const json_t *data, struct err *err)
 {
     struct str url, rest, path;
     if (!json_get_str(data, "url", &url)) {
         return err_missing_param(err, "data must have a \"url\"");
     }
-    bool is_private_ok = server_of(rq)->config->federation.allow_private_addresses;
+    bool is_private_ok = server_of(rq)->config->push.allow_private_addresses;
     if (str_starts(url, STR("https://"))) {
         rest = str_from(url, strlen("https://"));
     } else if (is_private_ok && str_starts(url, STR("http://"))) {
@@ -144,7 +148,8 @@ static int post_set(struct request *rq, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    struct pusher_change c = {.deletes = !in->kind.p,
+    struct pusher_change c = {.server = s,
+                              .deletes = !in->kind.p,
                               .append = in->append,
                               .row = {.user_nid = rq->who.user_nid,
                                       .app_id = in->app_id,

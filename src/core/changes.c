@@ -28,6 +28,8 @@ struct changes {
     int64_t first_serial;
     struct lock lock;    /* RANK_NOTIFIER */
     struct imap waiting; /* user nid -> struct list * of his waiters */
+    void (*watcher)(void *arg);
+    void *watcher_arg;
 };
 
 /* ---- the log ---- */
@@ -323,6 +325,9 @@ static void wake_for(struct server *s, const struct change *change)
     bool by_room = !change->only_user && change->room &&
                    (change->kind == CHANGE_EVENT || change->kind == CHANGE_RECEIPT ||
                     change->kind == CHANGE_TYPING);
+    if (change->kind == CHANGE_PUSHERS) {
+        return;
+    }
     if (change->kind == CHANGE_DEVICES) {
         wake_for_devices(s, change);
         return;
@@ -355,10 +360,29 @@ static void announce(void *arg)
     log_add(&a->server->changes->durable, &a->change);
 }
 
+static void wake_watcher(struct changes *c)
+{
+    lock_take(&c->lock);
+    if (c->watcher) {
+        c->watcher(c->watcher_arg);
+    }
+    lock_release(&c->lock);
+}
+
 static void announce_visible(void *arg)
 {
     struct announcement *a = arg;
     wake_for(a->server, &a->change);
+    wake_watcher(a->server->changes);
+}
+
+void changes_watch(struct server *s, void (*wake)(void *arg), void *arg)
+{
+    struct changes *c = s->changes;
+    lock_take(&c->lock);
+    c->watcher = wake;
+    c->watcher_arg = arg;
+    lock_release(&c->lock);
 }
 
 void changes_add(struct txn *t, struct server *s, struct change change)

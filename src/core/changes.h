@@ -29,6 +29,7 @@ enum change_kind {
     CHANGE_TO_DEVICE,    /* user, device */
     CHANGE_DEVICES, /* user: device list or cross-signing keys: who shares an encrypted room wants it */
     CHANGE_KEY_COUNTS, /* user, device: one-time keys were claimed */
+    CHANGE_PUSHERS,    /* user: set or deleted; no client is told, only the watcher */
     CHANGE_TYPING,     /* room (volatile) */
     CHANGE_PRESENCE,   /* user (volatile) */
 };
@@ -63,6 +64,11 @@ bool changes_each(struct server *s, int64_t since, int64_t upto,
 /* The same for volatile serials. */
 bool changes_each_volatile(struct server *s, int64_t since, int64_t upto,
                            void (*fn)(void *arg, const struct change *c), void *arg);
+
+/* Somebody of the server itself who follows the log (push). `wake` runs on the committer thread after each durable
+ * change, with a lock held: it must be short and takes no lock beneath RANK_POOL. NULL: nobody any more; when that
+ * returns, `wake` does not run and will not. */
+void changes_watch(struct server *s, void (*wake)(void *arg), void *arg);
 
 /*
  * A waiting client: registered by user, woken by any change that may concern him (being woken for nothing is

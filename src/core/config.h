@@ -89,6 +89,9 @@ struct config {
         struct str ca_file;
         struct config_strs trusted_key_servers;
     } federation;
+    struct {
+        bool enabled, allow_private_addresses;
+    } push;
     struct config_strs appservices; /* registration files, absolute */
     struct {
         int64_t max_upload_size, max_pixels, unused_expiry_ms, max_pending_uploads;

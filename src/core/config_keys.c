@@ -204,6 +204,10 @@ const struct config_key config_keys[] = {
     KEY(federation.trusted_key_servers, "[]",
         "Servers asked for the keys of servers that do not answer.", .check = check_server_name),
 
+    KEY(push.enabled, "true", "Whether notifications are sent to the push gateways of clients."),
+    KEY(push.allow_private_addresses, "false",
+        "Allow push gateways in private address ranges, and over plain HTTP.", .reload = true),
+
     KEY(appservices, "[]", "Registration files of bridges and other application services.",
         .as = CONFIG_PATHS, .reload = true),
 

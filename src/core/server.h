@@ -34,6 +34,8 @@ struct server {
     struct received *received;
     struct tasks *tasks;
     struct media_store *media;
+    struct http_client *http_client; /* set by main, as the next is */
+    struct push *push;
     int64_t started_ms;
     atomic_bool search_is_filled; /* every event with a text is in the index, also the older ones */
     atomic_int_least64_t last_create_ms; /* of room ids that are hashes, see batch.c */

@@ -48,6 +48,8 @@ static void note_change(void *arg, const struct change *c)
     case CHANGE_KEY_COUNTS:
         s->user_changed |= mine && c->device == s->device_nid ? SYNC_KEY_COUNTS : 0;
         break;
+    case CHANGE_PUSHERS:
+        break;
     case CHANGE_TYPING:
         mark(s, c->room, SYNC_TYPING);
         break;

@@ -502,8 +502,25 @@ static int count_event(struct counting *c, struct arena *scratch, const struct e
     if (t && e->position > t->from) {
         t->count.notify += result.notify;
         t->count.highlight += result.highlight;
+        t->count.calls += result.notify && str_eq(e->ev->type, STR("m.call.invite"));
     }
     return rc;
+}
+
+int unread_evaluate(struct server *s, struct arena *a, uint64_t user_nid, struct room *room,
+                    const struct entry *e, struct push_result *out, struct err *err)
+{
+    struct counting c = {.server = s, .arena = a, .room = room, .user = user_nid};
+    *out = (struct push_result){0};
+    if (e->redacted_by || e->flags & (EVENT_REJECTED | EVENT_SOFT_FAILED) ||
+        e->ev->ids.sender == user_nid) {
+        return 0;
+    }
+    int rc = reader_get(s, a, user_nid, &c.reader, err);
+    if (rc != 0 || smap_find(&c.reader->ignored, e->ev->sender)) {
+        return rc;
+    }
+    return evaluate(&c, a, e->ev, out, err);
 }
 
 static int count_range(struct counting *c, struct arena *held, int64_t from, struct err *err)
@@ -552,6 +569,7 @@ static void answer(struct arena *a, const struct tally *tallies, size_t n, bool 
         if (t->root.n == 0 || !by_thread) {
             out->main.notify += t->count.notify;
             out->main.highlight += t->count.highlight;
+            out->main.calls += t->count.calls;
         } else if (t->count.notify > 0 || t->count.highlight > 0) {
             out->threads[out->n_threads++] =
                 (struct unread_thread){.root_id = t->root, .count = t->count};

@@ -23,8 +23,11 @@
 enum { UNREAD_SCAN_MAX = 1000 };
 
 struct txn;
+struct push_result;
 struct unread_count {
     int64_t notify, highlight;
+    int64_t
+        calls; /* of `notify`, those that are invitations to a call nobody has answered for this user */
 };
 struct unread_thread {
     struct str root_id;
@@ -44,6 +47,12 @@ void unread_free(struct unread *u);
  * by_thread: threads apart, else everything in main. In the arena. */
 MUST_USE int unread_count(struct server *s, struct arena *a, uint64_t user_nid, struct room *room,
                           int64_t upto, bool by_thread, struct unread_counts *out, struct err *err);
+
+/* What the user's push rules say of one event of a room that he has to do with. *out is all zero if the event is
+ * none to notify him of in any case: his own, of somebody he ignores, redacted. In the arena. */
+MUST_USE int unread_evaluate(struct server *s, struct arena *a, uint64_t user_nid,
+                             struct room *room, const struct entry *e, struct push_result *out,
+                             struct err *err);
 
 /* The thread that an event is in: its root's event id, empty for the main timeline (where roots are). The event's own
  * relation says it, or that of the event it relates to ("Threading"). In the arena. */

@@ -19,7 +19,9 @@
 #include "core/server.h"
 #include "core/tasks.h"
 #include "media/routes.h"
+#include "net/http_client.h"
 #include "net/http_server.h"
+#include "push/push.h"
 
 enum { DRAIN_MS = 10 * 1000 };
 
@@ -153,7 +155,14 @@ static int start(struct service *sv, struct err *err)
     set_limits(sv->server->limits, c);
     sv->server->pool = pool_new(workers, slow_worker_count(c, workers), NULL, NULL, NULL);
     sv->router = make_router();
-    rc = media_start(sv->server, err);
+    const struct http_client_config client = {.pool = sv->server->pool};
+    rc = http_client_new(&client, &sv->server->http_client, err);
+    if (rc == 0) {
+        rc = media_start(sv->server, err);
+    }
+    if (rc == 0 && c->push.enabled) {
+        rc = push_start(sv->server, err);
+    }
     if (rc == 0) {
         rc = start_http(sv, err);
     }
@@ -181,9 +190,15 @@ static void stop(struct service *sv)
         tasks_stop(s->tasks);
         http_server_free(sv->http, DRAIN_MS);
         media_stop(s);
+        if (s->http_client) {
+            http_client_stop(s->http_client);
+        }
+        push_stop(s->push);
         if (s->pool) {
             pool_free(s->pool);
         }
+        push_free(s->push);
+        http_client_free(s->http_client);
         ratelimit_free(s->limits);
         server_free(s);
     }

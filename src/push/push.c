@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "push/push.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "core/changes.h"
+#include "core/live_user.h"
+#include "core/unread.h"
+#include "core/visibility.h"
+#include "matrix/push_rules.h"
+#include "push/push_internal.h"
+#include "store/rooms.h"
+#include "wire/json.h"
+
+enum {
+    ROOM_EVENTS_MAX = 100, /* of what is new in a room, only the newest */
+    GATHER_MS = 5,         /* what happens in this time is looked at together */
+    STUCK_MS = 1000,       /* before another attempt to read what could not be read */
+    IDLE_MS = 60 * 1000,
+};
+
+typedef VEC(struct awaiting) awaiting_list;
+
+/* ---- what is new for a user ------------------------------------------------------------------------ */
+
+/* Events up to here were looked at for all his pushers. */
+static int64_t seen_by_all(const struct push_user *u)
+{
+    int64_t seen = INT64_MAX;
+    list_for_each (it, &((struct push_user *)u)->pushers) {
+        seen = MIN(seen, container_of(it, struct pusher, in_user)->seen);
+    }
+    return seen;
+}
+
+struct look {
+    struct push *push;
+    struct push_user *user;
+    struct arena *arena; /* of one room */
+    int64_t from, upto;
+    awaiting_list found;
+};
+
+static int consider(struct look *l, struct room *room, const struct entry *e, struct err *err)
+{
+    struct push_result result;
+    int rc = unread_evaluate(l->push->server, l->arena, l->user->nid, room, e, &result, err);
+    if (rc == 0 && result.notify) {
+        vec_push(&l->found, (struct awaiting){e->ev->ids.event, room->nid, e->position});
+    }
+    return rc;
+}
+
+static int look_at_timeline(struct look *l, struct room *room, struct err *err)
+{
+    struct entry **entries;
+    struct viewer viewer;
+    size_t n = 0;
+    bool more, sees;
+    int rc = room_timeline(l->push->server, l->arena, room, l->from, l->upto, ROOM_EVENTS_MAX,
+                           &entries, &n, &more, err);
+    viewer_init(&viewer, l->push->server, l->arena, room, l->user->nid);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = viewer_sees(&viewer, entries[i], &sees, err);
+        if (rc == 0 && sees) {
+            rc = consider(l, room, entries[i], err);
+        }
+    }
+    return rc;
+}
+
+static int look_at_invitation(struct look *l, struct room *room, const struct user_room *ur,
+                              struct err *err)
+{
+    struct entry *e;
+    if (ur->position <= l->from) {
+        return 0;
+    }
+    int rc = entry_hold(l->push->server, l->arena, ur->event_nid, &e, err);
+    return rc == 0 ? consider(l, room, e, err) : rc;
+}
+
+static int look_at_room_as(struct look *l, const struct user_room *ur, struct err *err)
+{
+    struct room *room;
+    if (ur->membership != MEMBERSHIP_JOIN && ur->membership != MEMBERSHIP_INVITE) {
+        return 0;
+    }
+    int rc = room_hold_nid(l->push->server, l->arena, ur->room, &room, err);
+    if (rc == 0) {
+        rc = ur->membership == MEMBERSHIP_JOIN ? look_at_timeline(l, room, err)
+                                               : look_at_invitation(l, room, ur, err);
+    }
+    return rc;
+}
+
+static int look_at_room(struct look *l, struct user_room *ur, struct err *err)
+{
+    struct arena a; /* of this room alone: a user may be in a thousand */
+    arena_init(&a, 0);
+    l->arena = &a;
+    struct arena *outer = json_arena_enter(&a);
+    int rc = look_at_room_as(l, ur, err);
+    if (rc == 0 && !l->user->must_recount) {
+        rc = badge_count_room(l->push, &a, l->user, ur->room, err);
+    }
+    json_arena_leave(outer);
+    arena_release(&a);
+    return rc;
+}
+
+static int look_at_dirty(struct look *l, struct err *err)
+{
+    size_t pos = 0;
+    uint64_t nid;
+    union map_val v;
+    int rc = 0;
+    while (rc == 0 && imap_next(&l->user->dirty, &pos, &nid, &v)) {
+        struct user_room ur;
+        rc = user_room(l->push->server, l->user->nid, nid, &ur, err);
+        ur.room = nid;
+        if (rc == 0) {
+            rc = look_at_room(l, &ur, err);
+        }
+    }
+    return rc;
+}
+
+/* Whether anything happened in the room since; without loading it. */
+static int has_news(struct look *l, uint64_t room_nid, bool *out, struct err *err)
+{
+    struct arena a;
+    struct room_row row;
+    arena_init(&a, 0);
+    int rc = rooms_get(store_reader(l->push->server->store), &a, room_nid, &row, err);
+    *out = rc == 0 && row.last_position > l->from;
+    arena_release(&a);
+    return rc;
+}
+
+static int look_at_all(struct look *l, struct err *err)
+{
+    struct arena a;
+    struct user_room *rooms;
+    size_t n = 0;
+    bool news;
+    arena_init(&a, 0);
+    int rc = user_rooms(l->push->server, &a, l->user->nid, &rooms, &n, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = has_news(l, rooms[i].room, &news, err);
+        if (rc == 0 && news) {
+            rc = look_at_room(l, &rooms[i], err);
+        }
+    }
+    arena_release(&a);
+    return rc;
+}
+
+static int recount(struct look *l, struct err *err)
+{
+    if (!l->user->must_recount) {
+        return 0;
+    }
+    struct arena a;
+    arena_init(&a, 0);
+    struct arena *outer = json_arena_enter(&a);
+    int rc = badge_count_all(l->push, &a, l->user, err);
+    json_arena_leave(outer);
+    arena_release(&a);
+    l->user->must_recount = rc != 0;
+    return rc;
+}
+
+static int by_position(const void *a, const void *b)
+{
+    const struct awaiting *x = a, *y = b;
+    return (x->position > y->position) - (x->position < y->position);
+}
+
+static void hand_out(struct look *l)
+{
+    if (l->found.n > 1) {
+        qsort(l->found.p, l->found.n, sizeof(*l->found.p), by_position);
+    }
+    list_for_each (it, &l->user->pushers) {
+        struct pusher *x = container_of(it, struct pusher, in_user);
+        for (size_t i = 0; i < l->found.n; i++) {
+            if (l->found.p[i].position > x->seen) {
+                pusher_add(x, l->found.p[i]);
+            }
+        }
+        x->seen = MAX(x->seen, l->upto);
+        pusher_continue(l->push, x);
+    }
+}
+
+/* False: something could not be read; all is looked at again later. */
+static bool look_at_user(struct push *p, struct push_user *u)
+{
+    struct err err = {0};
+    struct look l = {.push = p, .user = u, .from = seen_by_all(u), .upto = p->position};
+    int rc = u->is_behind ? look_at_all(&l, &err) : look_at_dirty(&l, &err);
+    if (rc == 0) {
+        rc = recount(&l, &err);
+    }
+    if (rc == 0) {
+        u->is_behind = false;
+        imap_release(&u->dirty);
+        hand_out(&l);
+    } else {
+        u->is_behind = u->must_recount = true;
+        log_warn("push: cannot look for events", LOG_CSTR("reason", err.message),
+                 LOG_CSTR("detail", err.detail));
+    }
+    vec_release(&l.found);
+    return rc == 0;
+}
+
+/* ---- whom a change concerns ------------------------------------------------------------------------ */
+
+struct gathered {
+    VEC(struct change) list;
+};
+
+static void gather(void *arg, const struct change *c)
+{
+    struct gathered *g = arg;
+    if (c->kind == CHANGE_EVENT || c->kind == CHANGE_RECEIPT || c->kind == CHANGE_ACCOUNT_DATA ||
+        c->kind == CHANGE_DEVICES || c->kind == CHANGE_PUSHERS) {
+        vec_push(&g->list, *c);
+    }
+}
+
+static void mark_room(struct push *p, uint64_t user_nid, uint64_t room_nid)
+{
+    const union map_val *v = imap_find(&p->users, user_nid);
+    if (v) {
+        struct push_user *u = v->ptr;
+        imap_at(&u->dirty, room_nid, NULL);
+        push_user_mark(p, u);
+    }
+}
+
+static void mark_members(struct push *p, uint64_t room_nid)
+{
+    struct arena a;
+    struct room *room;
+    const uint64_t *users;
+    struct err err = {0};
+    arena_init(&a, 0);
+    if (room_hold_nid(p->server, &a, room_nid, &room, &err) == 0) {
+        size_t n = room_local_users(&a, room, &users);
+        for (size_t i = 0; i < n; i++) {
+            mark_room(p, users[i], room_nid);
+        }
+    } else {
+        log_warn("push: room not loaded", LOG_CSTR("reason", err.message));
+    }
+    arena_release(&a);
+}
+
+static void mark_behind(struct push *p, struct push_user *u)
+{
+    u->is_behind = u->must_recount = true;
+    push_user_mark(p, u);
+}
+
+/* All of them: the log did not reach back. */
+static void mark_everybody(struct push *p)
+{
+    size_t pos = 0;
+    uint64_t nid;
+    union map_val v;
+    while (imap_next(&p->users, &pos, &nid, &v)) {
+        mark_behind(p, v.ptr);
+    }
+}
+
+static void reload(struct push *p, uint64_t user_nid)
+{
+    struct err err = {0};
+    if (push_user_load(p, user_nid, &err) != 0) {
+        log_warn("pushers not loaded", LOG_CSTR("reason", err.message));
+    }
+}
+
+/* A device that changed hands: who else has a pusher with one of the user's keys may have lost it. */
+static void reload_sharing(struct push *p, uint64_t user_nid)
+{
+    const union map_val *mine = imap_find(&p->users, user_nid);
+    struct imap others = {0};
+    size_t pos = 0;
+    uint64_t nid;
+    union map_val v;
+    while (mine && imap_next(&p->users, &pos, &nid, &v)) {
+        list_for_each (x, &((struct push_user *)v.ptr)->pushers) {
+            list_for_each (y, &((struct push_user *)mine->ptr)->pushers) {
+                if (nid != user_nid &&
+                    str_eq(container_of(x, struct pusher, in_user)->row.pushkey,
+                           container_of(y, struct pusher, in_user)->row.pushkey)) {
+                    imap_at(&others, nid, NULL);
+                }
+            }
+        }
+    }
+    for (pos = 0; imap_next(&others, &pos, &nid, &v);) {
+        reload(p, nid);
+    }
+    imap_release(&others);
+}
+
+static void mark_receipt(struct push *p, const struct change *c)
+{
+    const union map_val *v = imap_find(&p->users, c->user);
+    if (v) {
+        mark_room(p, c->user, c->room);
+        list_for_each (it, &((struct push_user *)v->ptr)->pushers) {
+            container_of(it, struct pusher, in_user)->tells_badge = true;
+        }
+    }
+}
+
+static void mark(struct push *p, const struct change *c, struct imap *rooms)
+{
+    const union map_val *v = imap_find(&p->users, c->user);
+    if (c->kind == CHANGE_EVENT && p->users.n > 0) {
+        imap_at(rooms, c->room, NULL);
+        mark_room(p, c->user, c->room);
+    } else if (c->kind == CHANGE_RECEIPT) {
+        mark_receipt(p, c);
+    } else if (c->kind == CHANGE_ACCOUNT_DATA && v && c->room == 0) {
+        ((struct push_user *)v->ptr)->must_recount = true; /* push rules, ignored users */
+        push_user_mark(p, v->ptr);
+    } else if (c->kind == CHANGE_PUSHERS) {
+        reload(p, c->user);
+        reload_sharing(p, c->user);
+    } else if (c->kind == CHANGE_DEVICES && v && !c->only_user) {
+        reload(p, c->user); /* pushers go with their device */
+    }
+}
+
+static void follow_log(struct push *p)
+{
+    struct gathered g = {0};
+    struct imap rooms = {0};
+    int64_t upto = store_position(p->server->store);
+    if (!changes_each(p->server, p->position, upto, gather, &g)) {
+        mark_everybody(p);
+    }
+    p->position = upto;
+    vec_for_each (c, &g.list) {
+        mark(p, c, &rooms);
+    }
+    size_t pos = 0;
+    uint64_t room;
+    union map_val v;
+    while (imap_next(&rooms, &pos, &room, &v)) {
+        mark_members(p, room);
+    }
+    imap_release(&rooms);
+    vec_release(&g.list);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------ */
+
+static void wake(void *arg)
+{
+    struct push *p = arg;
+    lock_take(&p->lock);
+    if (!p->is_woken) {
+        p->is_woken = true;
+        cond_signal(&p->changed);
+    }
+    lock_release(&p->lock);
+}
+
+/* Milliseconds until somebody's next attempt, or something is to be stored. */
+static int64_t next_due(struct push *p)
+{
+    int64_t now = clock_mono_ms(), wait = IDLE_MS, store = progress_due(p);
+    list_for_each (it, &p->retry) {
+        wait = MIN(wait, container_of(it, struct pusher, in_retry)->due_ms - now);
+    }
+    wait = store >= 0 ? MIN(wait, store) : wait;
+    wait = list_is_empty(&p->dirty) ? wait : MIN(wait, STUCK_MS);
+    return MAX(wait, 1);
+}
+
+/* Waits for work and takes the deliveries that have ended; false when it is time to stop. */
+static bool wait_for_work(struct push *p, struct list *out_done)
+{
+    int64_t wait = next_due(p);
+    lock_take(&p->lock);
+    if (!p->is_stopping && !p->is_woken && list_is_empty(&p->done)) {
+        (void)cond_wait_ms(&p->changed, &p->lock, wait);
+    }
+    if (!p->is_stopping && p->is_woken) {
+        (void)cond_wait_ms(&p->changed, &p->lock, GATHER_MS);
+    }
+    p->is_woken = false;
+    for (struct list_node *n; (n = list_pop_front(&p->done)) != NULL;) {
+        list_push_back(out_done, n);
+    }
+    bool go_on = !p->is_stopping;
+    lock_release(&p->lock);
+    return go_on;
+}
+
+static void take_done(struct push *p, struct list *done)
+{
+    for (struct list_node *n; (n = list_pop_front(done)) != NULL;) {
+        pusher_take(p, container_of(n, struct delivery, in_done));
+    }
+}
+
+static void look_at_users(struct push *p)
+{
+    struct list stuck;
+    list_init(&stuck);
+    for (struct list_node *n; (n = list_pop_front(&p->dirty)) != NULL;) {
+        if (!look_at_user(p, container_of(n, struct push_user, in_dirty))) {
+            list_push_back(&stuck, n);
+        }
+    }
+    for (struct list_node *n; (n = list_pop_front(&stuck)) != NULL;) {
+        list_push_back(&p->dirty, n);
+    }
+}
+
+static void retry_due(struct push *p)
+{
+    int64_t now = clock_mono_ms();
+    for (struct list_node *it = p->retry.head.next, *next; it != &p->retry.head; it = next) {
+        struct pusher *x = container_of(it, struct pusher, in_retry);
+        next = it->next;
+        if (x->due_ms <= now) {
+            pusher_continue(p, x);
+        }
+    }
+}
+
+/* The HTTP client has been stopped, so these end soon. */
+static void await_deliveries(struct push *p, struct list *done)
+{
+    lock_take(&p->lock);
+    while (p->in_flight > 0 || p->progress.is_writing) {
+        cond_wait(&p->changed, &p->lock);
+    }
+    for (struct list_node *n; (n = list_pop_front(&p->done)) != NULL;) {
+        list_push_back(done, n);
+    }
+    lock_release(&p->lock);
+}
+
+static void *run(void *arg)
+{
+    struct push *p = arg;
+    struct list done;
+    list_init(&done);
+    while (wait_for_work(p, &done)) {
+        follow_log(p);
+        take_done(p, &done);
+        look_at_users(p);
+        retry_due(p);
+        progress_write(p);
+    }
+    p->is_ending = true;
+    await_deliveries(p, &done);
+    take_done(p, &done);
+    progress_write_all(p);
+    return NULL;
+}
+
+/* ---- interface ------------------------------------------------------------------------------------- */
+
+static struct push *push_new(struct server *s)
+{
+    struct push *p = xcalloc(1, sizeof(*p));
+    p->server = s;
+    lock_init(&p->lock, RANK_POOL, "push");
+    cond_init(&p->changed);
+    list_init(&p->done);
+    list_init(&p->dirty);
+    list_init(&p->retry);
+    list_init(&p->changed_pushers);
+    arena_init(&p->progress.arena, 0);
+    p->position = store_position(s->store);
+    return p;
+}
+
+int push_start(struct server *s, struct err *err)
+{
+    struct push *p = push_new(s);
+    int rc = push_users_load(p, err);
+    if (rc != 0) {
+        push_free(p);
+        return rc;
+    }
+    s->push = p;
+    changes_watch(s, wake, p);
+    rc = pthread_create(&p->thread, NULL, run, p);
+    bug_on(rc != 0);
+    return 0;
+}
+
+void push_stop(struct push *p)
+{
+    if (!p) {
+        return;
+    }
+    changes_watch(p->server, NULL, NULL);
+    lock_take(&p->lock);
+    p->is_stopping = true;
+    cond_signal(&p->changed);
+    lock_release(&p->lock);
+    pthread_join(p->thread, NULL);
+}
+
+void push_free(struct push *p)
+{
+    if (!p) {
+        return;
+    }
+    size_t pos = 0;
+    uint64_t nid;
+    union map_val v;
+    for (; imap_next(&p->users, &pos, &nid, &v); pos = 0) {
+        push_user_free(p, v.ptr);
+    }
+    imap_release(&p->users);
+    arena_release(&p->progress.arena);
+    cond_destroy(&p->changed);
+    lock_destroy(&p->lock);
+    free(p);
+}
