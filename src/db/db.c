@@ -295,11 +295,8 @@ int db_exec_rows(struct txn *t, struct arena *a, const struct sql *sql, struct d
 int db_open(const struct db_config *config, enum db_mode mode, struct db_read **out,
             struct err *err)
 {
-    if (config->engine != DB_SQLITE) {
-        return err_set(err, E_INVALID, 0, NULL,
-                       "This program has no driver for that database engine");
-    }
-    struct db_read *r = db_sqlite.new(config, mode);
+    const struct db_driver *driver = config->engine == DB_SQLITE ? &db_sqlite : &db_postgres;
+    struct db_read *r = driver->new (config, mode);
     int rc = mode == DB_WRITER ? r->driver->connect(r, err) : 0;
     if (rc) {
         r->driver->free(r);
@@ -320,6 +317,11 @@ void db_close(struct db_read **r)
 bool db_is_writer(const struct db_read *r)
 {
     return r->mode == DB_WRITER;
+}
+
+enum db_engine db_engine_of(const struct db_read *r)
+{
+    return r->driver->engine;
 }
 
 int db_snapshot_begin(struct db_read *r, struct err *err)

@@ -29,12 +29,16 @@
 
 /*
  * A statement: always `static const`, because its address is the key of the prepared-statement caches.
- * Parameters are numbered $1, $2 … . `IN {list:1}` takes a P_LIST as parameter 1.
+ * Parameters are numbered $1, $2 … . `IN {list:1}` takes a P_LIST as parameter 1. `{lock}` at the end of a SELECT
+ * keeps other writers from its rows until the transaction ends.
  */
 struct sql {
     const char *text;
     bool may_scan; /* reads a large table from end to end on purpose; say why beside it */
+    unsigned only; /* DB_ONLY(engine) if the text is one engine's own; 0: shared */
 };
+
+#define DB_ONLY(engine) (1U << (engine))
 
 enum db_type { DB_NULL, DB_INT, DB_BOOL, DB_DOUBLE, DB_TEXT, DB_BLOB, DB_LIST };
 
@@ -154,7 +158,8 @@ MUST_USE int db_int(struct db_read *r, const struct sql *sql, struct db_params p
 /*
  * A write transaction. Begun and ended by store/store.c only. A failed statement dooms it (as PostgreSQL
  * does): later statements return the first error again, and the transaction cannot commit. So expect
- * conflicts with ON CONFLICT, not by trying.
+ * conflicts with ON CONFLICT, not by trying: an engine may tell of the failure of a db_exec only at a later
+ * statement or at the commit (PostgreSQL, which sends writes ahead).
  */
 struct txn {
     struct db_read *read;
@@ -208,6 +213,7 @@ MUST_USE int db_open(const struct db_config *config, enum db_mode mode, struct d
 void db_close(struct db_read **r);
 /* Whether this is the reader that a transaction lends: it sees what is not committed yet. */
 bool db_is_writer(const struct db_read *r);
+enum db_engine db_engine_of(const struct db_read *r);
 
 /* A consistent snapshot for several statements. Nests: only the outermost pair counts. */
 MUST_USE int db_snapshot_begin(struct db_read *r, struct err *err);

@@ -4,7 +4,7 @@
  * of its connection. It connects on demand: every slot may be called on a connection that is not there yet
  * (or, on PostgreSQL, no longer), connects first, and reports E_BUSY if it cannot.
  *
- * A driver turns the one statement text into its own: numbered parameters, `{list:n}`, and the DDL words of
+ * A driver turns the one statement text into its own: numbered parameters, `{list:n}`, `{lock}`, and the DDL words of
  * migrations. Error kinds are those of db.h.
  */
 #ifndef INGOT_DB_DB_DRIVER_H
@@ -21,6 +21,7 @@ struct db_ddl_word {
 
 struct db_driver {
     const char *name;
+    enum db_engine engine;
     const struct db_ddl_word *ddl; /* ends with an empty word */
 
     struct db_read *(*new)(const struct db_config *config,
@@ -34,6 +35,9 @@ struct db_driver {
                void *arg, int64_t *out_changed, struct err *err);
     /* Statements without parameters or rows, already in the engine's dialect. */
     int (*script)(struct db_read *r, const char *text, struct err *err);
+
+    /* Keeps other programs from migrating; NULL where a write transaction does that already. */
+    int (*lock_migrations)(struct db_read *r, bool on, struct err *err);
 
     int (*begin)(struct db_read *r, enum db_mode mode, struct err *err); /* DB_READER: a snapshot */
     int (*commit)(struct db_read *r, struct err *err);
@@ -53,6 +57,6 @@ struct db_read {
     unsigned snapshots; /* nesting depth */
 };
 
-extern const struct db_driver db_sqlite;
+extern const struct db_driver db_sqlite, db_postgres;
 
 #endif

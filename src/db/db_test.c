@@ -6,11 +6,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "tests/support/test.h"
+#include "tests/support/test_db.h"
 
 static const struct sql make = {
-    "CREATE TABLE pets (id INTEGER PRIMARY KEY, owner INTEGER, name TEXT, tame INTEGER,"
-    " weight REAL, photo BLOB)"};
+    "CREATE TABLE pets (id BIGINT PRIMARY KEY, owner BIGINT, name TEXT, tame BOOLEAN,"
+    " weight DOUBLE PRECISION, photo BYTEA)"};
 static const struct sql insert = {"INSERT INTO pets (id, owner, name, tame, weight, photo)"
                                   " VALUES ($1, $2, $3, $4, $5, $6)"};
 static const struct sql by_owner = {
@@ -37,6 +37,7 @@ COLS(pet_cols, struct pet, COL(struct pet, id), COL(struct pet, owner), COL(stru
 struct fixture {
     char dir[64], path[96];
     struct db_config config;
+    struct test_db db;
     struct db_read *writer, *reader;
     struct arena arena;
     struct err err;
@@ -48,7 +49,7 @@ static int setup(void **state)
     snprintf(f->dir, sizeof f->dir, "/tmp/ingot-db-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     snprintf(f->path, sizeof f->path, "%s/test.db", f->dir);
-    f->config = (struct db_config){.engine = DB_SQLITE, .path = f->path};
+    test_db_make(&f->db, f->path, &f->config);
     arena_init(&f->arena, 0);
     assert_ok(db_open(&f->config, DB_WRITER, &f->writer, &f->err), &f->err);
     assert_ok(db_open(&f->config, DB_READER, &f->reader, &f->err), &f->err);
@@ -66,6 +67,7 @@ static int teardown(void **state)
     db_close(&f->reader);
     db_close(&f->writer);
     db_close(&f->writer); /* NULL is fine */
+    test_db_remove(&f->db);
     arena_release(&f->arena);
     unlink(f->path);
     rmdir(f->dir);
@@ -251,12 +253,17 @@ static void a_failed_statement_dooms_the_transaction(void **state)
     struct txn t;
     assert_ok(db_begin(f->writer, &t, &f->err), &f->err);
     assert_ok(add_pet(&t, 1, 7, "Rex", &f->err), &f->err);
-    assert_int_equal(add_pet(&t, 1, 7, "Twin", &f->err), E_CONFLICT);
+    int64_t n;
+    /* What is told at once or, if it was sent ahead, with the next statement that is waited for. */
+    int rc = add_pet(&t, 1, 7, "Twin", &f->err);
+    assert_true(rc == E_CONFLICT || (rc == 0 && test_postgres()));
+    assert_int_equal(db_exec_count(&t, &rename_pet, PARAMS(P_INT(7), P_TEXT(STR("Ada"))), &n, NULL),
+                     E_CONFLICT);
     assert_int_equal(add_pet(&t, 2, 7, "Innocent", NULL), E_CONFLICT);
     memset(&f->err, 0, sizeof f->err);
     assert_int_equal(db_commit(&t, &f->err), E_CONFLICT);
     assert_int_equal(err_http(&f->err), 409);
-    assert_non_null(strstr(f->err.detail, "UNIQUE"));
+    assert_non_null(strcasestr(f->err.detail, "unique"));
     db_rollback(&t);
     assert_int_equal(count_pets(f), 0);
     add_pets(f, 1, 1); /* the connection is fine */
@@ -311,6 +318,7 @@ static void set_file_limit(rlim_t bytes)
 
 static void a_full_disk_is_busy_and_passes(void **state)
 {
+    SQLITE_ONLY();
     struct fixture *f = *state;
     add_pets(f, 1, 1);
     signal(SIGXFSZ, SIG_IGN);
@@ -333,6 +341,7 @@ static void a_full_disk_is_busy_and_passes(void **state)
 
 static void a_second_writer_is_seen(void **state)
 {
+    SQLITE_ONLY();
     struct fixture *f = *state;
     struct db_read *other;
     assert_ok(db_open(&f->config, DB_WRITER, &other, &f->err), &f->err);
@@ -350,6 +359,7 @@ static void a_second_writer_is_seen(void **state)
 
 static void a_checkpoint_lets_the_log_start_anew(void **state)
 {
+    SQLITE_ONLY();
     struct fixture *f = *state;
     add_pets(f, 1, 200);
     int64_t before = db_log_pages(f->writer);
@@ -371,6 +381,7 @@ static void a_plan_tells_scans_from_searches(void **state)
 
 static void a_directory_that_is_missing_is_busy(void **state)
 {
+    SQLITE_ONLY();
     struct fixture *f = *state;
     struct db_config nowhere = {.path = "/nonexistent/x.db"};
     struct db_read *r = NULL;

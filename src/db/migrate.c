@@ -48,11 +48,18 @@ static size_t token_length(struct str s)
     return n;
 }
 
-static void translate(const struct db_ddl_word *words, struct str text, struct buf *out)
+/* A comment `--@ sqlite` begins what is for that engine only, `--@ all` ends it. */
+static void translate(const struct db_driver *driver, struct str text, struct buf *out)
 {
+    bool is_ours = true;
     while (text.n > 0) {
         struct str token = str_n(text.p, token_length(text));
-        buf_add(out, is_word_char(token.p[0]) ? engine_word(words, token) : token);
+        if (str_starts(token, STR("--@ "))) {
+            struct str name = str_from(token, 4);
+            is_ours = str_eq(name, STR("all")) || str_eq(name, str_c(driver->name));
+        } else if (is_ours) {
+            buf_add(out, is_word_char(token.p[0]) ? engine_word(driver->ddl, token) : token);
+        }
         text = str_from(text, token.n);
     }
 }
@@ -60,7 +67,7 @@ static void translate(const struct db_ddl_word *words, struct str text, struct b
 static int run_script(struct db_read *w, const char *text, struct err *err)
 {
     struct buf script = BUF_INIT(1 << 20);
-    translate(w->driver->ddl, str_c(text), &script);
+    translate(w->driver, str_c(text), &script);
     int rc = script.overflow ? err_internal(err, "migration too long")
                              : w->driver->script(w, script.p, err);
     buf_release(&script);
@@ -90,8 +97,8 @@ static int apply(struct db_read *w, const struct db_migration *m, struct err *er
     return rc;
 }
 
-int db_migrate(struct db_read *writer, const struct db_migration *m, size_t n, int64_t *out_applied,
-               struct err *err)
+static int migrate(struct db_read *writer, const struct db_migration *m, size_t n,
+                   int64_t *out_applied, struct err *err)
 {
     int64_t have = 0, known = n > 0 ? m[n - 1].version : 0, applied = 0;
     int rc = run_script(writer, version_table, err);
@@ -113,6 +120,22 @@ int db_migrate(struct db_read *writer, const struct db_migration *m, size_t n, i
     }
     if (rc == 0 && out_applied) {
         *out_applied = applied;
+    }
+    return rc;
+}
+
+int db_migrate(struct db_read *writer, const struct db_migration *m, size_t n, int64_t *out_applied,
+               struct err *err)
+{
+    int (*lock)(struct db_read *, bool, struct err *) = writer->driver->lock_migrations;
+    int rc = lock ? lock(writer, true, err) : 0;
+    if (rc) {
+        return rc;
+    }
+    rc = migrate(writer, m, n, out_applied, err);
+    if (lock) {
+        int unlocked = lock(writer, false, NULL);
+        (void)unlocked; /* the lock ends with the connection at the latest */
     }
     return rc;
 }

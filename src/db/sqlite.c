@@ -76,13 +76,23 @@ static int fail(struct sqlite_conn *c, int code, const char *doing, struct err *
 /* `{list:2}` becomes a table function over a JSON array bound as $2. */
 static int expand(const char *text, struct buf *out, struct err *err)
 {
-    for (const char *at; (at = strstr(text, "{list:")) != NULL;) {
-        const char *digits = at + strlen("{list:");
+    static const char list[] = "{list:", lock[] = "{lock}";
+    for (const char *at; (at = strpbrk(text, "{")) != NULL;) {
+        buf_add(out, str_n(text, (size_t)(at - text)));
+        if (strncmp(at, lock, sizeof lock - 1) == 0) {
+            text = at + sizeof lock - 1; /* a write transaction locks everything */
+            continue;
+        }
+        if (strncmp(at, list, sizeof list - 1) != 0) {
+            buf_add_char(out, '{');
+            text = at + 1;
+            continue;
+        }
+        const char *digits = at + sizeof list - 1;
         const char *end = strchr(digits, '}');
         if (!end) {
             return err_internal(err, "unfinished {list: in: %.120s", text);
         }
-        buf_add(out, str_n(text, (size_t)(at - text)));
         buf_printf(out, "(SELECT value FROM json_each($%.*s))", (int)(end - digits), digits);
         text = end + 1;
     }
@@ -362,6 +372,15 @@ static int remember_log_pages(void *arg, sqlite3 *h, const char *name, int pages
     return SQLITE_OK;
 }
 
+/* octet_length(X), which newer versions of SQLite and PostgreSQL have. */
+static void octet_length(sqlite3_context *context, int n, sqlite3_value **values)
+{
+    (void)n;
+    if (sqlite3_value_type(values[0]) != SQLITE_NULL) {
+        sqlite3_result_int64(context, sqlite3_value_bytes(values[0]));
+    }
+}
+
 static int setup_connection(struct sqlite_conn *c, struct err *err)
 {
     char text[512];
@@ -375,6 +394,11 @@ static int setup_connection(struct sqlite_conn *c, struct err *err)
         code = sqlite3_exec(c->h, text, NULL, NULL, NULL);
         /* Replaces automatic checkpoints, which would run inside a commit: the committer decides. */
         sqlite3_wal_hook(c->h, remember_log_pages, c);
+    }
+    if (code == SQLITE_OK) {
+        code = sqlite3_create_function_v2(c->h, "octet_length", 1,
+                                          SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+                                          NULL, octet_length, NULL, NULL, NULL);
     }
     return code == SQLITE_OK ? 0 : fail(c, code, "opening the database", err);
 }
@@ -524,6 +548,7 @@ static const struct db_ddl_word ddl_words[] = {
 
 const struct db_driver db_sqlite = {
     .name = "sqlite",
+    .engine = DB_SQLITE,
     .ddl = ddl_words,
     .new = sqlite_new,
     .connect = sqlite_connect,

@@ -16,7 +16,7 @@ static const struct sql put = {
 static const struct sql get = {"SELECT content FROM account_data WHERE user_nid = $1 AND room_nid "
                                "= $2 AND type = $3 AND content IS NOT NULL"};
 static const struct sql size = {
-    "SELECT COALESCE(SUM(LENGTH(CAST(content AS BLOB))), 0) FROM account_data WHERE user_nid = $1"};
+    "SELECT COALESCE(SUM(octet_length(content)), 0) FROM account_data WHERE user_nid = $1"};
 static const struct sql changes = {
     "SELECT " COLUMNS " FROM account_data WHERE user_nid = $1 AND position > $2 AND position <= $3"
     " AND (content IS NOT NULL OR $2 > 0) ORDER BY position"};

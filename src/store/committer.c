@@ -19,7 +19,7 @@ COLS(counters_cols, struct counters, COL(struct counters, position),
      COL(struct counters, id[ID_ROOM]), COL(struct counters, id[ID_OTHER]));
 
 static const struct sql load = {
-    "SELECT position, name_id, event_id, room_id, other_id FROM counters WHERE one = 1"};
+    "SELECT position, name_id, event_id, room_id, other_id FROM counters WHERE one = 1 {lock}"};
 static const struct sql save = {
     "UPDATE counters SET position = $1, name_id = $2, event_id = $3, room_id = $4,"
     " other_id = $5 WHERE one = 1"};

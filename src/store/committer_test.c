@@ -206,6 +206,7 @@ static void a_log_that_grows_is_folded_back(void **state)
 
 static void a_log_that_a_reader_holds_shrinks_when_it_lets_go(void **state)
 {
+    SQLITE_ONLY();
     struct fixture *f = *state;
     int64_t n;
     assert_ok(store_snapshot_begin(reader(f), &f->err), &f->err);

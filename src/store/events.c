@@ -59,7 +59,7 @@ static const struct sql delete_relation = {"DELETE FROM relations WHERE event_ni
 #define RELATION_COLUMNS "event_nid, room_nid, parent_id, rel_type, type_nid, sender_nid, position"
 #define RELATION_WHERE                                                                             \
     " FROM relations WHERE parent_id = $1 AND position > $2 AND position <= $3 AND "               \
-    "($4 IS NULL OR rel_type = $4) AND ($5 = 0 OR type_nid = $5) ORDER BY position"
+    "(rel_type = $4 OR $4 IS NULL) AND ($5 = 0 OR type_nid = $5) ORDER BY position"
 static const struct sql relations_newest = {"SELECT " RELATION_COLUMNS RELATION_WHERE
                                             " DESC LIMIT $6"};
 static const struct sql relations_oldest = {"SELECT " RELATION_COLUMNS RELATION_WHERE " LIMIT $6"};
@@ -75,7 +75,7 @@ static const struct sql count_relations = {
     "r.type_nid, r.sender_nid, r.position, t.level + 1 FROM tree t "                               \
     "JOIN events e ON e.nid = t.event_nid JOIN relations r ON r.parent_id = e.event_id "           \
     "WHERE t.level < $7) SELECT " RELATION_COLUMNS                                                 \
-    " FROM tree WHERE position > $2 AND position <= $3 AND ($4 IS NULL OR rel_type = $4) AND "     \
+    " FROM tree WHERE position > $2 AND position <= $3 AND (rel_type = $4 OR $4 IS NULL) AND "     \
     "($5 = 0 OR type_nid = $5) ORDER BY position"
 static const struct sql tree_newest = {TREE " DESC LIMIT $6"};
 static const struct sql tree_oldest = {TREE " LIMIT $6"};

@@ -24,30 +24,60 @@ static const struct sql select_noted = {
     "FROM search_events n JOIN events e ON e.nid = n.event_nid WHERE n.position > $1 "
     "ORDER BY n.position LIMIT $2"};
 static const struct sql insert_text = {
-    "INSERT INTO search_index (rowid, body, name, topic, tags) VALUES ($1, $2, $3, $4, $5)"};
+    "INSERT INTO search_index (rowid, body, name, topic, tags) VALUES ($1, $2, $3, $4, $5)",
+    .only = DB_ONLY(DB_SQLITE)};
 /* A table without contents wants to be told what it forgets. */
 static const struct sql delete_text = {
     "INSERT INTO search_index (search_index, rowid, body, name, topic, tags) "
-    "VALUES ('delete', $1, $2, $3, $4, $5)"};
+    "VALUES ('delete', $1, $2, $3, $4, $5)",
+    .only = DB_ONLY(DB_SQLITE)};
 static const struct sql newest = {
     "SELECT e.position, e.event_nid, e.room_nid, 0.0 FROM search_index "
     "JOIN search_events e ON e.position = search_index.rowid "
     "WHERE search_index MATCH $1 AND search_index.rowid <= $2 "
-    "ORDER BY search_index.rowid DESC LIMIT $3"};
+    "ORDER BY search_index.rowid DESC LIMIT $3",
+    .only = DB_ONLY(DB_SQLITE)};
 /* Tags restrict; that a room is rare says nothing about how well an event matches. */
 static const struct sql best = {
     "SELECT e.position, e.event_nid, e.room_nid, "
     "-bm25(search_index, 1.0, 1.0, 1.0, 0.0) AS score FROM search_index "
     "JOIN search_events e ON e.position = search_index.rowid "
     "WHERE search_index MATCH $1 AND search_index.rowid <= $2 "
-    "ORDER BY score DESC, e.position DESC LIMIT $3 OFFSET $4"};
+    "ORDER BY score DESC, e.position DESC LIMIT $3 OFFSET $4",
+    .only = DB_ONLY(DB_SQLITE)};
 static const struct sql sources = {
     "SELECT nid, room_nid, type_nid, sender_nid, position, client_json FROM events "
     "WHERE nid >= $1 AND nid < $2 AND position IS NOT NULL AND redacted_by = 0 AND flags = 0 AND "
     "type_nid IN (9, 10, 19)"}; /* NID_NAME, NID_TOPIC, NID_MESSAGE */
 
+/* The same on PostgreSQL. The simple configuration, because a server's people speak more than one language. */
+static const struct sql insert_words = {
+    "INSERT INTO search_index (position, words) VALUES ($1, "
+    "setweight(to_tsvector('simple', COALESCE($2, '')), 'A') || "
+    "setweight(to_tsvector('simple', COALESCE($3, '')), 'B') || "
+    "setweight(to_tsvector('simple', COALESCE($4, '')), 'C') || to_tsvector('simple', $5))",
+    .only = DB_ONLY(DB_POSTGRESQL)};
+static const struct sql delete_words = {"DELETE FROM search_index WHERE position = $1",
+                                        .only = DB_ONLY(DB_POSTGRESQL)};
+/* The index answers what has the words and the tags; the filter sees to it that the words are in the fields asked
+ * for. Phrases of which nothing is left find nothing. */
+#define WORDS_FROM                                                                                 \
+    " FROM search_index i JOIN search_events e ON e.position = i.position, "                       \
+    "websearch_to_tsquery('simple', $1) q WHERE i.words @@ (q && $2::text::tsquery) AND "          \
+    "ts_filter(i.words, $3::text::\"char\"[]) @@ q AND i.position <= $4 AND numnode(q) > 0 "
+static const struct sql newest_words = {
+    "SELECT e.position, e.event_nid, e.room_nid, 0::float8" WORDS_FROM
+    "ORDER BY e.position DESC LIMIT $5",
+    .only = DB_ONLY(DB_POSTGRESQL)};
+static const struct sql best_words = {"SELECT e.position, e.event_nid, e.room_nid, "
+                                      "ts_rank('{0, 1, 1, 1}', ts_filter(i.words, "
+                                      "$3::text::\"char\"[]), q)::float8 AS score" WORDS_FROM
+                                      "ORDER BY score DESC, e.position DESC LIMIT $5 OFFSET $6",
+                                      .only = DB_ONLY(DB_POSTGRESQL)};
+
 STATEMENTS(search, &insert_note, &delete_note, &newest_note, &select_noted, &insert_text,
-           &delete_text, &newest, &best, &sources);
+           &delete_text, &newest, &best, &sources, &insert_words, &delete_words, &newest_words,
+           &best_words);
 
 int search_note(struct txn *t, const struct search_doc *doc, bool *out_changed, struct err *err)
 {
@@ -90,14 +120,20 @@ static int write_text(struct txn *t, const struct sql *sql, const struct search_
                    err);
 }
 
+static bool is_sqlite(const struct db_read *r)
+{
+    return db_engine_of(r) == DB_SQLITE;
+}
+
 int search_add(struct txn *t, const struct search_doc *doc, struct err *err)
 {
-    return write_text(t, &insert_text, doc, err);
+    return write_text(t, is_sqlite(txn_read(t)) ? &insert_text : &insert_words, doc, err);
 }
 
 int search_remove(struct txn *t, const struct search_doc *doc, struct err *err)
 {
-    return write_text(t, &delete_text, doc, err);
+    return is_sqlite(txn_read(t)) ? write_text(t, &delete_text, doc, err)
+                                  : db_exec(t, &delete_words, PARAMS(P_INT(doc->position)), err);
 }
 
 /* ---- the query in FTS5's language: {body topic} : ("a" "b c") AND tags : ("r1" OR "r2") ---- */
@@ -141,13 +177,9 @@ static struct str match(struct arena *a, const struct search_query *q)
     return text;
 }
 
-int search_find(struct db_read *r, struct arena *a, const struct search_query *q,
-                struct search_hit **out, size_t *out_n, struct err *err)
+static int find_fts5(struct db_read *r, struct arena *a, const struct search_query *q,
+                     struct search_hit **out, size_t *out_n, struct err *err)
 {
-    *out_n = 0;
-    if (q->n_rooms == 0 || q->term->n_phrases == 0) {
-        return 0;
-    }
     struct str text = match(a, q);
     if (!text.p) {
         return err_set(err, E_LIMIT, 0, NULL, "The search is too long");
@@ -158,6 +190,69 @@ int search_find(struct db_read *r, struct arena *a, const struct search_query *q
                          &hit_cols, out, out_n, err)
                : db_rows(r, a, &newest, PARAMS(P_TEXT(text), P_INT(q->upto), P_INT(q->limit)),
                          &hit_cols, out, out_n, err);
+}
+
+/* ---- the query in PostgreSQL's: "a" "b c"; ('r1':D | 'r2':D) & ('s3':D); {a,c} ---- */
+
+static void any_tag(struct buf *b, char kind, const uint64_t *nids, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(b, "%s%c%" PRIu64 ":D", i ? " | " : "(", kind, nids[i]);
+    }
+    buf_add_char(b, ')');
+}
+
+static struct str tag_query(struct arena *a, const struct search_query *q)
+{
+    struct buf b = BUF_INIT(64 << 20);
+    any_tag(&b, 'r', q->rooms, q->n_rooms);
+    if (q->n_senders) {
+        buf_add(&b, STR(" & "));
+        any_tag(&b, 's', q->senders, q->n_senders);
+    }
+    struct str text = b.overflow ? STR_NONE : arena_str(a, buf_str(&b));
+    buf_release(&b);
+    return text;
+}
+
+static struct str phrase_query(struct arena *a, const struct search_query *q)
+{
+    struct str text = STR("");
+    for (size_t i = 0; i < q->term->n_phrases; i++) {
+        text = ARENA_CONCAT(a, text, STR("\""), q->term->phrases[i], STR("\" "));
+    }
+    return text;
+}
+
+static int find_words(struct db_read *r, struct arena *a, const struct search_query *q,
+                      struct search_hit **out, size_t *out_n, struct err *err)
+{
+    static const char *const weights[SEARCH_ALL_KEYS + 1] = {"{}",  "{a}",   "{b}",   "{a,b}",
+                                                             "{c}", "{a,c}", "{b,c}", "{a,b,c}"};
+    struct str tags = tag_query(a, q), phrases = phrase_query(a, q);
+    struct str fields = str_c(weights[q->keys & SEARCH_ALL_KEYS]);
+    if (!tags.p) {
+        return err_set(err, E_LIMIT, 0, NULL, "The search is too long");
+    }
+    return q->by_rank ? db_rows(r, a, &best_words,
+                                PARAMS(P_TEXT(phrases), P_TEXT(tags), P_TEXT(fields),
+                                       P_INT(q->upto), P_INT(q->limit), P_INT(q->offset)),
+                                &hit_cols, out, out_n, err)
+                      : db_rows(r, a, &newest_words,
+                                PARAMS(P_TEXT(phrases), P_TEXT(tags), P_TEXT(fields),
+                                       P_INT(q->upto), P_INT(q->limit)),
+                                &hit_cols, out, out_n, err);
+}
+
+int search_find(struct db_read *r, struct arena *a, const struct search_query *q,
+                struct search_hit **out, size_t *out_n, struct err *err)
+{
+    *out_n = 0;
+    if (q->n_rooms == 0 || q->term->n_phrases == 0) {
+        return 0;
+    }
+    return is_sqlite(r) ? find_fts5(r, a, q, out, out_n, err)
+                        : find_words(r, a, q, out, out_n, err);
 }
 
 int search_sources(struct db_read *r, struct arena *a, uint64_t from, uint64_t below,

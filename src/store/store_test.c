@@ -229,6 +229,7 @@ static void set_file_limit(rlim_t bytes)
 
 static void a_full_disk_fails_writes_until_there_is_room(void **state)
 {
+    SQLITE_ONLY();
     struct fixture *f = *state;
     struct write before = {.key = "a"}, during = {.key = "b"}, after = {.key = "c"};
     assert_ok(run_write(f, &before), &f->err);

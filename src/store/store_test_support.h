@@ -9,11 +9,12 @@
 
 #include "store/names.h"
 #include "store/store.h"
-#include "tests/support/test.h"
+#include "tests/support/test_db.h"
 
 struct fixture {
     char dir[64], path[96];
     struct store_config config;
+    struct test_db db;
     struct store *store;
     struct arena arena;
     struct err err;
@@ -36,7 +37,7 @@ static inline int fixture_setup(void **state)
     snprintf(f->dir, sizeof f->dir, "/tmp/ingot-store-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     snprintf(f->path, sizeof f->path, "%s/ingot.db", f->dir);
-    f->config.db.path = f->path;
+    test_db_make(&f->db, f->path, &f->config.db);
     arena_init(&f->arena, 0);
     sem_init(&f->began, 0, 0);
     sem_init(&f->may_end, 0, 0);
@@ -63,6 +64,7 @@ static inline int fixture_teardown(void **state)
     store_close(&f->store);
     arena_release(&f->arena);
     fixture_remove_files(f);
+    test_db_remove(&f->db);
     free(f);
     return 0;
 }

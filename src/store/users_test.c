@@ -169,6 +169,7 @@ static void another_process_can_revoke_a_token(void **state)
     store_close(&command->store);
     fixture_remove_files(command);
     command->config.db.path = f->path;
+    command->config.db.url = f->config.db.url;
     fixture_open(command);
     MUST_WRITE(command, tokens_delete_of_user(t, alice, 0, err));
     clock_test_freeze(NOW); /* the committer looks once a second, also when it has work */

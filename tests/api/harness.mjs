@@ -8,11 +8,14 @@
 //     await alice.fails(403, "M_FORBIDDEN", "PUT", `/rooms/${E(room)}/…`, {});
 //   });
 //
+// INGOT_TEST_ENGINE=postgresql gives each server a new database on the PostgreSQL that INGOT_TEST_POSTGRES names
+// (tests/support/postgres.sh); otherwise it is SQLite.
+//
 // INGOT_BIN names the binary. INGOT_URL (with INGOT_SHARED_SECRET) runs the suite against a server that is
 // already up; tests that restart or configure the server are skipped then. INGOT_RECORD names a file that gets one
 // line of JSON for each exchange, for check-replies.py.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import crypto from "node:crypto";
 import fs from "node:fs";
 import http from "node:http";
@@ -32,6 +35,10 @@ export const E = encodeURIComponent;
 export const CLIENT = "/_matrix/client/v3";
 /** How long a condition may take to become true; generous because sanitizers are slow. */
 export const PATIENCE = Number(process.env.TEST_PATIENCE_MS ?? 20000);
+/** URL of a PostgreSQL on which each server gets its own database, or null: SQLite. */
+export const POSTGRES = process.env.INGOT_TEST_ENGINE === "postgresql" ? process.env.INGOT_TEST_POSTGRES : null;
+/** Options for tests of what only SQLite has: its file. */
+export const SQLITE_ONLY = POSTGRES ? { skip: "about SQLite's file" } : {};
 /** Options for tests that need to own the process. */
 export const OWN_SERVER = EXTERNAL ? { skip: "needs a server of its own" } : {};
 
@@ -120,6 +127,10 @@ function show(x) {
   return s === undefined ? "" : s.slice(0, 600);
 }
 
+function psql(text) {
+  execFileSync("psql", ["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", text, POSTGRES]);
+}
+
 /** A server: our own process, or one that is already up. */
 export class Server {
   constructor() { this.stderr = ""; this.stopping = false; }
@@ -146,6 +157,7 @@ export class Server {
       c.registration = { mode: "open", shared_secret: s.secret };
       c.rate_limits = { enabled: false };
       c.presence = "full";
+      if (POSTGRES) c.database = { engine: "postgresql", url: s.makeDatabase() };
       c.password = { hash_memory: "64K", hash_operations: 1 }; // the tests make hundreds of accounts
       merge(c, config);
       edit?.(c, s);
@@ -162,6 +174,12 @@ export class Server {
   async init() {
     const r = await this.command(["init", "--server-name", SERVER_NAME, "--data-dir", this.dir, "--config", this.configFile]);
     assert.equal(r.status, 0, `ingot init failed: ${r.stderr}${r.stdout}`);
+  }
+
+  makeDatabase() {
+    this.database = unique("api");
+    psql(`CREATE DATABASE ${this.database}`);
+    return Object.assign(new URL(POSTGRES), { pathname: `/${this.database}` }).href;
   }
 
   editConfig(change) {
@@ -227,7 +245,12 @@ export class Server {
 
   /** Stops and forgets everything. */
   async remove() {
-    try { await this.stop(); } finally { if (this.dir) fs.rmSync(this.dir, { recursive: true, force: true }); }
+    try {
+      await this.stop();
+    } finally {
+      if (this.dir) fs.rmSync(this.dir, { recursive: true, force: true });
+      if (this.database) psql(`DROP DATABASE IF EXISTS ${this.database} WITH (FORCE)`);
+    }
   }
 
   /** The plain exchange; with `expect` (a status) anything else is a failure. */

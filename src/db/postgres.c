@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The driver for PostgreSQL: connections, errors, transactions. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "db/postgres_internal.h"
+
+#define RETRY_FIRST_MS 100
+#define RETRY_MAX_MS   5000
+/* Any number, the same in all programs that migrate this schema. */
+#define MIGRATION_LOCK "6077213406498471"
+
+/* ---- errors ---------------------------------------------------------------------------------------- */
+
+static bool is_class(const char *state, const char *class)
+{
+    return strncmp(state, class, strlen(class)) == 0;
+}
+
+static int classify(const char *state, struct err *err)
+{
+    if (is_class(state, "23")) {
+        return err_set(err, E_CONFLICT, 409, "M_UNKNOWN",
+                       "This conflicts with what is already stored");
+    }
+    /* Text that is no UTF-8, or has U+0000. */
+    if (is_class(state, "22021") || is_class(state, "22P05")) {
+        return err_set(err, E_INVALID, 400, "M_INVALID_PARAM",
+                       "The text has characters that cannot be stored");
+    }
+    /* Full, out of memory or connections; a read-only standby. */
+    if (is_class(state, "53") || is_class(state, "58030") || is_class(state, "25006")) {
+        return err_set(err, E_BUSY, 503, "M_UNKNOWN",
+                       "The server's storage is full or cannot be written; please try again later");
+    }
+    /* Serialisation, deadlock, lock time-out: the committer runs the bodies again. Going down, unreachable, waiting
+     * for log in. */
+    static const char *const passing[] = {"40", "55P03", "57", "08", "28", "3D"};
+    for (size_t i = 0; i < ARRAY_LEN(passing); i++) {
+        if (is_class(state, passing[i])) {
+            return err_set(err, E_BUSY, 503, "M_UNKNOWN",
+                           "The server's database is busy; please try again later");
+        }
+    }
+    return 0;
+}
+
+int postgres_fail(struct postgres_conn *c, const PGresult *res, const char *doing, struct err *err)
+{
+    const char *state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
+    const char *words = res ? PQresultErrorMessage(res) : NULL;
+    words = words && *words ? words : c->h ? PQerrorMessage(c->h) : "no connection";
+    int n = (int)strcspn(words, "\n");
+    bool is_lost = !c->h || PQstatus(c->h) == CONNECTION_BAD;
+    int rc = classify(state ? state : is_lost ? "08" : "XX", err);
+    if (rc == 0) {
+        rc = err_internal(err, "postgresql %s (%.*s) in: %.120s", state ? state : "-", n, words,
+                          doing);
+    } else {
+        err_detail(err, "postgresql %s (%.*s) in: %.120s", state ? state : "-", n, words, doing);
+    }
+    if (is_lost) {
+        postgres_disconnect(c);
+    }
+    return rc;
+}
+
+/* ---- connections ----------------------------------------------------------------------------------- */
+
+static struct db_read *postgres_new(const struct db_config *config, enum db_mode mode)
+{
+    struct postgres_conn *c = xcalloc(1, sizeof *c);
+    c->base = (struct db_read){.driver = &db_postgres, .mode = mode};
+    c->url = xstrdup(config->url ? config->url : "");
+    return &c->base;
+}
+
+void postgres_disconnect(struct postgres_conn *c)
+{
+    postgres_forget_statements(c);
+    PQfinish(c->h);
+    c->h = NULL;
+    c->is_in_transaction = false;
+    c->is_listening = false;
+    c->n_unread = 0;
+    c->unread_bytes = 0;
+}
+
+static void postgres_free(struct db_read *r)
+{
+    struct postgres_conn *c = postgres_of(r);
+    postgres_disconnect(c);
+    free(c->url);
+    free(c);
+}
+
+static void say_nothing(void *arg, const char *message)
+{
+    (void)arg;
+    (void)message; /* notices: what matters comes as an error */
+}
+
+/*
+ * Every statement finds its rows by an index (schema_test.c), so the planner need not guess from statistics, which
+ * a young database has not: no plan by sequential scan where another is possible, and one plan per statement.
+ */
+static const char settings[] = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;"
+                               "SET jit = off; SET bytea_output = 'hex'; SET timezone = 'UTC';";
+static const char reader_settings[] = "SET default_transaction_read_only = on";
+/* A writer that hangs holds the lock on the counters, and with it every other node. */
+static const char writer_settings[] =
+    "SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '60s'";
+
+static int setup_connection(struct postgres_conn *c, struct err *err)
+{
+    const char *encoding = PQparameterStatus(c->h, "server_encoding");
+    if (!encoding || strcmp(encoding, "UTF8") != 0) {
+        return err_set(err, E_INVALID, 0, NULL,
+                       "The PostgreSQL database has encoding %s; it must be UTF8",
+                       encoding ? encoding : "unknown");
+    }
+    PQsetNoticeProcessor(c->h, say_nothing, NULL);
+    int rc = postgres_text(c, settings, err);
+    return rc ? rc
+              : postgres_text(c, c->base.mode == DB_WRITER ? writer_settings : reader_settings,
+                              err);
+}
+
+static int wait_longer(struct postgres_conn *c, int rc)
+{
+    c->retry_delay_ms =
+        c->retry_delay_ms ? MIN(2 * c->retry_delay_ms, RETRY_MAX_MS) : RETRY_FIRST_MS;
+    c->retry_at_ms = clock_mono_ms() + c->retry_delay_ms;
+    return rc;
+}
+
+static int connect_now(struct postgres_conn *c, struct err *err)
+{
+    /* What the URL says comes later and wins, except for the encoding. */
+    const char *const keys[] = {"connect_timeout", "application_name", "dbname", "client_encoding",
+                                NULL};
+    const char *const values[] = {"5", "ingot", c->url, "UTF8", NULL};
+    c->h = PQconnectdbParams(keys, values, 1);
+    int rc = PQstatus(c->h) == CONNECTION_OK ? setup_connection(c, err)
+                                             : postgres_fail(c, NULL, "connecting", err);
+    if (rc) {
+        postgres_disconnect(c);
+    }
+    return rc;
+}
+
+int postgres_connect(struct db_read *r, struct err *err)
+{
+    struct postgres_conn *c = postgres_of(r);
+    if (c->h) {
+        return 0;
+    }
+    if (clock_mono_ms() < c->retry_at_ms) {
+        return err_set(err, E_BUSY, 503, "M_UNKNOWN",
+                       "The server's database cannot be reached; please try again later");
+    }
+    int rc = connect_now(c, err);
+    if (rc) {
+        return wait_longer(c, rc);
+    }
+    c->retry_delay_ms = 0;
+    c->retry_at_ms = 0;
+    return 0;
+}
+
+/* Whether the other end has closed since the last statement, as it does when it restarts. */
+static bool is_closed(struct postgres_conn *c)
+{
+    char byte;
+    return c->h && recv(PQsocket(c->h), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* ---- transactions ---------------------------------------------------------------------------------- */
+
+static int begin_write(struct postgres_conn *c, struct err *err)
+{
+    if (!PQenterPipelineMode(c->h)) {
+        return postgres_fail(c, NULL, "entering the pipeline", err);
+    }
+    c->is_in_transaction = true;
+    return postgres_send(c, "BEGIN", err);
+}
+
+static int postgres_begin(struct db_read *r, enum db_mode mode, struct err *err)
+{
+    struct postgres_conn *c = postgres_of(r);
+    if (is_closed(c)) {
+        postgres_disconnect(c);
+    }
+    int rc = postgres_connect(r, err);
+    if (rc) {
+        return rc;
+    }
+    if (mode == DB_WRITER) {
+        return begin_write(c, err);
+    }
+    return postgres_text(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+}
+
+static int postgres_commit(struct db_read *r, struct err *err)
+{
+    struct postgres_conn *c = postgres_of(r);
+    if (!c->h) {
+        return postgres_fail(c, NULL, "COMMIT", err);
+    }
+    PGresult *last = NULL;
+    int rc = postgres_send(c, "NOTIFY ingot_commit", err);
+    rc = rc ? rc : postgres_send(c, "COMMIT", err);
+    if (rc == 0) {
+        rc = postgres_read_all(c, "COMMIT", &last, err);
+    }
+    /* COMMIT of a failed transaction succeeds, and says that it rolled back. */
+    if (rc == 0 && strcmp(PQcmdStatus(last), "COMMIT") != 0) {
+        rc = err_internal(err, "COMMIT was answered by %s", PQcmdStatus(last));
+    }
+    PQclear(last);
+    if (rc == 0) {
+        c->is_in_transaction = false;
+        PQexitPipelineMode(c->h);
+    }
+    return rc;
+}
+
+static int end_pipeline(struct postgres_conn *c)
+{
+    int rc = postgres_read_all(c, "what was sent before ROLLBACK", NULL, NULL);
+    (void)rc; /* it is undone anyway */
+    if (!c->h) {
+        return 0;
+    }
+    c->is_in_transaction = false;
+    return PQexitPipelineMode(c->h) ? 0 : E_INTERNAL;
+}
+
+static void postgres_rollback(struct db_read *r)
+{
+    struct postgres_conn *c = postgres_of(r);
+    int rc = c->h && c->is_in_transaction ? end_pipeline(c) : 0;
+    if (rc == 0 && c->h && PQtransactionStatus(c->h) != PQTRANS_IDLE) {
+        rc = postgres_text(c, "ROLLBACK", NULL);
+    }
+    if (rc) {
+        postgres_disconnect(c); /* closing rolls back */
+    }
+}
+
+static int postgres_script(struct db_read *r, const char *text, struct err *err)
+{
+    struct postgres_conn *c = postgres_of(r);
+    int rc = postgres_connect(r, err);
+    if (rc == 0 && c->is_in_transaction) {
+        rc = postgres_read_all(c, "what was sent before a script", NULL, err);
+        if (rc == 0) {
+            PQexitPipelineMode(c->h);
+        }
+    }
+    if (rc == 0) {
+        rc = postgres_text(c, text, err);
+    }
+    if (c->h && c->is_in_transaction) {
+        PQenterPipelineMode(c->h);
+    }
+    return rc;
+}
+
+static int postgres_lock_migrations(struct db_read *r, bool on, struct err *err)
+{
+    return postgres_script(r,
+                           on ? "SELECT pg_advisory_lock(" MIGRATION_LOCK ")"
+                              : "SELECT pg_advisory_unlock(" MIGRATION_LOCK ")",
+                           err);
+}
+
+/* Every commit notifies; what the own backend sent does not count. After a new connection it is unknown what has
+ * been missed, so the first answer is yes. */
+static bool postgres_changed_elsewhere(struct db_read *r)
+{
+    struct postgres_conn *c = postgres_of(r);
+    if (!c->h || !c->is_listening) {
+        c->is_listening =
+            postgres_connect(r, NULL) == 0 && postgres_text(c, "LISTEN ingot_commit", NULL) == 0;
+        return c->is_listening;
+    }
+    bool is_changed = false;
+    PQconsumeInput(c->h);
+    for (PGnotify *n; (n = PQnotifies(c->h)) != NULL;) {
+        is_changed |= n->be_pid != PQbackendPID(c->h);
+        PQfreemem(n);
+    }
+    return is_changed;
+}
+
+/* ---- what only SQLite has --------------------------------------------------------------------------- */
+
+static int64_t postgres_log_pages(struct db_read *r)
+{
+    (void)r;
+    return 0;
+}
+
+static int postgres_checkpoint(struct db_read *r, bool all, struct err *err)
+{
+    (void)r;
+    (void)all;
+    (void)err;
+    return 0;
+}
+
+/* Text is compared by its bytes, as SQLite does, whatever the database's own collation. */
+static const struct db_ddl_word ddl_words[] = {
+    {STR_INIT("TEXT"), STR_INIT("TEXT COLLATE \"C\"")},
+    {STR_INIT("KEYED"), STR_INIT(" ")},
+    {STR_INIT("HEAP"), STR_INIT(" ")},
+    {STR_INIT(""), STR_INIT("")},
+};
+
+const struct db_driver db_postgres = {
+    .name = "postgresql",
+    .engine = DB_POSTGRESQL,
+    .ddl = ddl_words,
+    .new = postgres_new,
+    .connect = postgres_connect,
+    .free = postgres_free,
+    .run = postgres_run,
+    .script = postgres_script,
+    .lock_migrations = postgres_lock_migrations,
+    .begin = postgres_begin,
+    .commit = postgres_commit,
+    .rollback = postgres_rollback,
+    .schema = postgres_schema,
+    .explain = postgres_explain,
+    .changed_elsewhere = postgres_changed_elsewhere,
+    .log_pages = postgres_log_pages,
+    .checkpoint = postgres_checkpoint,
+};

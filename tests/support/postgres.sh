@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# A PostgreSQL of its own for the tests: own directory, own port on loopback, never the system's.
+#
+#   postgres.sh start DIR   makes and starts it; prints the URL for INGOT_TEST_POSTGRES
+#   postgres.sh stop DIR    stops it and removes DIR
+#
+# It runs as an unprivileged user, as PostgreSQL wants: ours, or `postgres` if we are root.
+set -euo pipefail
+
+bin=$(find /usr/lib/postgresql -maxdepth 3 -name initdb -printf '%h\n' | sort -V | tail -n 1)
+user=$(id -un)
+[ "$(id -u)" -ne 0 ] || user=postgres
+
+as_user() {
+    if [ "$(id -u)" -eq 0 ]; then
+        (cd / && setpriv --reuid="$user" --regid="$user" --clear-groups "$@")
+    else
+        "$@"
+    fi
+}
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# No fsync: the tests kill our server, not this one. The database's own collation is one that sorts otherwise than
+# by bytes, if there is one, so that a text compared without COLLATE "C" is noticed.
+start() { # DIR
+    local dir=$1 port locale=C.UTF-8
+    port=$(free_port)
+    mkdir -p "$dir"
+    [ "$(id -u)" -ne 0 ] || chown "$user" "$dir"
+    as_user "$bin/initdb" -D "$dir/data" -U ingot -A trust -E UTF8 --locale=$locale --no-sync >"$dir.log" 2>&1
+    as_user "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/log" -o "-p $port -c listen_addresses=127.0.0.1 \
+        -c unix_socket_directories='' -c fsync=${PG_FSYNC:-off} -c max_connections=300 -c autovacuum_naptime=5s" start >>"$dir.log" 2>&1
+    echo "postgresql://ingot@127.0.0.1:$port/postgres"
+}
+
+stop() { # DIR
+    as_user "$bin/pg_ctl" -D "$1/data" -m immediate stop >/dev/null
+    rm -rf "$1" "$1.log"
+}
+
+"$@"
