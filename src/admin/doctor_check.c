@@ -164,7 +164,11 @@ static void check_postgresql(struct doctor *d)
                                      .url = arena_cstr(d->arena, d->config->database.url)};
     struct db_read *r = NULL;
     struct err err = {0};
-    if (db_open(&config, DB_READER, &r, &err) == 0) {
+    int rc = db_open(&config, DB_READER, &r, &err);
+    if (rc == 0) {
+        rc = db_ping(r, &err);
+    }
+    if (rc == 0) {
         report(d, topic, FINDING_OK, "PostgreSQL answers");
     } else {
         report(d, topic, FINDING_FAILURE, "PostgreSQL: %s %s", err.message, err.detail)->advice =

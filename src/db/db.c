@@ -324,6 +324,13 @@ enum db_engine db_engine_of(const struct db_read *r)
     return r->driver->engine;
 }
 
+int db_ping(struct db_read *r, struct err *err)
+{
+    static const struct sql hello = {"SELECT 1"};
+    int64_t one;
+    return db_int(r, &hello, PARAMS(), &one, err);
+}
+
 int db_snapshot_begin(struct db_read *r, struct err *err)
 {
     int rc = r->snapshots == 0 && r->mode == DB_READER ? r->driver->begin(r, DB_READER, err) : 0;

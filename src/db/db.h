@@ -215,6 +215,9 @@ void db_close(struct db_read **r);
 bool db_is_writer(const struct db_read *r);
 enum db_engine db_engine_of(const struct db_read *r);
 
+/* Whether the database answers: a reader may connect with its first statement only. E_BUSY if it does not. */
+MUST_USE int db_ping(struct db_read *r, struct err *err);
+
 /* A consistent snapshot for several statements. Nests: only the outermost pair counts. */
 MUST_USE int db_snapshot_begin(struct db_read *r, struct err *err);
 void db_snapshot_end(struct db_read *r);

@@ -284,6 +284,41 @@ static void a_snapshot_does_not_see_later_commits(void **state)
     assert_int_equal(count_pets(f), 2);
 }
 
+static void terminate(struct fixture *f)
+{
+    static const struct sql kill_others = {
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        .only = DB_ONLY(DB_POSTGRESQL)};
+    int64_t n = 0;
+    assert_ok(db_int(f->reader, &kill_others, PARAMS(), &n, &f->err), &f->err);
+    assert_true(n > 0);
+}
+
+/* A read tells of the loss and dooms nothing: what is written after it must not land outside the transaction. */
+static void a_transaction_does_not_outlive_its_connection(void **state)
+{
+    struct fixture *f = *state;
+    struct txn t;
+    int64_t n;
+    if (!test_postgres()) {
+        skip();
+    }
+    assert_ok(db_begin(f->writer, &t, &f->err), &f->err);
+    assert_ok(add_pet(&t, 1, 7, "Rex", &f->err), &f->err);
+    assert_ok(db_int(txn_read(&t), &count, PARAMS(), &n, &f->err), &f->err);
+    terminate(f);
+    for (int i = 0; i < 3; i++) { /* until the connection itself is dropped */
+        assert_int_equal(db_int(txn_read(&t), &count, PARAMS(), &n, &f->err), E_BUSY);
+    }
+    assert_int_equal(add_pet(&t, 2, 7, "Stray", &f->err), E_BUSY);
+    assert_int_equal(db_commit(&t, &f->err), E_BUSY);
+    db_rollback(&t);
+    assert_int_equal(count_pets(f), 0);
+    add_pets(f, 3, 1); /* on a new connection */
+    assert_int_equal(count_pets(f), 1);
+}
+
 static void a_reader_cannot_write(void **state)
 {
     struct fixture *f = *state;
@@ -408,6 +443,7 @@ int main(void)
         DB_TEST(each_visits_rows_and_can_stop),
         DB_TEST(a_failed_statement_dooms_the_transaction),
         DB_TEST(a_snapshot_does_not_see_later_commits),
+        DB_TEST(a_transaction_does_not_outlive_its_connection),
         DB_TEST(a_reader_cannot_write),
         DB_TEST(wrong_use_is_an_internal_error),
         DB_TEST(a_full_disk_is_busy_and_passes),

@@ -82,6 +82,7 @@ void postgres_disconnect(struct postgres_conn *c)
     postgres_forget_statements(c);
     PQfinish(c->h);
     c->h = NULL;
+    c->is_transaction_lost |= c->is_in_transaction;
     c->is_in_transaction = false;
     c->is_listening = false;
     c->n_unread = 0;
@@ -154,6 +155,9 @@ static int connect_now(struct postgres_conn *c, struct err *err)
 int postgres_connect(struct db_read *r, struct err *err)
 {
     struct postgres_conn *c = postgres_of(r);
+    if (c->is_transaction_lost) {
+        return postgres_fail(c, NULL, "a transaction whose connection is lost", err);
+    }
     if (c->h) {
         return 0;
     }
@@ -249,6 +253,7 @@ static void postgres_rollback(struct db_read *r)
     if (rc) {
         postgres_disconnect(c); /* closing rolls back */
     }
+    c->is_transaction_lost = false;
 }
 
 static int postgres_script(struct db_read *r, const char *text, struct err *err)

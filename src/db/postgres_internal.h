@@ -19,7 +19,8 @@ struct postgres_conn {
      * error comes with the next statement that is waited for, the commit at the latest.
      */
     bool is_in_transaction;
-    unsigned n_unread; /* statements whose results have not been read */
+    bool is_transaction_lost; /* with its connection: nothing runs until it is rolled back */
+    unsigned n_unread;        /* statements whose results have not been read */
     size_t unread_bytes;
 
     bool is_listening;
