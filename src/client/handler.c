@@ -36,3 +36,20 @@ int handler_content(struct request *rq, struct str *out, struct err *err)
 {
     return canonical_encode(rq->arena, rq->json, 0, out, err);
 }
+
+int handler_reply_written(struct request *rq, struct buf *out, int rc, struct err *err)
+{
+    if (rc == 0 && out->overflow) {
+        rc = err_internal(err, "the answer exceeds %zu bytes", out->cap);
+    }
+    if (rc == 0) {
+        rc = reply_buf(rq, 200, out);
+    }
+    buf_release(out);
+    return rc;
+}
+
+void handler_renderer(struct renderer *r, struct request *rq)
+{
+    renderer_init(r, server_of(rq), rq->arena, RENDER_CLIENT, rq->who.user_nid, rq->who.device_nid);
+}

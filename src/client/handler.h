@@ -6,6 +6,7 @@
 #ifndef INGOT_CLIENT_HANDLER_H
 #define INGOT_CLIENT_HANDLER_H
 
+#include "core/render.h"
 #include "core/room.h"
 #include "core/server.h"
 #include "core/visibility.h"
@@ -21,5 +22,10 @@ MUST_USE int handler_joined_room(struct request *rq, unsigned index, struct room
 MUST_USE int handler_self(struct request *rq, unsigned index, struct err *err);
 /* The JSON body as canonical bytes for an event's content (strict: M_BAD_JSON for floats and big integers). */
 MUST_USE int handler_content(struct request *rq, struct str *out, struct err *err);
+
+/* Answers with what was written to `out`, or fails with rc, or with 500 if `out` overflowed; empties `out`. */
+MUST_USE int handler_reply_written(struct request *rq, struct buf *out, int rc, struct err *err);
+/* A renderer for the caller: events with their room_id. Lives as long as the request's arena. */
+void handler_renderer(struct renderer *r, struct request *rq);
 
 #endif

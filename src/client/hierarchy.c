@@ -413,11 +413,7 @@ static int get_hierarchy(struct request *rq, struct err *err)
                             walk.max_depth, walk.suggested_only));
     }
     jw_end(&w);
-    if (rc == 0) {
-        rc = reply_buf(rq, 200, &out);
-    }
-    buf_release(&out);
-    return rc;
+    return handler_reply_written(rq, &out, rc, err);
 }
 
 /* ---- GET room_summary/{roomIdOrAlias} ---- */
@@ -452,11 +448,7 @@ static int get_room_summary(struct request *rq, struct err *err)
                membership_name(room_member_of(room, rq->who.user_nid).membership));
     }
     jw_end(&w);
-    if (rc == 0) {
-        rc = reply_buf(rq, 200, &out);
-    }
-    buf_release(&out);
-    return rc;
+    return handler_reply_written(rq, &out, rc, err);
 }
 
 const struct route hierarchy_routes[] = {

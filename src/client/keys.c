@@ -569,11 +569,7 @@ static int post_query(struct request *rq, struct err *err)
     if (rc == 0) {
         rc = write_query(&q, err);
     }
-    if (rc == 0) {
-        rc = reply_buf(rq, 200, &out);
-    }
-    buf_release(&out);
-    return rc;
+    return handler_reply_written(rq, &out, rc, err);
 }
 
 /* ---- claim ---- */

@@ -185,11 +185,7 @@ static int get_notifications(struct request *rq, struct err *err)
         JW_STR(&l.w, "next_token", arena_printf(rq->arena, "n%" PRId64, l.reached - 1));
     }
     jw_end(&l.w);
-    if (rc == 0) {
-        rc = reply_buf(rq, 200, &out);
-    }
-    buf_release(&out);
-    return rc;
+    return handler_reply_written(rq, &out, rc, err);
 }
 
 const struct route notifications_routes[] = {

@@ -24,23 +24,6 @@ enum {
     TIMEOUT_MAX_MS = 10 * 60 * 1000,
 };
 
-static int reply_written(struct request *rq, struct buf *out, int rc, struct err *err)
-{
-    if (rc == 0 && out->overflow) {
-        rc = err_internal(err, "the answer exceeds %d bytes", ANSWER_MAX);
-    }
-    if (rc == 0) {
-        rc = reply_buf(rq, 200, out);
-    }
-    buf_release(out);
-    return rc;
-}
-
-static void renderer_of(struct renderer *r, struct request *rq)
-{
-    renderer_init(r, server_of(rq), rq->arena, RENDER_CLIENT, rq->who.user_nid, rq->who.device_nid);
-}
-
 /* ---- one room as it is ---- */
 
 struct snapshot {
@@ -157,7 +140,7 @@ static void snapshot_init(struct snapshot *s, struct request *rq, struct json_wr
 {
     *s = (struct snapshot){
         .rq = rq, .w = w, .err = err, .upto = store_position(server_of(rq)->store)};
-    renderer_of(&s->renderer, rq);
+    handler_renderer(&s->renderer, rq);
 }
 
 static int get_room_initial_sync(struct request *rq, struct err *err)
@@ -170,7 +153,7 @@ static int get_room_initial_sync(struct request *rq, struct err *err)
     int rc = read_limit(rq, &s.limit, err);
     rc = rc ? rc : handler_room(rq, 0, &room, err);
     rc = rc ? rc : write_room(&s, room);
-    return reply_written(rq, &out, rc, err);
+    return handler_reply_written(rq, &out, rc, err);
 }
 
 /* ---- GET initialSync ---- */
@@ -281,7 +264,7 @@ static int get_initial_sync(struct request *rq, struct err *err)
     write_events_of(&w, sync, "account_data");
     rc = write_user_rooms(&s, archived);
     jw_end(&w);
-    return reply_written(rq, &out, rc, err);
+    return handler_reply_written(rq, &out, rc, err);
 }
 
 /* ---- GET events/{eventId} ---- */
@@ -306,10 +289,10 @@ static int get_one_event(struct request *rq, struct err *err)
         rc = err_not_found(err, "Event not found");
     }
     if (rc == 0) {
-        renderer_of(&r, rq);
+        handler_renderer(&r, rq);
         rc = render_event(&r, &w, e, err);
     }
-    return reply_written(rq, &out, rc, err);
+    return handler_reply_written(rq, &out, rc, err);
 }
 
 /* ---- GET events ---- */
@@ -416,7 +399,7 @@ static int reply_stream(const struct stream *st, struct err *err)
     struct json_writer w = jw_over(&out);
     struct renderer r;
     int rc = 0;
-    renderer_of(&r, st->rq);
+    handler_renderer(&r, st->rq);
     jw_object(&w);
     JW_STR(&w, "start", sync_token_of_position(st->rq->arena, st->from));
     JW_STR(&w, "end", sync_token_of_position(st->rq->arena, st->upto));
@@ -426,7 +409,7 @@ static int reply_stream(const struct stream *st, struct err *err)
     }
     jw_end(&w);
     jw_end(&w);
-    return reply_written(st->rq, &out, rc, err);
+    return handler_reply_written(st->rq, &out, rc, err);
 }
 
 static int answer_or_wait(struct request *rq, const struct parked_events *p, bool *out_waits,

@@ -110,11 +110,7 @@ static int reply_page(struct request *rq, const struct search *q, struct err *er
                arena_printf(rq->arena, "p%" PRId64, MAX(q->offset - q->limit, 0)));
     }
     jw_end(&w);
-    if (rc == 0) {
-        rc = reply_buf(rq, 200, &out);
-    }
-    buf_release(&out);
-    return rc;
+    return handler_reply_written(rq, &out, rc, err);
 }
 
 static int read_since(struct str since, int64_t *out, struct err *err)

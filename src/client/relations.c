@@ -64,18 +64,6 @@ static int write_chunk(struct page *p, struct json_writer *w, struct err *err)
     return rc;
 }
 
-static int reply_written(struct request *rq, struct buf *out, int rc, struct err *err)
-{
-    if (rc == 0 && out->overflow) {
-        rc = err_internal(err, "the answer exceeds %d bytes", ANSWER_MAX);
-    }
-    if (rc == 0) {
-        rc = reply_buf(rq, 200, out);
-    }
-    buf_release(out);
-    return rc;
-}
-
 /* ---- GET relations ---- */
 
 struct relations {
@@ -182,7 +170,7 @@ static int reply_relations(struct relations *q, struct err *err)
         JW_INT(&w, "recursion_depth", q->recurse ? LEVELS : 0);
     }
     jw_end(&w);
-    return reply_written(rq, &out, rc, err);
+    return handler_reply_written(rq, &out, rc, err);
 }
 
 static int get_relations(struct request *rq, struct err *err)
@@ -292,7 +280,7 @@ static int reply_threads(struct page *p, struct err *err)
     jw_object(&w);
     int rc = write_chunk(p, &w, err);
     jw_end(&w);
-    return reply_written(p->rq, &out, rc, err);
+    return handler_reply_written(p->rq, &out, rc, err);
 }
 
 static int get_threads(struct request *rq, struct err *err)

@@ -446,11 +446,7 @@ static int get_keys(struct request *rq, unsigned n, struct err *err)
     if (rc == 0 && out.overflow) {
         rc = err_too_large(err, "The backup is too large for one answer");
     }
-    if (rc == 0) {
-        rc = reply_buf(rq, 200, &out);
-    }
-    buf_release(&out);
-    return rc;
+    return handler_reply_written(rq, &out, rc, err);
 }
 
 static int get_all(struct request *rq, struct err *err)

@@ -44,18 +44,6 @@ static void state_writer_init(struct state_writer *sw, struct request *rq, struc
     sw->render.bundle = false;
 }
 
-static int reply_written(struct request *rq, struct buf *out, int rc, struct err *err)
-{
-    if (rc == 0 && out->overflow) {
-        rc = err_internal(err, "the room's state is too large to be sent");
-    }
-    if (rc == 0) {
-        rc = reply_buf(rq, 200, out);
-    }
-    buf_release(out);
-    return rc;
-}
-
 /* ---- the state that the caller may read ---- */
 
 static int readable_state(struct request *rq, struct viewer *viewer, struct state_id *out,
@@ -87,7 +75,7 @@ static int get_state(struct request *rq, struct err *err)
     rc = state_each(&nodes.vtable, state, write_one, &sw, err);
     jw_end(&sw.w);
     node_overlay_release(&nodes);
-    return reply_written(rq, &out, rc, err);
+    return handler_reply_written(rq, &out, rc, err);
 }
 
 static int get_state_event(struct request *rq, struct err *err)
@@ -202,7 +190,7 @@ static int get_members(struct request *rq, struct err *err)
     jw_end(&sw.w);
     jw_end(&sw.w);
     node_overlay_release(&nodes);
-    return reply_written(rq, &out, rc, err);
+    return handler_reply_written(rq, &out, rc, err);
 }
 
 static void write_joined(struct json_writer *w, const struct event *ev)
@@ -242,7 +230,7 @@ static int get_joined_members(struct request *rq, struct err *err)
     }
     jw_end(&w);
     jw_end(&w);
-    return reply_written(rq, &out, rc, err);
+    return handler_reply_written(rq, &out, rc, err);
 }
 
 const struct route state_routes[] = {

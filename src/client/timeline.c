@@ -142,23 +142,6 @@ static int write_speakers(struct page *p, struct renderer *r, struct json_writer
     return rc;
 }
 
-static int reply_written(struct request *rq, struct buf *out, int rc, struct err *err)
-{
-    if (rc == 0 && out->overflow) {
-        rc = err_internal(err, "the answer exceeds %d bytes", ANSWER_MAX);
-    }
-    if (rc == 0) {
-        rc = reply_buf(rq, 200, out);
-    }
-    buf_release(out);
-    return rc;
-}
-
-static void renderer_of(struct renderer *r, struct request *rq)
-{
-    renderer_init(r, server_of(rq), rq->arena, RENDER_CLIENT, rq->who.user_nid, rq->who.device_nid);
-}
-
 /* ---- GET messages ---- */
 
 static int read_tokens(struct page *p, struct err *err)
@@ -184,7 +167,7 @@ static int write_messages(struct page *p, struct json_writer *w, struct err *err
 {
     struct renderer r;
     struct arena *a = p->rq->arena;
-    renderer_of(&r, p->rq);
+    handler_renderer(&r, p->rq);
     jw_object(w);
     JW_STR(w, "start",
            sync_token_of_position(a, p->from == INT64_MAX   ? store_position(r.server->store)
@@ -233,7 +216,7 @@ static int get_messages(struct request *rq, struct err *err)
     if (rc == 0) {
         rc = write_messages(&p, &w, err);
     }
-    return reply_written(rq, &out, rc, err);
+    return handler_reply_written(rq, &out, rc, err);
 }
 
 /* ---- GET event and context ---- */
@@ -262,7 +245,7 @@ static int get_event(struct request *rq, struct err *err)
     viewer_init(&p.viewer, server_of(rq), rq->arena, p.room, rq->who.user_nid);
     rc = visible_event(&p, rq->params[1], &e, err);
     if (rc == 0) {
-        renderer_of(&r, rq);
+        handler_renderer(&r, rq);
         rc = render_to_str(&r, e, &text, err);
     }
     return rc == 0 ? reply_bytes(rq, 200, "application/json", text) : rc;
@@ -334,7 +317,7 @@ static int write_context(struct page *before, struct page *after, const struct e
     struct renderer r;
     struct arena *a = before->rq->arena;
     const struct entry *last = after->n ? after->events[after->n - 1] : e;
-    renderer_of(&r, before->rq);
+    handler_renderer(&r, before->rq);
     jw_object(w);
     JW_STR(w, "start", sync_token_of_position(a, before->reached));
     JW_STR(w, "end", sync_token_of_position(a, after->reached));
@@ -373,7 +356,7 @@ static int get_context(struct request *rq, struct err *err)
     if (rc == 0) {
         rc = write_context(&before, &after, e, &w, err);
     }
-    return reply_written(rq, &out, rc, err);
+    return handler_reply_written(rq, &out, rc, err);
 }
 
 const struct route timeline_routes[] = {

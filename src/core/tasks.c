@@ -13,7 +13,6 @@
 #include "core/server.h"
 #include "core/typing.h"
 #include "store/devices.h"
-#include "store/transactions.h"
 
 static int expire_typing(struct server *s, UNUSED struct err *err)
 {
@@ -40,18 +39,6 @@ static int trim(struct server *s, UNUSED struct err *err)
     return 0;
 }
 
-/* Transaction ids are for retries: a client that has waited this long does not come back with one. */
-static int delete_transactions(struct txn *t, UNUSED void *arg)
-{
-    enum { KEPT_MS = 24 * 60 * 60 * 1000 };
-    return transactions_delete_before(t, clock_wall_ms() - KEPT_MS, txn_err(t));
-}
-
-static int expire_transactions(struct server *s, struct err *err)
-{
-    return store_write(s->store, "transactions-expire", delete_transactions, NULL, err);
-}
-
 static int flush_seen(struct server *s, struct err *err)
 {
     return devices_flush_seen(s->store, err);
@@ -63,7 +50,6 @@ static const struct task core_tasks[] = {
     {.name = "presence", .every_ms = 5000, .at_stop = true, .run = expire_presence},
     {.name = "search-index", .every_ms = 1000, .run = search_index_task},
     {.name = "trim", .every_ms = 10 * 1000, .run = trim},
-    {.name = "transactions", .every_ms = 60 * 60 * 1000, .run = expire_transactions},
     {.name = "devices-seen", .every_ms = 2 * 60 * 1000, .at_stop = true, .run = flush_seen},
     {0},
 };

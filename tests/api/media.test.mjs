@@ -238,7 +238,7 @@ test("who waits for an upload is answered when the time is up or the server stop
   assert.equal((await fetchIt(alice, content_uri, { query: "timeout_ms=300", expect: 504 })).body.errcode, "M_NOT_YET_UPLOADED");
   assert.ok(Date.now() - start >= 290);
   const waiting = fetchIt(alice, content_uri, { expect: 504 });
-  await new Promise(resolve => setTimeout(resolve, 100)); // so that it waits
+  await eventually("it waits", async () => /^ingot_http_parked 1$/m.test((await hs.req("GET", "/metrics", { expect: 200 })).raw.toString()));
   await hs.restart();
   assert.equal((await waiting).body.errcode, "M_NOT_YET_UPLOADED");
 });
