@@ -4,6 +4,7 @@
 
 #include "admin/commands.h"
 #include "crypto/hash.h"
+#include "main/routes_cmd.h"
 #include "main/serve.h"
 #include "wire/json.h"
 
@@ -52,6 +53,12 @@ static const struct cli_command commands[] = {
      CLI_CONFIG | CLI_JSON, config_show_cmd},
     {"config sample", NULL, "print a configuration with every key and its default", NULL, NULL, 0,
      0, 0, config_sample_cmd},
+    {"routes", NULL, "print what is served: method, who may call, rate limit, lane, path",
+     "Who may call: none (anybody), optional (with or without a token), guest, user, admin,\n"
+     "appservice, server. The rate limit is a key of rate_limits in the configuration. With "
+     "--json:\n"
+     "one object per line, which also tells the listeners (serve) and what a limit counts by.",
+     NULL, 0, 0, CLI_JSON, routes_cmd},
     {"doctor", NULL, "check the installation and say what to do",
      "Looks at directories, permissions, keys, disk, database, ports, certificates, clock and\n"
      "thumbnails; changes nothing. Exit status 1 if something fails.",

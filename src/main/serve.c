@@ -7,17 +7,16 @@
 #include <unistd.h>
 
 #include "admin/control.h"
-#include "admin/routes.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/vec.h"
 #include "client/authenticate.h"
-#include "client/routes.h"
 #include "client/tasks.h"
 #include "core/data_lock.h"
 #include "core/server.h"
 #include "core/tasks.h"
+#include "main/roles.h"
 #include "media/routes.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
@@ -75,15 +74,6 @@ static void set_limits(struct ratelimit *limits, const struct config *c)
             }
         }
     }
-}
-
-static struct router *make_router(void)
-{
-    struct router *r = router_new();
-    client_routes_add(r);
-    media_routes_add(r);
-    admin_routes_add(r);
-    return r;
 }
 
 static const char **zero_terminated(struct arena *a, const struct config_strs *list)
@@ -154,7 +144,7 @@ static int start(struct service *sv, struct err *err)
     sv->server->limits = ratelimit_new();
     set_limits(sv->server->limits, c);
     sv->server->pool = pool_new(workers, slow_worker_count(c, workers), NULL, NULL, NULL);
-    sv->router = make_router();
+    sv->router = roles_router();
     const struct http_client_config client = {.pool = sv->server->pool};
     rc = http_client_new(&client, &sv->server->http_client, err);
     if (rc == 0) {
