@@ -14,6 +14,8 @@ int config_sample_cmd(const struct cli_args *args);
 
 int doctor_cmd(const struct cli_args *args);
 
+int mail_test_cmd(const struct cli_args *args);
+
 int user_add_cmd(const struct cli_args *args);
 int user_list_cmd(const struct cli_args *args);
 int user_password_cmd(const struct cli_args *args);

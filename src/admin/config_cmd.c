@@ -19,6 +19,7 @@ static int check_file(const char *key, struct str path)
 static int check_files(const struct config *c)
 {
     int status = check_file("federation.ca_file", c->federation.ca_file);
+    status |= check_file("email.ca_file", c->email.ca_file);
     for (size_t i = 0; i < c->listeners.n; i++) {
         const struct config_listener *l = &c->listeners.p[i];
         status |= check_file("listeners: tls.certificate", l->tls_certificate);

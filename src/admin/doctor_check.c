@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/vec.h"
 #include "core/data_lock.h"
+#include "core/mailer.h"
 #include "crypto/signing_key.h"
 #include "db/db.h"
 #include "media/thumbnailer.h"
@@ -273,6 +274,21 @@ static void check_clock(struct doctor *d)
     }
 }
 
+static void check_mail(struct doctor *d)
+{
+    struct err err = {0};
+    if (!mailer_is_on(d->config)) {
+        report(d, "e-mail", FINDING_OK, "is switched off");
+    } else if (mailer_probe(d->config, &err) == 0) {
+        report(d, "e-mail", FINDING_OK, "%.*s answers", STR_ARG(d->config->email.smtp_url));
+    } else {
+        report(d, "e-mail", FINDING_FAILURE, "%.*s: %s", STR_ARG(d->config->email.smtp_url),
+               err.detail)
+            ->advice = STR("Check email.smtp_url, starttls, user and password. Then send yourself "
+                           "a letter: ingot mail test ADDRESS");
+    }
+}
+
 static void check_thumbnailer(struct doctor *d)
 {
     struct err err = {0};
@@ -326,6 +342,7 @@ void doctor_check(const struct config *c, struct arena *a, const struct check_re
     check_public_url(&d);
     check_descriptors(&d);
     check_clock(&d);
+    check_mail(&d);
     check_thumbnailer(&d);
     struct check_result *results = arena_array(a, struct check_result, d.results.n);
     memcpy(results, d.results.p, d.results.n * sizeof(*results));

@@ -3,27 +3,9 @@
 #include "admin/routes.h"
 #include "base/buf.h"
 #include "core/server.h"
+#include "wire/html.h"
 
 enum { PAGE_MAX = 64 * 1024 };
-
-static void add_text(struct buf *page, struct str text)
-{
-    for (size_t i = 0; i < text.n; i++) {
-        switch (text.p[i]) {
-        case '&':
-            buf_add(page, STR("&amp;"));
-            break;
-        case '<':
-            buf_add(page, STR("&lt;"));
-            break;
-        case '>':
-            buf_add(page, STR("&gt;"));
-            break;
-        default:
-            buf_add_char(page, text.p[i]);
-        }
-    }
-}
 
 static void add_page(struct buf *page, const struct config *config)
 {
@@ -34,17 +16,17 @@ static void add_page(struct buf *page, const struct config *config)
     };
     buf_add(page, STR("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
                       "<meta name=\"viewport\" content=\"width=device-width\">\n<title>"));
-    add_text(page, config->server_name);
+    html_escape(page, config->server_name);
     buf_add(page,
             STR("</title>\n<style>body{font:1.1em/1.5 sans-serif;max-width:40em;margin:4em auto;"
                 "padding:0 1em}code{font-size:1.1em}</style>\n"
                 "<h1>It runs</h1>\n<p>This is the Matrix homeserver <code>"));
-    add_text(page, config->server_name);
+    html_escape(page, config->server_name);
     buf_add(
         page,
         STR("</code>, an Ingot.</p>\n<p>To connect, open a Matrix client, choose to use another "
             "homeserver, and enter <code>"));
-    add_text(page, config->public_url);
+    html_escape(page, config->public_url);
     buf_add(page, STR("</code>. "));
     buf_add(page, str_c(how_to_join[config->registration.mode]));
     buf_add(page, STR("</p>\n</html>\n"));

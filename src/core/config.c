@@ -111,6 +111,31 @@ static int check_listener(struct config_reader *r, const struct config *c,
     return l->serve != 0 ? 0 : config_fail(r, line, "listeners: serve must not be empty");
 }
 
+static int check_email(struct config_reader *r, const struct config *c)
+{
+    if (c->email.smtp_url.n > 0 && c->email.from.n == 0) {
+        return config_fail(r, LINE_OF(c, email.smtp_url), "email.from is needed with smtp_url");
+    }
+    if ((c->email.user.n > 0) != (c->email.password.n > 0)) {
+        return config_fail(r, LINE_OF(c, email.user), "email needs both user and password");
+    }
+    if (c->registration.email != EMAIL_OFF && c->email.smtp_url.n == 0) {
+        return config_fail(r, LINE_OF(c, registration.email),
+                           "email.smtp_url is needed to verify the addresses of new people");
+    }
+    return 0;
+}
+
+static int check_captcha(struct config_reader *r, const struct config *c)
+{
+    if (c->captcha.provider != CAPTCHA_OFF &&
+        (c->captcha.site_key.n == 0 || c->captcha.secret.n == 0)) {
+        return config_fail(r, LINE_OF(c, captcha.provider),
+                           "captcha.site_key and captcha.secret are needed with a provider");
+    }
+    return 0;
+}
+
 /* What involves more than one key. */
 static int check_whole(struct config_reader *r, const struct config *c)
 {
@@ -131,10 +156,33 @@ static int check_whole(struct config_reader *r, const struct config *c)
         return config_fail(r, LINE_OF(c, registration.terms.version),
                            "registration.terms.url is needed with a version");
     }
-    return 0;
+    int rc = check_email(r, c);
+    return rc == 0 ? check_captcha(r, c) : rc;
 }
 
 /* ---- loading ---------------------------------------------------------------------------------- */
+
+static void complete_captcha(struct config *c)
+{
+    static const struct {
+        struct str verify_url, script_url;
+    } providers[] = {
+        [CAPTCHA_OFF] = {STR_INIT(""), STR_INIT("")},
+        [CAPTCHA_RECAPTCHA] = {STR_INIT("https://www.google.com/recaptcha/api/siteverify"),
+                               STR_INIT("https://www.google.com/recaptcha/api.js")},
+        [CAPTCHA_HCAPTCHA] = {STR_INIT("https://api.hcaptcha.com/siteverify"),
+                              STR_INIT("https://js.hcaptcha.com/1/api.js")},
+        [CAPTCHA_TURNSTILE] = {STR_INIT(
+                                   "https://challenges.cloudflare.com/turnstile/v0/siteverify"),
+                               STR_INIT("https://challenges.cloudflare.com/turnstile/v0/api.js")},
+    };
+    if (c->captcha.verify_url.n == 0) {
+        c->captcha.verify_url = providers[c->captcha.provider].verify_url;
+    }
+    if (c->captcha.script_url.n == 0) {
+        c->captcha.script_url = providers[c->captcha.provider].script_url;
+    }
+}
 
 static void complete(struct config *c)
 {
@@ -150,6 +198,10 @@ static void complete(struct config *c)
     if (c->well_known.client_base_url.n == 0) {
         c->well_known.client_base_url = *url;
     }
+    if (c->email.from_name.n == 0) {
+        c->email.from_name = c->email.app_name;
+    }
+    complete_captcha(c);
 }
 
 /* INGOT_REGISTRATION_SHARED_SECRET for registration.shared_secret */

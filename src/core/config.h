@@ -22,6 +22,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "db/db.h"
+#include "net/mail.h"
 #include "net/ratelimit.h"
 
 struct config_strs {
@@ -39,6 +40,8 @@ struct config_listener {
 };
 
 enum config_registration { REGISTRATION_CLOSED, REGISTRATION_TOKEN, REGISTRATION_OPEN };
+enum config_email { EMAIL_OFF, EMAIL_OPTIONAL, EMAIL_REQUIRED };
+enum config_captcha { CAPTCHA_OFF, CAPTCHA_RECAPTCHA, CAPTCHA_HCAPTCHA, CAPTCHA_TURNSTILE };
 enum config_presence { PRESENCE_OFF, PRESENCE_OWN, PRESENCE_FULL };
 
 struct config_rate {
@@ -64,12 +67,29 @@ struct config {
     struct {
         enum config_registration mode;
         bool guests;
+        enum config_email email;   /* whether an address is asked for */
         struct str shared_secret;  /* empty: /_synapse/admin/v1/register is off */
         struct config_strs tokens; /* accepted for ever, beside those in the database */
         struct {
             struct str version, name, url; /* version empty: no m.login.terms stage */
         } terms;
     } registration;
+    struct {
+        struct str smtp_url; /* empty: no e-mail */
+        struct str user, password, ca_file, from, from_name, app_name;
+        enum mail_tls starttls;
+        int64_t timeout_ms, link_lifetime_ms;
+        bool hide_accounts;
+        struct config_strs next_link_hosts;
+        struct {
+            bool enabled;
+            int64_t delay_ms, max_delay_ms;
+        } notifications;
+    } email;
+    struct {
+        enum config_captcha provider;
+        struct str site_key, secret, verify_url, script_url; /* the URLs are never empty */
+    } captcha;
     struct {
         bool enabled;
         struct str pepper; /* appended before bcrypt, as Synapse does; for imported hashes */

@@ -43,6 +43,25 @@ static const char *check_url(struct str v)
     return v.n == 0 || is_url ? NULL : "must begin with https:// or http://";
 }
 
+static const char *check_smtp_url(struct str v)
+{
+    struct str rest = str_starts(v, STR("smtps://"))  ? str_from(v, strlen("smtps://"))
+                      : str_starts(v, STR("smtp://")) ? str_from(v, strlen("smtp://"))
+                                                      : STR_NONE;
+    bool is_host = rest.n > 0 && server_name_is_valid(rest);
+    return v.n == 0 || is_host ? NULL : "must be smtp://HOST[:PORT] or smtps://HOST[:PORT]";
+}
+
+static const char *check_mail_address(struct str v)
+{
+    struct arena a;
+    struct str form;
+    arena_init(&a, 0);
+    bool is_valid = mail_address_parse(&a, v, &form);
+    arena_release(&a);
+    return v.n == 0 || is_valid ? NULL : "must be an e-mail address such as ingot@example.org";
+}
+
 static bool is_address(struct str v)
 {
     char z[INET6_ADDRSTRLEN];
@@ -94,6 +113,25 @@ static const struct config_word registration_words[] = {
     {"open", REGISTRATION_OPEN},
     {"token", REGISTRATION_TOKEN},
     {"closed", REGISTRATION_CLOSED},
+    {NULL, 0},
+};
+static const struct config_word email_words[] = {
+    {"off", EMAIL_OFF},
+    {"optional", EMAIL_OPTIONAL},
+    {"required", EMAIL_REQUIRED},
+    {NULL, 0},
+};
+static const struct config_word starttls_words[] = {
+    {"required", MAIL_TLS_REQUIRED},
+    {"optional", MAIL_TLS_OPTIONAL},
+    {"off", MAIL_TLS_OFF},
+    {NULL, 0},
+};
+static const struct config_word captcha_words[] = {
+    {"off", CAPTCHA_OFF},
+    {"recaptcha", CAPTCHA_RECAPTCHA},
+    {"hcaptcha", CAPTCHA_HCAPTCHA},
+    {"turnstile", CAPTCHA_TURNSTILE},
     {NULL, 0},
 };
 static const struct config_word presence_words[] = {
@@ -155,6 +193,9 @@ const struct config_key config_keys[] = {
         "Who may create an account: open (anybody), token (with a registration token), closed.",
         .as = CONFIG_WORD, .words = registration_words, .reload = true),
     KEY(registration.guests, "false", "Whether guests may come in.", .reload = true),
+    KEY(registration.email, "off",
+        "Whether new people give an e-mail address, which is verified: off, optional, required.",
+        .as = CONFIG_WORD, .words = email_words, .reload = true),
     KEY(registration.shared_secret, "",
         "Allows tools to create accounts by /_synapse/admin/v1/register.", .secret = true,
         .reload = true),
@@ -166,6 +207,53 @@ const struct config_key config_keys[] = {
     KEY(registration.terms.name, "Terms of service", "Title of the terms.", .reload = true),
     KEY(registration.terms.url, "", "Where the terms can be read.", .check = check_url,
         .reload = true),
+
+    KEY(email.smtp_url, "",
+        "Mail server to send through, smtp://HOST:587 or smtps://HOST:465. Empty: no e-mail.",
+        .check = check_smtp_url, .reload = true),
+    KEY(email.starttls, "required",
+        "Encryption with smtp://: required, optional (somebody on the path can prevent it), off.",
+        .as = CONFIG_WORD, .words = starttls_words, .reload = true),
+    KEY(email.user, "", "Account at the mail server; empty: without authentication.",
+        .reload = true),
+    KEY(email.password, "", "Its password.", .secret = true, .reload = true),
+    KEY(email.ca_file, "", "CAs that the mail server's certificate may come from, PEM.",
+        .as = CONFIG_PATH, .reload = true),
+    KEY(email.from, "", "Address that mails come from.", .check = check_mail_address,
+        .reload = true),
+    KEY(email.from_name, "", "Name beside it. Default: app_name.", .reload = true),
+    KEY(email.app_name, "Matrix", "What mails call this service.", .reload = true),
+    KEY_AS("email.timeout", email.timeout_ms, "20s", "Time that sending one mail may take.",
+           .as = CONFIG_DURATION, .min = SECONDS, .max = 600 * SECONDS, .reload = true),
+    KEY_AS("email.link_lifetime", email.link_lifetime_ms, "1h",
+           "How long a link that verifies an address is good.", .as = CONFIG_DURATION,
+           .min = 60 * SECONDS, .max = 7 * DAYS, .reload = true),
+    KEY(email.hide_accounts, "true",
+        "Do not tell who asks whether an address belongs to an account: its owner gets a mail.",
+        .reload = true),
+    KEY(email.next_link_hosts, "[]",
+        "Hosts of web apps to which people are sent back by themselves after verifying. Other "
+        "apps' links are shown, to be followed by hand; with this list they are refused.",
+        .check = check_server_name, .reload = true),
+    KEY(email.notifications.enabled, "true",
+        "Whether people may be told of missed messages by e-mail.", .reload = true),
+    KEY_AS("email.notifications.delay", email.notifications.delay_ms, "10m",
+           "How long a message stays unread before a mail tells of it.", .as = CONFIG_DURATION,
+           .min = SECONDS, .max = 7 * DAYS, .reload = true),
+    KEY_AS("email.notifications.max_delay", email.notifications.max_delay_ms, "24h",
+           "The pause between mails doubles while nothing is read, up to this.",
+           .as = CONFIG_DURATION, .min = SECONDS, .max = 30 * DAYS, .reload = true),
+
+    KEY(captcha.provider, "off",
+        "Puzzle at registration: off, recaptcha, hcaptcha, turnstile. Clients know it as "
+        "m.login.recaptcha.",
+        .as = CONFIG_WORD, .words = captcha_words, .reload = true),
+    KEY(captcha.site_key, "", "Public key given by the provider.", .reload = true),
+    KEY(captcha.secret, "", "Secret key given by the provider.", .secret = true, .reload = true),
+    KEY(captcha.verify_url, "", "Where answers are checked. Default: the provider's.",
+        .check = check_url, .reload = true),
+    KEY(captcha.script_url, "", "The script that shows the puzzle. Default: the provider's.",
+        .check = check_url, .reload = true),
 
     KEY(password.enabled, "true", "Whether people may sign in with a password.", .reload = true),
     KEY(password.pepper, "", "Secret mixed into hashes imported from Synapse.", .secret = true),
@@ -186,6 +274,7 @@ const struct config_key config_keys[] = {
     RATE(RATE_MESSAGE, "message", "10", "50", "Events sent by one user."),
     RATE(RATE_REGISTER, "register", "0.2", "10", "Registrations from one address."),
     RATE(RATE_LOGIN, "login", "0.2", "10", "Sign-ins from one address and to one account."),
+    RATE(RATE_EMAIL, "email", "0.01", "5", "Mails asked for from one address, and to one mailbox."),
     RATE(RATE_JOIN, "join", "1", "20", "Joins, knocks and new rooms of one user."),
     RATE(RATE_INVITE, "invite", "1", "30", "Invitations by one user."),
     RATE(RATE_MEDIA, "media", "10", "100", "Uploads and downloads of one user."),

@@ -47,6 +47,9 @@ static const struct cli_command commands[] = {
      user_deactivate_options, 1, 1, CLI_CONFIG | CLI_JSON, user_deactivate_cmd},
     {"user make-admin", "NAME", "make a user an administrator", data_help, user_make_admin_options,
      1, 1, CLI_CONFIG | CLI_JSON, user_make_admin_cmd},
+    {"mail test", "ADDRESS", "send a letter to try the e-mail settings",
+     "Says what the mail server answered if it does not take the letter.", NULL, 1, 1, CLI_CONFIG,
+     mail_test_cmd},
     {"config check", NULL, "explain what is wrong with the configuration", NULL, NULL, 0, 0,
      CLI_CONFIG, config_check_cmd},
     {"config show", NULL, "print the settings in force, secrets masked", NULL, NULL, 0, 0,
@@ -60,8 +63,8 @@ static const struct cli_command commands[] = {
      "one object per line, which also tells the listeners (serve) and what a limit counts by.",
      NULL, 0, 0, CLI_JSON, routes_cmd},
     {"doctor", NULL, "check the installation and say what to do",
-     "Looks at directories, permissions, keys, disk, database, ports, certificates, clock and\n"
-     "thumbnails; changes nothing. Exit status 1 if something fails.",
+     "Looks at directories, permissions, keys, disk, database, ports, certificates, clock,\n"
+     "mail server and thumbnails; changes nothing. Exit status 1 if something fails.",
      NULL, 0, 0, CLI_CONFIG | CLI_JSON, doctor_cmd},
     {"version", NULL, "print the version", NULL, NULL, 0, 0, CLI_JSON, version_cmd},
     {0},

@@ -58,6 +58,7 @@ static unsigned slow_worker_count(const struct config *c, unsigned workers)
 static const unsigned counted_by[RATE_CLASSES] = {
     [RATE_LOGIN] = 1u << RATE_BY_ADDRESS | 1u << RATE_BY_ACCOUNT,
     [RATE_REGISTER] = 1u << RATE_BY_ADDRESS,
+    [RATE_EMAIL] = 1u << RATE_BY_ADDRESS | 1u << RATE_BY_ACCOUNT,
     [RATE_FEDERATION] = 1u << RATE_BY_ADDRESS,
 };
 

@@ -32,10 +32,10 @@ struct ratelimit {
 };
 
 static const char *const class_names[] = {
-    [RATE_NONE] = "none",     [RATE_DEFAULT] = "default",       [RATE_MESSAGE] = "message",
-    [RATE_LOGIN] = "login",   [RATE_REGISTER] = "register",     [RATE_JOIN] = "join",
-    [RATE_INVITE] = "invite", [RATE_MEDIA] = "media",           [RATE_KEYS] = "keys",
-    [RATE_SEARCH] = "search", [RATE_FEDERATION] = "federation",
+    [RATE_NONE] = "none",   [RATE_DEFAULT] = "default",   [RATE_MESSAGE] = "message",
+    [RATE_LOGIN] = "login", [RATE_REGISTER] = "register", [RATE_EMAIL] = "email",
+    [RATE_JOIN] = "join",   [RATE_INVITE] = "invite",     [RATE_MEDIA] = "media",
+    [RATE_KEYS] = "keys",   [RATE_SEARCH] = "search",     [RATE_FEDERATION] = "federation",
 };
 _Static_assert(ARRAY_LEN(class_names) == RATE_CLASSES, "a name per class");
 
@@ -50,6 +50,8 @@ static const struct {
     {RATE_LOGIN, RATE_BY_ADDRESS, {0.2, 20}},
     {RATE_LOGIN, RATE_BY_ACCOUNT, {0.1, 10}},
     {RATE_REGISTER, RATE_BY_ADDRESS, {0.1, 10}},
+    {RATE_EMAIL, RATE_BY_ADDRESS, {0.01, 5}},
+    {RATE_EMAIL, RATE_BY_ACCOUNT, {0.01, 5}},
     {RATE_JOIN, RATE_BY_USER, {0.5, 30}},
     {RATE_INVITE, RATE_BY_USER, {0.5, 50}},
     {RATE_INVITE, RATE_BY_ACCOUNT, {0.1, 10}},

@@ -18,7 +18,8 @@ enum rate_class {
     RATE_DEFAULT, /* ordinary reads and writes */
     RATE_MESSAGE, /* sending events, redactions, to-device */
     RATE_LOGIN,
-    RATE_REGISTER, /* registration, availability of names, tokens by mail */
+    RATE_REGISTER, /* registration, availability of names */
+    RATE_EMAIL,    /* mails to verify an address */
     RATE_JOIN,     /* joins, knocks, room creation */
     RATE_INVITE,
     RATE_MEDIA,  /* uploads, downloads, previews */

@@ -396,6 +396,34 @@ CREATE TABLE state_nodes (
     body BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE threepid_sessions (
+    session_id TEXT PRIMARY KEY,
+    purpose INTEGER NOT NULL,        -- what may be done with the proof: enum threepid_purpose
+    medium TEXT NOT NULL,
+    address TEXT NOT NULL,
+    secret_hash BLOB NOT NULL,
+    token_hash BLOB,               -- of the newest mail; NULL: none that could prove anything was sent
+    send_attempt INTEGER NOT NULL,   -- of the newest mail
+    next_link TEXT,                 -- where the person goes afterwards
+    validated_ts INTEGER NOT NULL,   -- 0: not yet
+    expires_ts INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX threepid_sessions_attempt ON threepid_sessions (address, secret_hash, purpose);
+
+CREATE INDEX threepid_sessions_expiry ON threepid_sessions (expires_ts);
+
+CREATE TABLE threepids (
+    medium TEXT NOT NULL,           -- "email"
+    address TEXT NOT NULL,          -- in its one form (appendices, "3PID Types")
+    user_nid INTEGER NOT NULL,
+    validated_ts INTEGER NOT NULL,
+    added_ts INTEGER NOT NULL,
+    PRIMARY KEY (medium, address)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX threepids_user ON threepids (user_nid);
+
 CREATE TABLE to_device (
     position INTEGER PRIMARY KEY,
     device_nid INTEGER NOT NULL,

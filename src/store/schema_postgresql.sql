@@ -275,6 +275,26 @@ CREATE UNIQUE INDEX search_index_pkey ON public.search_index USING btree ("posit
 state_nodes.body bytea NOT NULL
 state_nodes.id bytea NOT NULL
 CREATE UNIQUE INDEX state_nodes_pkey ON public.state_nodes USING btree (id)
+threepid_sessions.address text C NOT NULL
+threepid_sessions.expires_ts bigint NOT NULL
+threepid_sessions.medium text C NOT NULL
+threepid_sessions.next_link text C
+threepid_sessions.purpose bigint NOT NULL
+threepid_sessions.secret_hash bytea NOT NULL
+threepid_sessions.send_attempt bigint NOT NULL
+threepid_sessions.session_id text C NOT NULL
+threepid_sessions.token_hash bytea
+threepid_sessions.validated_ts bigint NOT NULL
+CREATE INDEX threepid_sessions_expiry ON public.threepid_sessions USING btree (expires_ts)
+CREATE UNIQUE INDEX threepid_sessions_attempt ON public.threepid_sessions USING btree (address, secret_hash, purpose)
+CREATE UNIQUE INDEX threepid_sessions_pkey ON public.threepid_sessions USING btree (session_id)
+threepids.added_ts bigint NOT NULL
+threepids.address text C NOT NULL
+threepids.medium text C NOT NULL
+threepids.user_nid bigint NOT NULL
+threepids.validated_ts bigint NOT NULL
+CREATE INDEX threepids_user ON public.threepids USING btree (user_nid)
+CREATE UNIQUE INDEX threepids_pkey ON public.threepids USING btree (medium, address)
 to_device.device_nid bigint NOT NULL
 to_device.event text C NOT NULL
 to_device.position bigint NOT NULL

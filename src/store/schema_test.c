@@ -19,6 +19,8 @@ static const char *const large[] = {
     "refresh_tokens",
     "login_tokens",
     "uia_sessions",
+    "threepids",
+    "threepid_sessions",
     "transactions",
     "filters",
     "account_data",

@@ -33,6 +33,8 @@
     X(rooms)                                                                                       \
     X(search)                                                                                      \
     X(to_device)                                                                                   \
+    X(threepid_sessions)                                                                           \
+    X(threepids)                                                                                   \
     X(tokens)                                                                                      \
     X(transactions)                                                                                \
     X(uia)                                                                                         \

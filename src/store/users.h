@@ -33,7 +33,7 @@ MUST_USE int users_set_flag(struct txn *t, uint64_t nid, enum user_flag flag, bo
 
 /*
  * Ends the account for good: password, tokens, devices with their keys and messages, pushers, account data,
- * key backups, filters and push rules go; the localpart stays taken. With `erase` the profile goes too.
+ * key backups, filters, push rules and addresses go; the localpart stays taken. With `erase` the profile goes too.
  * Leaving the rooms is the caller's business. The device ids that ended are not announced here either.
  */
 MUST_USE int users_deactivate(struct txn *t, uint64_t nid, bool erase, struct err *err);
