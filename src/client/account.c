@@ -83,7 +83,6 @@ const struct route account_routes[] = {
      .rate = RATE_LOGIN, .lane = LANE_SLOW, BODY(struct password_body, password_fields)},
     {HTTP_POST, "/_matrix/client/v3/account/deactivate", post_deactivate, .auth = ROUTE_OPTIONAL,
      .rate = RATE_LOGIN, .lane = LANE_SLOW, BODY(struct deactivate_body, deactivate_fields)},
-    {HTTP_GET, "/_matrix/client/v3/account/3pid", get_3pid, .auth = ROUTE_USER,
-     .rate = RATE_DEFAULT},
+    {HTTP_GET, "/_matrix/client/v3/account/3pid", get_3pid, .auth = ROUTE_USER},
     {0},
 };

@@ -396,8 +396,9 @@ const struct route relations_routes[] = {
      .auth = ROUTE_GUEST_OK, .flags = ROUTE_ALSO_UNSTABLE},
     {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/relations/{eventId}/{relType}/{eventType}",
      get_relations, .auth = ROUTE_GUEST_OK, .flags = ROUTE_ALSO_UNSTABLE},
-    {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/threads", get_threads, .auth = ROUTE_GUEST_OK},
+    {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/threads", get_threads, .auth = ROUTE_GUEST_OK,
+     .rate = RATE_DEFAULT},
     {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/timestamp_to_event", get_timestamp_to_event,
-     .auth = ROUTE_GUEST_OK},
+     .auth = ROUTE_GUEST_OK, .rate = RATE_DEFAULT},
     {0},
 };

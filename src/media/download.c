@@ -294,8 +294,10 @@ const struct route download_routes[] = {
      .auth = ROUTE_GUEST_OK, .rate = RATE_MEDIA},
     {HTTP_GET, "/_matrix/client/v1/media/thumbnail/{serverName}/{mediaId}", get_thumbnail,
      .auth = ROUTE_GUEST_OK, .rate = RATE_MEDIA, .lane = LANE_SLOW},
-    {HTTP_GET, "/_matrix/media/v3/download/{serverName}/{mediaId}", get_frozen},
-    {HTTP_GET, "/_matrix/media/v3/download/{serverName}/{mediaId}/{fileName}", get_frozen},
-    {HTTP_GET, "/_matrix/media/v3/thumbnail/{serverName}/{mediaId}", get_frozen},
+    {HTTP_GET, "/_matrix/media/v3/download/{serverName}/{mediaId}", get_frozen, .rate = RATE_MEDIA},
+    {HTTP_GET, "/_matrix/media/v3/download/{serverName}/{mediaId}/{fileName}", get_frozen,
+     .rate = RATE_MEDIA},
+    {HTTP_GET, "/_matrix/media/v3/thumbnail/{serverName}/{mediaId}", get_frozen,
+     .rate = RATE_MEDIA},
     {0},
 };

@@ -202,7 +202,8 @@ const struct route upload_routes[] = {
     {HTTP_PUT, "/_matrix/media/v3/upload/{serverName}/{mediaId}", put_upload, .auth = ROUTE_USER,
      .body = ROUTE_BODY_FILE, .body_max_fn = upload_max, .rate = RATE_MEDIA},
     {HTTP_POST, "/_matrix/media/v1/create", post_create, .auth = ROUTE_USER, .rate = RATE_MEDIA},
-    {HTTP_GET, "/_matrix/client/v1/media/config", get_config, .auth = ROUTE_USER},
-    {HTTP_GET, "/_matrix/media/v3/config", get_config, .auth = ROUTE_USER},
+    {HTTP_GET, "/_matrix/client/v1/media/config", get_config, .auth = ROUTE_USER,
+     .rate = RATE_DEFAULT},
+    {HTTP_GET, "/_matrix/media/v3/config", get_config, .auth = ROUTE_USER, .rate = RATE_DEFAULT},
     {0},
 };

@@ -75,10 +75,12 @@ static int admit(struct exchange *ex, struct err *err)
         rc = authenticate(ex, err);
     }
     const struct identity *who = &ex->rq.who;
-    if (rc != 0 || who->rate_exempt || who->user_id.n == 0) {
+    if (rc != 0 || who->rate_exempt) {
         return rc;
     }
-    return ratelimit_take(limits, class, RATE_BY_USER, who->user_id, err);
+    /* Who has not signed in is known by his address. */
+    struct str user = who->user_id.n ? who->user_id : address_key(&ex->address);
+    return ratelimit_take(limits, class, RATE_BY_USER, user, err);
 }
 
 static bool may_be_empty(const struct route *route)

@@ -30,7 +30,8 @@ enum rate_class {
 };
 const char *rate_class_name(enum rate_class c); /* "message": key of the configuration */
 
-/* What a bucket is counted by; the dispatcher does address and user, handlers may do the rest. */
+/* What a bucket is counted by; the dispatcher does address and user (who is not signed in: his address), handlers may
+ * do the rest. */
 enum rate_by { RATE_BY_ADDRESS, RATE_BY_USER, RATE_BY_ACCOUNT, RATE_BY_COUNT };
 
 struct rate_setting {

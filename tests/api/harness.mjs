@@ -12,8 +12,8 @@
 // (tests/support/postgres.sh); otherwise it is SQLite.
 //
 // INGOT_BIN names the binary. INGOT_URL (with INGOT_SHARED_SECRET) runs the suite against a server that is
-// already up; tests that restart or configure the server are skipped then. INGOT_RECORD names a file that gets one
-// line of JSON for each exchange, for check-replies.py.
+// already up; tests that restart or configure the server are skipped then. INGOT_RECORD names a folder that gets all
+// exchanges, for spec/gate.mjs.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import crypto from "node:crypto";
@@ -26,6 +26,7 @@ import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import zlib from "node:zlib";
 import YAML from "yaml";
+import "./spec/recorder.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 export const BIN = path.resolve(process.env.INGOT_BIN ?? path.join(here, "../../build-asan/ingot"));
@@ -90,7 +91,6 @@ export function exchange(base, method, target, { token, body, type, headers = {}
         if (/json/.test(rs.headers["content-type"] ?? "") && !rs.headers["content-encoding"]) {
           try { json = JSON.parse(raw.toString("utf8")); } catch (e) { reject(new Error(`${method} ${target}: bad JSON in reply: ${raw.toString().slice(0, 200)}`)); return; }
         }
-        if (process.env.INGOT_RECORD) fs.appendFileSync(process.env.INGOT_RECORD, JSON.stringify({ method, target, status: rs.statusCode, body: json }) + "\n");
         resolve({ status: rs.statusCode, headers: rs.headers, raw, body: json });
       });
     });

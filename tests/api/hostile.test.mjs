@@ -10,13 +10,16 @@ import path from "node:path";
 import test, { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import YAML from "yaml";
-import { CLIENT, E, exchange, OWN_SERVER, png, rawExchange, SERVER_NAME, THRIFTY, useServer } from "./harness.mjs";
+import { BIN, CLIENT, E, exchange, OWN_SERVER, png, rawExchange, SERVER_NAME, THRIFTY, useServer } from "./harness.mjs";
+import { documented } from "./spec/routes.mjs";
+import { ABSENT } from "./spec/specification.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const spec = process.env.INGOT_SPEC ?? path.join(here, "../../../shared/spec/data/api/client-server");
 const hs = useServer(THRIFTY);
-const table = fs.readFileSync(path.join(here, "endpoints.tsv"), "utf8").trim().split("\n").map(l => l.split("\t"))
-  .map(([method, route, auth]) => ({ method, route, auth, name: `${method} ${route}` }));
+const AUTH = { none: "none", optional: "either" };
+const table = ABSENT ? [] : documented(BIN).filter(r => r.route)
+  .map(r => ({ method: r.method, route: r.path, name: r.name, auth: AUTH[r.route.auth] ?? "token", operation: r.operation }));
 
 /** Small repeatable randomness (mulberry32). */
 function random(seed) {

@@ -26,6 +26,14 @@ test("what is uploaded comes back byte for byte, with its type and name", async 
   }
 });
 
+test("the old names of the configuration and of downloads: the one works, the other is frozen", async () => {
+  const alice = await hs.user("alice");
+  const { content_uri } = (await upload(alice, "x")).body;
+  const config = path => hs.req("GET", path, { token: alice.token, expect: 200 });
+  assert.deepEqual((await config("/_matrix/media/v3/config")).body, (await config(`${V1}/config`)).body);
+  for (const token of [undefined, alice.token]) await hs.fails(404, "M_NOT_FOUND", "GET", `/_matrix/media/v3/download/${content_uri.slice(6)}`, { token });
+});
+
 test("the headers keep browsers from running what strangers uploaded", async () => {
   const alice = await hs.user("alice");
   const table = { "image/png": "inline", "text/plain": "inline", "video/mp4": "inline", "text/html": "attachment", "image/svg+xml": "attachment", "application/javascript": "attachment" };

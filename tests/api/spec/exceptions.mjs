@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where Ingot and the specification's files part on purpose, each with its reason. Every table may only name what is
+// still so: an entry that no longer applies fails the test that reads it.
+
+/** Operations (operationId) that are not built yet. Who builds one takes it out: listed and there is an error. */
+export const AWAITED = [
+  "getWellknownPolicy", "pingAppservice", "getAuthMetadata", "getUrlPreviewAuthed", "getUrlPreview",
+  "post3PIDs", "add3PID", "bind3PID", "delete3pidFromAccount", "unbind3pidFromAccount",
+  "requestTokenTo3PIDEmail", "requestTokenTo3PIDMSISDN", "requestTokenToResetPasswordEmail", "requestTokenToResetPasswordMSISDN",
+  "requestTokenToRegisterEmail", "requestTokenToRegisterMSISDN", "redirectToSSO", "redirectToIdP",
+  "updateAppserviceRoomDirectoryVisibility", "getProtocols", "getProtocolMetadata",
+  "queryLocationByProtocol", "queryUserByProtocol", "queryLocationByAlias", "queryUserByID",
+  "inviteBy3PID",
+];
+
+/** Routes that the client-server API does not list. Paths are as in `ingot routes`; `*` stands for any end. */
+export const UNDOCUMENTED = [
+  { path: "/_matrix/client/r0/*", reason: "the name of v3 before specification v1.1; old clients still use it" },
+  { path: "/_matrix/media/r0/*", reason: "likewise" },
+  { path: "/_matrix/client/unstable/rooms/{roomId}/relations/*", reason: "the name of /v1/rooms/…/relations before v1.3" },
+  { path: "/_matrix/client/v3/rooms/{roomId}/state/{eventType}", reason: "an empty state key may be left out with its slash" },
+  { path: "/", reason: "says to people with a browser what this is" },
+  { path: "/metrics", reason: "Prometheus" },
+  { path: "/_synapse/admin/v1/*", reason: "the operator's API, named as tools know it" },
+];
+
+/** Who may call, where it is not what the table says. `auth` is what `ingot routes` says. */
+export const AUTH = [
+  { ids: ["getAdminLockUser", "setAdminLockUser", "getAdminSuspendUser", "setAdminSuspendUser"], auth: "admin", reason: "the specification says so in prose" },
+  { ids: ["getRelatingEvents", "getRelatingEventsWithRelType", "getRelatingEventsWithRelTypeAndEventType", "getThreadRoots", "getEventByTimestamp"], auth: "guest",
+    reason: "what guests see with /messages they may ask for in other ways too" },
+  { ids: ["getEvents"], auth: "guest", reason: "one path for two operations, and guests may use the other (peekEvents)" },
+  { ids: ["getCapabilities", "getTurnServer", "defineFilter", "getFilter", "getPushRules", "getPushRulesGlobal"], auth: "guest", reason: "clients ask for it at their start, and tell nobody of anything" },
+  { ids: ["joinRoom"], auth: "guest", reason: "guests may join by the path with the room's id; by alias it is the same act" },
+  { ids: ["logout", "logout_all"], auth: "guest", reason: "whoever has a session may end it" },
+  { ids: ["getUserProfile", "getProfileField"], auth: "optional", reason: "the answer may depend on who asks (v1.12: look-up may be refused)" },
+  { ids: ["getVersions"], auth: "none", reason: "the answer is the same for everybody, also with a token that has died" },
+];
+
+/** GETs that are limited although their OpenAPI names no 429. What writes or sends is limited in any case
+ * ("Rate limiting": homeservers SHOULD). */
+export const LIMITED = [
+  { ids: ["getRoomSummary"], reason: "looks at rooms that the caller is not in" },
+  { ids: ["getKeysChanges"], reason: "walks through everybody whom the caller shares a room with" },
+  { ids: ["getNotifications", "getPublicRooms"], reason: "looks through many rooms" },
+  { ids: ["getUserProfile", "getProfileField"], reason: "else one could go through all names" },
+];
+
+/** Of two operations with one method and path: when an exchange is of this one. */
+export const TWINS = {
+  peekEvents: ({ query }) => /(^|&)room_id=/.test(query),
+  inviteBy3PID: ({ sent }) => sent?.medium !== undefined,
+};
+
+/** Answers that no OpenAPI file describes: `is` tells the kind of difference, as the gate words it. */
+export const ANSWERS = [
+  { ids: ["getContentAuthed"], status: 206, is: /status is not documented/, reason: "ranges are HTTP's own (RFC 9110); players of videos ask for them" },
+  { ids: ["getContentAuthed"], status: 304, is: /status is not documented/, reason: "likewise what a cache has already" },
+  { ids: ["getContentAuthed"], status: 416, is: /M_INVALID_PARAM/, reason: "a range beyond the end, likewise" },
+  { ids: ["sync"], status: 200, is: /must have required property '(event_id|sender|origin_server_ts)'/, reason: "`event_fields` of a filter leaves members out" },
+  { ids: ["getRoomStateWithKey"], status: 200, is: /exactly one schema in oneOf/, reason: "an event (?format=event) is an object too, so both branches match" },
+  { ids: ["register", "changePassword"], status: 400, is: /M_WEAK_PASSWORD/, reason: "the specification's word of the prose, not in the OpenAPI files" },
+  { ids: ["getTurnServer"], status: 200, is: /must have required property/, reason: "no TURN server: an empty object is what clients know; an empty list of `uris` makes browsers throw" },
+];
+
+/** Operations without any success to be had. */
+export const NEVER = [
+  { ids: ["getContent", "getContentOverrideName", "getContentThumbnail"], reason: "frozen since v1.11: what was uploaded later is served with a token only" },
+];
