@@ -17,8 +17,10 @@
 #include "matrix/ids.h"
 #include "matrix/power_levels.h"
 #include "matrix/relation.h"
+#include "store/media.h"
 #include "store/names.h"
 #include "store/rooms.h"
+#include "wire/json.h"
 
 /* ---- begin and end ---- */
 
@@ -489,6 +491,18 @@ static int write_member(struct batch *b, struct txn *t, const struct entry *e)
     return room_members_put(t, &row, txn_err(t));
 }
 
+/* Retention of media must know which pictures are in use. */
+static int write_icon(struct txn *t, const struct entry *e)
+{
+    json_t *content;
+    int rc = json_parse(txn_arena(t), e->ev->content, JPARSE_REALS, &content, txn_err(t));
+    if (rc != 0) {
+        return rc;
+    }
+    struct str url = json_str(json_get(content, "url"));
+    return room_icons_put(t, e->ev->ids.room, e->ev->ids.event, url, txn_err(t));
+}
+
 /* Events relate to events of their own room only: nobody can hang something on an event elsewhere. */
 static int write_relation(struct txn *t, const struct entry *e)
 {
@@ -517,6 +531,7 @@ static int write_redaction(struct txn *t, const struct pending *p)
     if (p->redacts_nid) {
         int rc = events_set_redacted(t, p->redacts_nid, ev->ids.event, txn_err(t));
         rc = rc == 0 ? search_index_remove(t, p->redacts_nid) : rc;
+        rc = rc == 0 ? room_icons_redact(t, ev->ids.room, p->redacts_nid, txn_err(t)) : rc;
         return rc != 0 ? rc : relations_delete(t, p->redacts_nid, txn_err(t));
     }
     if (ev->ids.type == NID_REDACTION && ev->redacts.n) {
@@ -555,6 +570,9 @@ static int write_event(struct batch *b, struct txn *t, struct pending *p)
     int rc = events_insert(t, &row, txn_err(t));
     if (rc == 0 && ev->ids.type == NID_MEMBER && ev->is_state) {
         rc = write_member(b, t, e);
+    }
+    if (rc == 0 && ev->ids.type == NID_AVATAR && ev->ids.state_key == NID_EMPTY) {
+        rc = write_icon(t, e);
     }
     if (rc == 0) {
         rc = write_relation(t, e);

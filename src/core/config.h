@@ -54,6 +54,12 @@ struct config_thumbnail {
     bool crop; /* else: scale */
 };
 
+/* What to ask about pages whose own words say little. */
+struct config_oembed {
+    struct str endpoint;
+    struct config_strs urls; /* globs over whole URLs */
+};
+
 struct config {
     struct str server_name, data_dir, public_url; /* public_url: no slash at the end, never empty */
     struct {
@@ -121,6 +127,27 @@ struct config {
             size_t n;
         } thumbnail_sizes;
         int64_t thumbnailers, thumbnail_memory, thumbnail_timeout_ms;
+        int64_t user_quota, user_quota_files; /* bytes, uploads; 0: no limit */
+        struct str quota_info_url;            /* empty: none */
+        bool freeze_unauthenticated;
+        struct {
+            int64_t local_ms, remote_ms, previews_ms; /* 0: for ever */
+        } retention;
+        struct {
+            int64_t remote_size, remote_files, preview_size, preview_files;
+        } cache;
+        struct {
+            bool enabled, allow_private_addresses;
+            struct config_strs allowed_ranges, blocked_ranges; /* addresses or CIDR ranges */
+            struct config_strs url_allowlist, url_blocklist;   /* globs, see config_keys.c */
+            struct config_strs ports;                          /* numbers; empty: any */
+            int64_t max_page_size, max_image_size, timeout_ms;
+            struct str accept_language;
+            struct {
+                const struct config_oembed *p;
+                size_t n;
+            } oembed;
+        } previews;
     } media;
     struct {
         struct str default_version;

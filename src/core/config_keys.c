@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include "core/config_internal.h"
+#include "matrix/glob.h"
 #include "matrix/ids.h"
 #include "net/router.h"
 
@@ -89,6 +90,28 @@ static const char *check_address_range(struct str v)
     return is_ok ? NULL : "is no address and no range such as 10.0.0.0/8";
 }
 
+static const char *check_port(struct str v)
+{
+    uint64_t n;
+    return str_to_u64(v, &n) && n >= 1 && n <= 65535 ? NULL : "is no port from 1 to 65535";
+}
+
+static const char *check_glob(struct str v)
+{
+    return v.n > 0 && v.n <= GLOB_MAX_BYTES ? NULL : "must have 1 to 256 characters";
+}
+
+/* It becomes a header of requests. */
+static const char *check_language(struct str v)
+{
+    for (size_t i = 0; i < v.n; i++) {
+        if (v.p[i] < 0x20 || v.p[i] > 0x7e) {
+            return "has characters that no header may have";
+        }
+    }
+    return v.n > 0 && v.n <= 100 ? NULL : "must have 1 to 100 characters";
+}
+
 static const char *check_room_version(struct str v)
 {
     int64_t n;
@@ -159,6 +182,15 @@ static const struct config_key listener_keys[] = {
          .words = serve_words),
     ITEM("trusted_proxies", trusted_proxies, "[]",
          "Addresses or ranges whose X-Forwarded-For is believed.", .check = check_address_range),
+    {NULL},
+};
+
+static const struct config_key oembed_keys[] = {
+    KEY_OF(struct config_oembed, "endpoint", endpoint, NULL, "URL of the provider's endpoint.",
+           .check = check_url),
+    KEY_OF(struct config_oembed, "urls", urls, NULL,
+           "Pages it knows, with * for any characters: https://video.example/watch*.",
+           .check = check_glob),
     {NULL},
 };
 
@@ -278,6 +310,7 @@ const struct config_key config_keys[] = {
     RATE(RATE_JOIN, "join", "1", "20", "Joins, knocks and new rooms of one user."),
     RATE(RATE_INVITE, "invite", "1", "30", "Invitations by one user."),
     RATE(RATE_MEDIA, "media", "10", "100", "Uploads and downloads of one user."),
+    RATE(RATE_PREVIEW, "preview", "2", "30", "Link previews asked for by one user."),
     RATE(RATE_KEYS, "keys", "10", "100", "Uploads and queries of encryption keys by one user."),
     RATE(RATE_SEARCH, "search", "2", "20", "Searches of one user."),
     RATE(RATE_FEDERATION, "federation", "100", "500", "Requests of one other server."),
@@ -322,6 +355,74 @@ const struct config_key config_keys[] = {
     KEY_AS("media.thumbnail_timeout", media.thumbnail_timeout_ms, "20s",
            "Time that one thumbnail may take.", .as = CONFIG_DURATION, .min = SECONDS,
            .max = 600 * SECONDS),
+    KEY(media.user_quota, "0",
+        "Bytes that the uploads of one user may have together; 0 for no limit. Not for "
+        "application services.",
+        .as = CONFIG_SIZE, .reload = true),
+    KEY(media.user_quota_files, "0", "Uploads that one user may have; 0 for no limit.",
+        .reload = true),
+    KEY(media.quota_info_url, "",
+        "Page that tells people what to do about their quota; it goes out with the refusal.",
+        .check = check_url, .reload = true),
+    KEY(media.freeze_unauthenticated, "true",
+        "Media stored while this is on are never served by the old endpoints without access token.",
+        .reload = true),
+    KEY_AS("media.retention.local", media.retention.local_ms, "0",
+           "Uploads that nobody has asked for in this time are deleted, but for avatars and room "
+           "icons in use; 0 for never.",
+           .as = CONFIG_DURATION, .max = 36500 * DAYS, .reload = true),
+    KEY_AS("media.retention.remote", media.retention.remote_ms, "0",
+           "The same for media of other servers, which can be fetched again.",
+           .as = CONFIG_DURATION, .max = 36500 * DAYS, .reload = true),
+    KEY_AS("media.retention.previews", media.retention.previews_ms, "30d",
+           "The same for pictures of link previews.", .as = CONFIG_DURATION, .max = 36500 * DAYS,
+           .reload = true),
+    KEY(media.cache.remote_size, "10G",
+        "Room for media of other servers; beyond it those go that were not asked for the longest. "
+        "0 for no limit.",
+        .as = CONFIG_SIZE, .reload = true),
+    KEY(media.cache.remote_files, "0", "How many of them there may be; 0 for no limit.",
+        .reload = true),
+    KEY(media.cache.preview_size, "1G", "Room for pictures of link previews, likewise.",
+        .as = CONFIG_SIZE, .reload = true),
+    KEY(media.cache.preview_files, "0", "How many of them there may be; 0 for no limit.",
+        .reload = true),
+
+    /* Off, as in other servers: whoever may ask for previews makes this server send requests. */
+    KEY(media.previews.enabled, "false",
+        "Whether this server fetches pages to make previews of links. It then sends requests to "
+        "any public address that a user names, and sees the links that people share.",
+        .reload = true),
+    KEY(media.previews.allow_private_addresses, "false",
+        "Preview pages in private address ranges, too. Only for closed networks and tests.",
+        .reload = true),
+    KEY(media.previews.allowed_ranges, "[]",
+        "Private addresses or ranges that may be reached nevertheless.",
+        .check = check_address_range, .reload = true),
+    KEY(media.previews.blocked_ranges, "[]",
+        "Addresses or ranges that are not reached though they are public.",
+        .check = check_address_range, .reload = true),
+    KEY(media.previews.url_allowlist, "[]",
+        "If not empty, only these are previewed: hosts, or host/path, with * for any characters.",
+        .check = check_glob, .reload = true),
+    KEY(media.previews.url_blocklist, "[]",
+        "These are not previewed: *.example.org, example.com/private/*.", .check = check_glob,
+        .reload = true),
+    KEY(media.previews.ports, "[80, 443]", "Ports that may be connected to; [] for any.",
+        .check = check_port, .reload = true),
+    KEY(media.previews.max_page_size, "1M", "What is read of a page; the rest is not looked at.",
+        .as = CONFIG_SIZE, .min = KB, .max = 32 * MB, .reload = true),
+    KEY(media.previews.max_image_size, "10M", "Larger pictures are left out.", .as = CONFIG_SIZE,
+        .min = KB, .max = 1024 * MB, .reload = true),
+    KEY_AS("media.previews.timeout", media.previews.timeout_ms, "10s",
+           "Time that one of the requests for a preview may take.", .as = CONFIG_DURATION,
+           .min = SECONDS, .max = 120 * SECONDS, .reload = true),
+    KEY(media.previews.accept_language, "en",
+        "Language asked for, behind the one that the client prefers.", .check = check_language,
+        .reload = true),
+    KEY(media.previews.oembed, "[]",
+        "oEmbed providers beside those that pages name: endpoint and the urls it is asked about.",
+        .items = oembed_keys, .item_size = sizeof(struct config_oembed), .reload = true),
 
     KEY(rooms.default_version, "\"12\"", "Version of new rooms.", .check = check_room_version,
         .reload = true),

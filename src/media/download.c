@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GET /media/download and /media/thumbnail: local media only, because this server does not fetch from others
- * yet. A medium that was created but not uploaded yet is waited for (timeout_ms).
+ * GET /media/download and /media/thumbnail, of what is stored here: uploads, and what is in the caches. A medium that
+ * was created but not uploaded yet is waited for (timeout_ms).
+ *
+ * The endpoints without authentication serve only what was stored before the freeze (specification v1.11,
+ * "Content repository"): media_row.needs_token.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -22,8 +25,9 @@ enum {
 
 /* What is asked for. */
 struct want {
-    struct str media_id, file_name; /* file_name: empty for that of the upload */
-    bool is_thumbnail;
+    struct str origin, media_id;
+    struct str file_name; /* empty for that of the upload */
+    bool is_thumbnail, has_token;
     struct thumb_spec spec;
 };
 
@@ -145,12 +149,19 @@ static int serve_thumbnail(struct request *rq, const struct want *want, const st
 
 /* ---- finding, and waiting ---- */
 
-static int find(struct request *rq, struct str media_id, struct media_row *out, struct err *err)
+static bool is_out_of_reach(const struct want *want, const struct media_row *row)
 {
-    int rc = media_get(store_reader(server_of(rq)->store), rq->arena, STR(""), media_id, out, err);
-    bool is_gone =
-        rc == 0 && (out->is_quarantined || (!out->hash.p && out->expires_ts <= clock_wall_ms()));
-    return rc == E_NOT_FOUND || is_gone ? err_not_found(err, "There is no such media here") : rc;
+    return row->is_quarantined || (row->needs_token && !want->has_token) ||
+           (!row->hash.p && row->expires_ts <= clock_wall_ms());
+}
+
+static int find(struct request *rq, const struct want *want, struct media_row *out, struct err *err)
+{
+    int rc = media_get(store_reader(server_of(rq)->store), rq->arena, want->origin, want->media_id,
+                       out, err);
+    return rc == E_NOT_FOUND || (rc == 0 && is_out_of_reach(want, out))
+               ? err_not_found(err, "There is no such media here")
+               : rc;
 }
 
 /* Answers, unless the upload is still to come: then *out_waits. */
@@ -158,7 +169,7 @@ static int serve(struct request *rq, const struct want *want, bool *out_waits, s
 {
     struct media_row row;
     struct blob_id id;
-    int rc = find(rq, want->media_id, &row, err);
+    int rc = find(rq, want, &row, err);
     *out_waits = rc == 0 && !row.hash.p;
     if (rc != 0 || *out_waits) {
         return rc;
@@ -169,7 +180,7 @@ static int serve(struct request *rq, const struct want *want, bool *out_waits, s
     rc = want->is_thumbnail ? serve_thumbnail(rq, want, &id, err)
                             : serve_file(rq, want, &row, &id, err);
     if (rc == 0) {
-        media_note_access(server_of(rq)->store, STR(""), want->media_id, clock_wall_ms());
+        media_note_access(server_of(rq)->store, want->origin, want->media_id, clock_wall_ms());
     }
     return rc;
 }
@@ -180,10 +191,12 @@ static int not_yet(struct err *err)
                    "This media has not been uploaded yet");
 }
 
+/* Only uploads to this server are waited for, so there is no origin to keep. */
 static struct parked_get *parked_new(struct request *rq, const struct want *want)
 {
     struct parked_get *p = xcalloc(1, sizeof(*p) + want->media_id.n + want->file_name.n);
     p->want = *want;
+    p->want.origin = STR_NONE;
     p->want.media_id.p = memcpy(p->text, want->media_id.p, want->media_id.n);
     if (want->file_name.n > 0) {
         p->want.file_name.p =
@@ -236,11 +249,21 @@ static int serve_or_wait(struct request *rq, const struct want *want, struct err
 
 /* ---- the handlers ---- */
 
+static int download(struct request *rq, bool has_token, struct err *err)
+{
+    struct want want = {.file_name = rq->params[2], .has_token = has_token};
+    int rc = endpoint_media(rq, &want.origin, &want.media_id, err);
+    return rc == 0 ? serve_or_wait(rq, &want, err) : rc;
+}
+
 static int get_download(struct request *rq, struct err *err)
 {
-    struct want want = {.file_name = rq->params[2]};
-    int rc = endpoint_media_id(rq, &want.media_id, err);
-    return rc == 0 ? serve_or_wait(rq, &want, err) : rc;
+    return download(rq, true, err);
+}
+
+static int get_old_download(struct request *rq, struct err *err)
+{
+    return download(rq, false, err);
 }
 
 static int read_size(struct request *rq, const char *name, int *out, struct err *err)
@@ -270,21 +293,24 @@ static int read_spec(struct request *rq, struct thumb_spec *out, struct err *err
     return rc == 0 ? request_query_bool(rq, "animated", false, &out->animated, err) : rc;
 }
 
-static int get_thumbnail(struct request *rq, struct err *err)
+static int thumbnail(struct request *rq, bool has_token, struct err *err)
 {
-    struct want want = {.is_thumbnail = true};
-    int rc = endpoint_media_id(rq, &want.media_id, err);
+    struct want want = {.is_thumbnail = true, .has_token = has_token};
+    int rc = endpoint_media(rq, &want.origin, &want.media_id, err);
     if (rc == 0) {
         rc = read_spec(rq, &want.spec, err);
     }
     return rc == 0 ? serve_or_wait(rq, &want, err) : rc;
 }
 
-/* The endpoints without authentication serve what was uploaded before a server froze them (specification v1.11).
- * This server was never without the freeze, so nothing is there. */
-static int get_frozen(UNUSED struct request *rq, struct err *err)
+static int get_thumbnail(struct request *rq, struct err *err)
 {
-    return err_not_found(err, "Media need an access token, at /_matrix/client/v1/media");
+    return thumbnail(rq, true, err);
+}
+
+static int get_old_thumbnail(struct request *rq, struct err *err)
+{
+    return thumbnail(rq, false, err);
 }
 
 const struct route download_routes[] = {
@@ -294,10 +320,11 @@ const struct route download_routes[] = {
      .auth = ROUTE_GUEST_OK, .rate = RATE_MEDIA},
     {HTTP_GET, "/_matrix/client/v1/media/thumbnail/{serverName}/{mediaId}", get_thumbnail,
      .auth = ROUTE_GUEST_OK, .rate = RATE_MEDIA, .lane = LANE_SLOW},
-    {HTTP_GET, "/_matrix/media/v3/download/{serverName}/{mediaId}", get_frozen, .rate = RATE_MEDIA},
-    {HTTP_GET, "/_matrix/media/v3/download/{serverName}/{mediaId}/{fileName}", get_frozen,
+    {HTTP_GET, "/_matrix/media/v3/download/{serverName}/{mediaId}", get_old_download,
      .rate = RATE_MEDIA},
-    {HTTP_GET, "/_matrix/media/v3/thumbnail/{serverName}/{mediaId}", get_frozen,
+    {HTTP_GET, "/_matrix/media/v3/download/{serverName}/{mediaId}/{fileName}", get_old_download,
      .rate = RATE_MEDIA},
+    {HTTP_GET, "/_matrix/media/v3/thumbnail/{serverName}/{mediaId}", get_old_thumbnail,
+     .rate = RATE_MEDIA, .lane = LANE_SLOW},
     {0},
 };

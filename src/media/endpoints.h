@@ -8,9 +8,11 @@
 
 extern const struct route upload_routes[];
 extern const struct route download_routes[];
+extern const struct route preview_routes[];
 
-/* The media id of {serverName}/{mediaId}, params[0] and [1]. 404 M_NOT_FOUND if it names another server or can
- * be no id of ours. */
-MUST_USE int endpoint_media_id(const struct request *rq, struct str *out, struct err *err);
+/* What {serverName}/{mediaId}, params[0] and [1], name; the origin is empty if it is this server. 404 M_NOT_FOUND if
+ * they can name nothing. */
+MUST_USE int endpoint_media(const struct request *rq, struct str *out_origin,
+                            struct str *out_media_id, struct err *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "core/server.h"
 #include "media/media_store.h"
+#include "media/retention.h"
 #include "media/routes.h"
 #include "store/media.h"
 
@@ -56,6 +57,8 @@ static int flush_access(struct server *s, struct err *err)
 const struct task media_tasks[] = {
     {.name = "media-access", .every_ms = 2 * 60 * 1000, .at_stop = true, .run = flush_access},
     {.name = "media-expire", .every_ms = 10 * 60 * 1000, .run = expire},
+    {.name = "media-caches", .every_ms = 60 * 1000, .run = retention_trim_caches},
+    {.name = "media-retention", .every_ms = 5 * 60 * 1000, .run = retention_expire},
     {.name = "media-sweep", .every_ms = 5 * 60 * 1000, .run = sweep},
     {0},
 };

@@ -17,7 +17,7 @@ enum { ALICE = 7 };
 
 static char dir[] = "/tmp/ingot-upkeep-XXXXXX";
 static struct config config;
-static struct server server = {.config = &config};
+static struct server server = {.config = &config, .server_name = STR_INIT("test.example")};
 
 static int setup(void **state)
 {
@@ -81,8 +81,23 @@ static int insert(struct txn *t, void *arg)
 static void add_row(struct media_row row)
 {
     struct err err = {0};
-    row.uploader_nid = ALICE;
+    row.uploader_nid = row.class == MEDIA_LOCAL ? ALICE : 0;
     assert_ok(store_write(server.store, "test", insert, &row, &err), &err);
+}
+
+static int wear_body(struct txn *t, void *arg)
+{
+    return room_icons_put(t, 1, 1, *(struct str *)arg, txn_err(t));
+}
+
+/* Makes it the icon of a room. */
+static void wear(const char *media_id)
+{
+    char uri[64];
+    struct err err = {0};
+    (void)snprintf(uri, sizeof(uri), "mxc://test.example/%s", media_id);
+    struct str s = str_c(uri);
+    assert_ok(store_write(server.store, "test", wear_body, &s, &err), &err);
 }
 
 static int find_row(struct str media_id, struct media_row *out)
@@ -139,6 +154,64 @@ static void a_refused_upload_is_dropped_unless_somebody_else_has_the_same(void *
     assert_true(is_there(&shared));
 }
 
+/* A stored picture of this class with so many bytes, last asked for at `ts`. */
+static struct blob store_at(const char *media_id, int64_t class, size_t bytes, int64_t ts)
+{
+    char text[1024] = {0};
+    (void)snprintf(text, sizeof(text), "%s", media_id);
+    struct blob blob = put(str_n(text, bytes));
+    add_row((struct media_row){.media_id = str_c(media_id),
+                               .hash = blob_id_str(&blob.id),
+                               .size = (int64_t)bytes,
+                               .class = class,
+                               .last_access_ts = ts});
+    unpin(&blob);
+    return blob;
+}
+
+static void what_nobody_asked_for_goes_when_its_time_is_over(void **state)
+{
+    (void)state;
+    int64_t now = clock_wall_ms(), hour = 3600 * 1000;
+    config.media.retention.local_ms = hour;
+    config.media.retention.previews_ms = 3 * hour;
+    struct blob old = store_at("old", MEDIA_LOCAL, 10, now - 2 * hour);
+    struct blob fresh = store_at("fresh", MEDIA_LOCAL, 11, now);
+    struct blob noted = store_at("noted", MEDIA_LOCAL, 12, now - 2 * hour);
+    struct blob preview = store_at("preview", MEDIA_PREVIEW, 13, now - 2 * hour);
+    struct blob remote = store_at("remote", MEDIA_REMOTE, 14, 0);
+    struct blob worn = store_at("worn", MEDIA_LOCAL, 15, now - 2 * hour);
+    wear("worn");
+    media_note_access(server.store, STR(""), STR("noted"), now); /* not written yet */
+    run_task("media-retention");
+    assert_false(is_there(&old));
+    assert_true(is_there(&fresh) && is_there(&noted) && is_there(&preview));
+    assert_true(is_there(&remote)); /* no retention is set for its class */
+    assert_true(is_there(&worn));
+    config.media.retention.local_ms = config.media.retention.previews_ms = 0;
+}
+
+static void a_cache_beyond_its_room_loses_what_was_unused_longest(void **state)
+{
+    (void)state;
+    config.media.cache.preview_size = 250;
+    config.media.cache.preview_files = 100;
+    struct blob blobs[4];
+    static const char *const names[] = {"c0", "c1", "c2", "c3"};
+    for (int i = 0; i < 4; i++) {
+        blobs[i] = store_at(names[i], MEDIA_PREVIEW, 100, 1000 + i);
+    }
+    media_note_access(server.store, STR(""), STR("c0"), clock_wall_ms());
+    run_task("media-caches");
+    assert_true(is_there(&blobs[0]) && is_there(&blobs[3]));
+    assert_false(is_there(&blobs[1]) || is_there(&blobs[2]));
+    config.media.cache.preview_files = 1;
+    run_task("media-caches");
+    assert_true(is_there(&blobs[0]));
+    assert_false(is_there(&blobs[3]));
+    config.media.cache.preview_size = config.media.cache.preview_files = 0;
+}
+
 static void downloads_leave_their_time(void **state)
 {
     (void)state;
@@ -160,6 +233,8 @@ int main(void)
         TEST(creations_that_were_not_used_expire),
         TEST(a_round_of_the_sweep_keeps_what_a_row_names_or_an_upload_holds),
         TEST(a_refused_upload_is_dropped_unless_somebody_else_has_the_same),
+        TEST(what_nobody_asked_for_goes_when_its_time_is_over),
+        TEST(a_cache_beyond_its_room_loses_what_was_unused_longest),
         TEST(downloads_leave_their_time),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -4,6 +4,8 @@
  * it, then the answer: what was acknowledged is there after a power cut, and a crash in between leaves at most a
  * file that nobody names, which the sweep finds (upkeep.c).
  */
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/rand.h"
 #include "matrix/ids.h"
@@ -13,7 +15,7 @@
 #include "media/upkeep.h"
 #include "media/upload_wait.h"
 #include "store/media.h"
-#include "wire/json.h"
+#include "wire/json_writer.h"
 
 enum {
     MEDIA_ID_LEN = 24, /* characters of [A-Za-z0-9]: 142 bits, so nobody guesses one */
@@ -22,20 +24,23 @@ enum {
 
 struct upload {
     struct server *server;
+    bool has_quota;
     struct blob blob;
     struct media_row row;
     int64_t now;
     struct err refused; /* .kind is 0 if the body did its work */
 };
 
-int endpoint_media_id(const struct request *rq, struct str *out, struct err *err)
+int endpoint_media(const struct request *rq, struct str *out_origin, struct str *out_media_id,
+                   struct err *err)
 {
     struct str server, media_id;
     struct str uri = ARENA_CONCAT(rq->arena, STR("mxc://"), rq->params[0], STR("/"), rq->params[1]);
-    if (!str_eq(rq->params[0], server_of(rq)->server_name) || !mxc_parse(uri, &server, &media_id)) {
+    if (!mxc_parse(uri, &server, &media_id)) {
         return err_not_found(err, "There is no such media here");
     }
-    *out = rq->params[1];
+    *out_origin = str_eq(rq->params[0], server_of(rq)->server_name) ? STR("") : rq->params[0];
+    *out_media_id = rq->params[1];
     return 0;
 }
 
@@ -56,8 +61,12 @@ static int reply_uri(struct request *rq, struct str media_id, int64_t expires_ts
 static struct upload upload_begin(struct request *rq)
 {
     struct upload u = {.server = server_of(rq), .now = clock_wall_ms()};
+    /* A bridge uploads for everybody behind it. */
+    u.has_quota = rq->who.appservice == NULL;
     u.row.uploader_nid = rq->who.user_nid;
     u.row.created_ts = u.row.last_access_ts = u.now;
+    u.row.class = MEDIA_LOCAL;
+    u.row.needs_token = u.server->config->media.freeze_unauthenticated;
     return u;
 }
 
@@ -102,12 +111,63 @@ static int keep(struct request *rq, struct upload *u, int (*body)(struct txn *t,
     return rc;
 }
 
+/* A refusal writes nothing and is no failure of the transaction, which others share: it stays in u->refused. Other
+ * errors are the transaction's. */
+static int conclude(struct txn *t, struct upload *u, int rc)
+{
+    u->refused.kind = rc;
+    if (rc == E_CONFLICT || rc == E_NOT_FOUND || rc == E_FORBIDDEN || rc == E_LIMIT) {
+        return 0;
+    }
+    if (rc != 0) {
+        *txn_err(t) = u->refused;
+    }
+    return rc;
+}
+
+/* Client-server API, "M_USER_LIMIT_EXCEEDED": needs a page that explains; without one it is M_FORBIDDEN, which
+ * POST /upload names for quotas. */
+static int over_quota(const struct config *c, struct err *err)
+{
+    struct str url = c->media.quota_info_url;
+    int rc = err_forbidden(err, "You have no room for further uploads on this server");
+    if (url.n > 0) {
+        struct buf json = BUF_INIT(sizeof(err->extra) - 1);
+        struct json_writer w = jw_over(&json);
+        jw_object(&w);
+        JW_STR(&w, "info_uri", url);
+        jw_end(&w);
+        if (!json.overflow) {
+            err->errcode = "M_USER_LIMIT_EXCEEDED";
+            (void)snprintf(err->extra, sizeof(err->extra), "%.*s", (int)json.n - 2, json.p + 1);
+        }
+        buf_release(&json);
+    }
+    return rc;
+}
+
+static int check_quota(struct txn *t, const struct upload *u, struct err *err)
+{
+    const struct config *c = u->server->config;
+    int64_t bytes = c->media.user_quota, files = c->media.user_quota_files;
+    struct media_usage used;
+    if (!u->has_quota || (bytes == 0 && files == 0)) {
+        return 0;
+    }
+    int rc = media_usage_get(txn_read(t), MEDIA_LOCAL, u->row.uploader_nid, &used, err);
+    bool is_over =
+        (bytes > 0 && used.bytes + u->row.size > bytes) || (files > 0 && used.files + 1 > files);
+    return rc == 0 && is_over ? over_quota(c, err) : rc;
+}
+
 /* ---- POST /upload ---- */
 
 static int insert(struct txn *t, void *arg)
 {
-    const struct upload *u = arg;
-    return media_insert(t, &u->row, txn_err(t));
+    struct upload *u = arg;
+    u->refused = (struct err){0};
+    int rc = check_quota(t, u, &u->refused);
+    return conclude(t, u, rc ? rc : media_insert(t, &u->row, &u->refused));
 }
 
 static int post_upload(struct request *rq, struct err *err)
@@ -120,22 +180,18 @@ static int post_upload(struct request *rq, struct err *err)
 
 /* ---- POST /create ---- */
 
-/* A refusal writes nothing and is no failure of the transaction, which others share. */
 static int insert_pending(struct txn *t, void *arg)
 {
     struct upload *u = arg;
     int64_t pending, most = u->server->config->media.max_pending_uploads;
     u->refused = (struct err){0};
-    int rc = media_count_pending(txn_read(t), u->row.uploader_nid, u->now, &pending, txn_err(t));
-    if (rc != 0) {
-        return rc;
+    int rc = media_count_pending(txn_read(t), u->row.uploader_nid, u->now, &pending, &u->refused);
+    if (rc == 0 && pending >= most) {
+        rc = err_set(&u->refused, E_LIMIT, 429, "M_LIMIT_EXCEEDED",
+                     "At most %lld created media may wait for their upload", (long long)most);
     }
-    if (pending >= most) {
-        (void)err_set(&u->refused, E_LIMIT, 429, "M_LIMIT_EXCEEDED",
-                      "At most %lld created media may wait for their upload", (long long)most);
-        return 0;
-    }
-    return media_insert(t, &u->row, txn_err(t));
+    rc = rc ? rc : check_quota(t, u, &u->refused);
+    return conclude(t, u, rc ? rc : media_insert(t, &u->row, &u->refused));
 }
 
 static int post_create(struct request *rq, struct err *err)
@@ -157,20 +213,18 @@ static int complete(struct txn *t, void *arg)
 {
     struct upload *u = arg;
     u->refused = (struct err){0};
-    int rc = media_complete(t, &u->row, u->now, &u->refused);
-    if (rc == E_CONFLICT || rc == E_NOT_FOUND || rc == E_FORBIDDEN) {
-        return 0; /* as in insert_pending */
-    }
-    if (rc != 0) {
-        *txn_err(t) = u->refused;
-    }
-    return rc;
+    int rc = check_quota(t, u, &u->refused);
+    return conclude(t, u, rc ? rc : media_complete(t, &u->row, u->now, &u->refused));
 }
 
 static int put_upload(struct request *rq, struct err *err)
 {
+    struct str origin;
     struct upload u = upload_begin(rq);
-    int rc = endpoint_media_id(rq, &u.row.media_id, err);
+    int rc = endpoint_media(rq, &origin, &u.row.media_id, err);
+    if (rc == 0 && origin.n > 0) {
+        rc = err_not_found(err, "Media of other servers cannot be uploaded here");
+    }
     if (rc == 0) {
         rc = keep(rq, &u, complete, err);
     }

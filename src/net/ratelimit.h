@@ -22,9 +22,10 @@ enum rate_class {
     RATE_EMAIL,    /* mails to verify an address */
     RATE_JOIN,     /* joins, knocks, room creation */
     RATE_INVITE,
-    RATE_MEDIA,  /* uploads, downloads, previews */
-    RATE_KEYS,   /* key upload, query, claim */
-    RATE_SEARCH, /* search, user directory, public rooms */
+    RATE_MEDIA,   /* uploads, downloads */
+    RATE_PREVIEW, /* of links: each may send requests to other hosts */
+    RATE_KEYS,    /* key upload, query, claim */
+    RATE_SEARCH,  /* search, user directory, public rooms */
     RATE_FEDERATION,
     RATE_CLASSES,
 };

@@ -3,6 +3,7 @@
 #include "store/media.h"
 
 #include "store/meta.h"
+#include "store/profiles.h"
 #include "store/store_test_support.h"
 
 #define NOW 1700000000000
@@ -74,28 +75,127 @@ static void a_created_id_is_uploaded_once_by_its_creator_in_time(void **state)
     assert_int_equal(pending, 0);
 }
 
-static void media_is_listed_quarantined_and_last_seen(void **state)
+static void media_are_listed_in_pages_and_last_seen(void **state)
 {
     struct fixture *f = *state;
-    struct media_row a = upload("a"), b = upload("b"), *rows;
+    struct media_row *rows;
     size_t n;
-    b.created_ts = NOW + 1;
-    b.origin = STR("other.org");
-    MUST_WRITE(f, media_insert(t, &a, err));
-    MUST_WRITE(f, media_insert(t, &b, err));
-    MUST_WRITE(f, media_set_quarantined(t, STR("other.org"), STR("b"), true, err));
-    assert_int_equal(WRITE(f, media_set_quarantined(t, STR(""), STR("b"), true, err)), E_NOT_FOUND);
-    media_note_access(f->store, STR("other.org"), STR("b"), NOW + 5);
-    media_note_access(f->store, STR_NONE, STR("a"), NOW + 6);
+    static const char *const ids[] = {"a", "b", "c"};
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) { /* all at the same time */
+        struct media_row row = upload(ids[i]);
+        MUST_WRITE(f, media_insert(t, &row, err));
+    }
+    media_note_access(f->store, STR(""), STR("b"), NOW + 5);
     assert_ok(media_flush_access(f->store, &f->err), &f->err);
-    assert_ok(media_of_user(reader(f), &f->arena, ALICE, INT64_MAX, 10, &rows, &n, &f->err),
+    assert_ok(media_of_user(reader(f), &f->arena, ALICE, INT64_MAX, STR(""), 2, &rows, &n, &f->err),
               &f->err);
     assert_int_equal(n, 2);
-    assert_str(rows[0].origin, "other.org");
-    assert_true(rows[0].is_quarantined && !rows[1].is_quarantined);
-    assert_int_equal(rows[0].last_access_ts, NOW + 5);
-    assert_int_equal(rows[1].last_access_ts, NOW + 6);
+    assert_int_equal(rows[1].last_access_ts, NOW + 5);
+    assert_ok(media_of_user(reader(f), &f->arena, ALICE, rows[1].created_ts, rows[1].media_id, 2,
+                            &rows, &n, &f->err),
+              &f->err);
+    assert_int_equal(n, 1);
+    assert_str(rows[0].media_id, "c");
+    assert_ok(media_page(reader(f), &f->arena, STR(""), STR("a"), 10, &rows, &n, &f->err), &f->err);
+    assert_int_equal(n, 2);
+    assert_ok(media_idle(reader(f), &f->arena, MEDIA_LOCAL, NOW + 5, 10, &rows, &n, &f->err),
+              &f->err);
+    assert_int_equal(n, 2);                                  /* not b */
     media_note_access(f->store, STR(""), STR("a"), NOW + 7); /* lost at the end, and freed */
+}
+
+static struct media_usage usage(struct fixture *f, int64_t class, uint64_t owner)
+{
+    struct media_usage u;
+    assert_ok(media_usage_get(reader(f), class, owner, &u, &f->err), &f->err);
+    return u;
+}
+
+static void usage_follows_every_change(void **state)
+{
+    struct fixture *f = *state;
+    struct media_row a = upload("a"), p = upload("p"), later;
+    struct media_usage *rows;
+    size_t n;
+    p.class = MEDIA_PREVIEW;
+    p.uploader_nid = 0;
+    later = (struct media_row){
+        .media_id = STR("l"), .uploader_nid = ALICE, .created_ts = NOW, .expires_ts = NOW + 10};
+    MUST_WRITE(f, media_insert(t, &a, err));
+    MUST_WRITE(f, media_insert(t, &p, err));
+    MUST_WRITE(f, media_insert(t, &later, err));
+    assert_int_equal(usage(f, MEDIA_LOCAL, ALICE).files, 1); /* a promise is no file */
+    later = upload("l");
+    MUST_WRITE(f, media_complete(t, &later, NOW, err));
+    assert_int_equal(usage(f, MEDIA_LOCAL, ALICE).files, 2);
+    assert_int_equal(usage(f, MEDIA_LOCAL, ALICE).bytes, 14);
+    assert_int_equal(usage(f, MEDIA_PREVIEW, 0).bytes, 7);
+    assert_int_equal(usage(f, MEDIA_LOCAL, BOB).files, 0);
+    assert_ok(media_usage_totals(reader(f), &f->arena, &rows, &n, &f->err), &f->err);
+    assert_int_equal(n, 2);
+    assert_int_equal(rows[0].bytes, 14);
+    assert_ok(media_usage_top(reader(f), &f->arena, 10, &rows, &n, &f->err), &f->err);
+    assert_int_equal(n, 1);
+    assert_int_equal(rows[0].owner_nid, ALICE);
+    MUST_WRITE(f, media_delete(t, STR(""), STR("a"), err));
+    assert_int_equal(WRITE(f, media_delete(t, STR(""), STR("a"), err)), E_NOT_FOUND);
+    assert_int_equal(usage(f, MEDIA_LOCAL, ALICE).bytes, 7);
+}
+
+static void a_quarantined_content_is_out_of_reach_under_every_id_and_cannot_come_again(void **state)
+{
+    struct fixture *f = *state;
+    struct media_row a = upload("a"), b = upload("b"), c = upload("c"), found, *rows;
+    struct media_block why;
+    int64_t n;
+    size_t idle;
+    MUST_WRITE(f, media_insert(t, &a, err));
+    MUST_WRITE(f, media_insert(t, &b, err));
+    MUST_WRITE(f, media_quarantine(t, STR("abcd"), STR("spam"), NOW, &n, err));
+    assert_int_equal(n, 2);
+    assert_ok(media_get(reader(f), &f->arena, STR(""), STR("b"), &found, &f->err), &f->err);
+    assert_true(found.is_quarantined);
+    assert_ok(media_block_get(reader(f), &f->arena, STR("abcd"), &why, &f->err), &f->err);
+    assert_str(why.reason, "spam");
+    assert_int_equal(WRITE(f, media_insert(t, &c, err)), E_FORBIDDEN);
+    struct media_row later = {
+        .media_id = STR("l"), .uploader_nid = ALICE, .created_ts = NOW, .expires_ts = NOW + 10};
+    MUST_WRITE(f, media_insert(t, &later, err));
+    assert_int_equal(complete(f, "l", ALICE, NOW), E_FORBIDDEN);
+    assert_ok(media_idle(reader(f), &f->arena, MEDIA_LOCAL, INT64_MAX, 10, &rows, &idle, &f->err),
+              &f->err);
+    assert_int_equal(idle, 0); /* retention leaves it to people */
+    MUST_WRITE(f, media_unquarantine(t, STR("abcd"), &n, err));
+    assert_int_equal(n, 2);
+    assert_int_equal(media_block_get(reader(f), &f->arena, STR("abcd"), &why, &f->err),
+                     E_NOT_FOUND);
+    MUST_WRITE(f, media_insert(t, &c, err));
+}
+
+static bool is_worn(struct fixture *f, const char *uri)
+{
+    bool worn;
+    assert_ok(media_is_worn(reader(f), str_c(uri), &worn, &f->err), &f->err);
+    return worn;
+}
+
+static void pictures_of_people_and_rooms_are_known_as_such(void **state)
+{
+    struct fixture *f = *state;
+    MUST_WRITE(f, profiles_put(t, ALICE, STR("avatar_url"), STR("\"mxc://a.b/face\""), err));
+    MUST_WRITE(f, profiles_put(t, ALICE, STR("org.x"), STR("\"mxc://a.b/other\""), err));
+    MUST_WRITE(f, room_icons_put(t, 5, 50, STR("mxc://a.b/icon"), err));
+    assert_true(is_worn(f, "mxc://a.b/face") && is_worn(f, "mxc://a.b/icon"));
+    assert_false(is_worn(f, "mxc://a.b/other"));
+    MUST_WRITE(f, room_icons_redact(t, 5, 49, err)); /* an older one */
+    assert_true(is_worn(f, "mxc://a.b/icon"));
+    MUST_WRITE(f, room_icons_put(t, 5, 51, STR("mxc://a.b/new"), err));
+    assert_false(is_worn(f, "mxc://a.b/icon"));
+    MUST_WRITE(f, room_icons_redact(t, 5, 51, err));
+    assert_false(is_worn(f, "mxc://a.b/new"));
+    MUST_WRITE(f, room_icons_put(t, 5, 52, STR("mxc://a.b/icon"), err));
+    MUST_WRITE(f, room_icons_put(t, 5, 53, STR("https://a.b/icon"), err));
+    assert_false(is_worn(f, "mxc://a.b/icon"));
 }
 
 static void facts_and_tasks_are_kept(void **state)
@@ -127,7 +227,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORE_TEST(media_points_to_its_content),
         STORE_TEST(a_created_id_is_uploaded_once_by_its_creator_in_time),
-        STORE_TEST(media_is_listed_quarantined_and_last_seen),
+        STORE_TEST(media_are_listed_in_pages_and_last_seen),
+        STORE_TEST(usage_follows_every_change),
+        STORE_TEST(a_quarantined_content_is_out_of_reach_under_every_id_and_cannot_come_again),
+        STORE_TEST(pictures_of_people_and_rooms_are_known_as_such),
         STORE_TEST(facts_and_tasks_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

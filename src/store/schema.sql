@@ -178,15 +178,33 @@ CREATE TABLE media (
     created_ts INTEGER NOT NULL,
     last_access_ts INTEGER NOT NULL, -- written in batches
     expires_ts INTEGER NOT NULL,     -- of a creation without upload; 0: none
-    is_quarantined INTEGER NOT NULL,
+    is_quarantined INTEGER NOT NULL, class INTEGER NOT NULL DEFAULT 0, needs_token INTEGER NOT NULL DEFAULT TRUE,
     PRIMARY KEY (origin, media_id)
 ) STRICT;
+
+CREATE INDEX media_class ON media (class, last_access_ts) WHERE hash IS NOT NULL;
 
 CREATE INDEX media_hash ON media (hash);
 
 CREATE INDEX media_pending ON media (expires_ts) WHERE hash IS NULL;
 
 CREATE INDEX media_uploader ON media (uploader_nid, created_ts);
+
+CREATE TABLE media_blocked (
+    hash TEXT PRIMARY KEY,          -- SHA-256 in hex
+    reason TEXT,                    -- for administrators; NULL: not given
+    blocked_ts INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE media_usage (
+    class INTEGER NOT NULL,
+    owner_nid INTEGER NOT NULL,      -- the uploader; 0: nobody of this server
+    files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (class, owner_nid)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX media_usage_bytes ON media_usage (bytes);
 
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
@@ -237,6 +255,8 @@ CREATE TABLE profiles (
     value TEXT NOT NULL,            -- JSON of any kind
     PRIMARY KEY (user_nid, field)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX profiles_avatar ON profiles (value) WHERE field = 'avatar_url';
 
 CREATE TABLE push_rules (
     user_nid INTEGER PRIMARY KEY,
@@ -336,6 +356,14 @@ CREATE TABLE room_aliases (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX room_aliases_room ON room_aliases (room_nid);
+
+CREATE TABLE room_icons (
+    room_nid INTEGER PRIMARY KEY,
+    event_nid INTEGER NOT NULL,
+    url TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX room_icons_url ON room_icons (url);
 
 CREATE TABLE room_members (
     room_nid INTEGER NOT NULL,

@@ -117,6 +117,7 @@ login_tokens.user_nid bigint NOT NULL
 CREATE INDEX login_tokens_expiry ON public.login_tokens USING btree (expires_ts)
 CREATE INDEX login_tokens_user ON public.login_tokens USING btree (user_nid)
 CREATE UNIQUE INDEX login_tokens_pkey ON public.login_tokens USING btree (hash)
+media.class bigint NOT NULL
 media.content_type text C
 media.created_ts bigint NOT NULL
 media.expires_ts bigint NOT NULL
@@ -124,14 +125,26 @@ media.hash text C
 media.is_quarantined boolean NOT NULL
 media.last_access_ts bigint NOT NULL
 media.media_id text C NOT NULL
+media.needs_token boolean NOT NULL
 media.origin text C NOT NULL
 media.size bigint NOT NULL
 media.upload_name text C
 media.uploader_nid bigint NOT NULL
+CREATE INDEX media_class ON public.media USING btree (class, last_access_ts) WHERE (hash IS NOT NULL)
 CREATE INDEX media_hash ON public.media USING btree (hash)
 CREATE INDEX media_pending ON public.media USING btree (expires_ts) WHERE (hash IS NULL)
 CREATE INDEX media_uploader ON public.media USING btree (uploader_nid, created_ts)
 CREATE UNIQUE INDEX media_pkey ON public.media USING btree (origin, media_id)
+media_blocked.blocked_ts bigint NOT NULL
+media_blocked.hash text C NOT NULL
+media_blocked.reason text C
+CREATE UNIQUE INDEX media_blocked_pkey ON public.media_blocked USING btree (hash)
+media_usage.bytes bigint NOT NULL
+media_usage.class bigint NOT NULL
+media_usage.files bigint NOT NULL
+media_usage.owner_nid bigint NOT NULL
+CREATE INDEX media_usage_bytes ON public.media_usage USING btree (bytes)
+CREATE UNIQUE INDEX media_usage_pkey ON public.media_usage USING btree (class, owner_nid)
 meta.key text C NOT NULL
 meta.value text C NOT NULL
 CREATE UNIQUE INDEX meta_pkey ON public.meta USING btree (key)
@@ -162,6 +175,7 @@ CREATE UNIQUE INDEX presence_pkey ON public.presence USING btree (user_nid)
 profiles.field text C NOT NULL
 profiles.user_nid bigint NOT NULL
 profiles.value text C NOT NULL
+CREATE INDEX profiles_avatar ON public.profiles USING btree (value) WHERE (field = 'avatar_url'::text)
 CREATE UNIQUE INDEX profiles_pkey ON public.profiles USING btree (user_nid, field)
 push_rules.json text C NOT NULL
 push_rules.position bigint NOT NULL
@@ -235,6 +249,11 @@ room_aliases.creator_nid bigint NOT NULL
 room_aliases.room_nid bigint NOT NULL
 CREATE INDEX room_aliases_room ON public.room_aliases USING btree (room_nid)
 CREATE UNIQUE INDEX room_aliases_pkey ON public.room_aliases USING btree (alias)
+room_icons.event_nid bigint NOT NULL
+room_icons.room_nid bigint NOT NULL
+room_icons.url text C NOT NULL
+CREATE INDEX room_icons_url ON public.room_icons USING btree (url)
+CREATE UNIQUE INDEX room_icons_pkey ON public.room_icons USING btree (room_nid)
 room_members.event_nid bigint NOT NULL
 room_members.forgotten boolean NOT NULL
 room_members.is_local boolean NOT NULL

@@ -71,11 +71,51 @@ test("media need a token and an existing id", async () => {
   }
 });
 
-test("media are frozen out of the unauthenticated endpoints", OWN_SERVER, async () => {
-  const alice = await hs.user("alice");
-  const { content_uri } = (await upload(alice, Buffer.from("x"))).body;
-  const r = await hs.req("GET", `/_matrix/media/v3/download/${content_uri.slice(6)}`);
-  assert.equal(r.status, 404);
+test("media stored before the freeze are served without a token, those after it are not", OWN_SERVER, async () => {
+  await withServer({ config: { media: { freeze_unauthenticated: false } } }, async s => {
+    const alice = await s.user("alice");
+    const put = async () => (await s.req("POST", "/_matrix/media/v3/upload", { token: alice.token, body: png(64, 64), type: "image/png", expect: 200 })).body.content_uri.slice(6);
+    const targets = id => [`download/${id}`, `download/${id}/p.png`, `thumbnail/${id}?width=32&height=32&method=crop`];
+    const before = await put();
+    const created = (await s.req("POST", "/_matrix/media/v1/create", { token: alice.token, expect: 200 })).body.content_uri.slice(6);
+    for (const t of targets(before)) await s.req("GET", `/_matrix/media/v3/${t}`, { expect: 200 });
+    await s.fails(504, "M_NOT_YET_UPLOADED", "GET", `/_matrix/media/v3/download/${created}?timeout_ms=0`);
+    s.editConfig(c => { c.media.freeze_unauthenticated = true; });
+    await s.restart();
+    const after = await put();
+    await s.req("PUT", `/_matrix/media/v3/upload/${created}`, { token: alice.token, body: Buffer.from("late"), type: "text/plain", expect: 200 });
+    for (const t of targets(before)) await s.req("GET", `/_matrix/media/v3/${t}`, { expect: 200 });
+    for (const t of [...targets(after), `download/${created}`]) {
+      await s.fails(404, "M_NOT_FOUND", "GET", `/_matrix/media/v3/${t}`);
+      await s.req("GET", `/_matrix/client/v1/media/${t}`, { token: alice.token, expect: 200 });
+    }
+  });
+});
+
+test("a user has so much room for uploads, in bytes and in files", OWN_SERVER, async () => {
+  await withServer({ config: { media: { user_quota: 1000, user_quota_files: 3 } } }, async s => {
+    const [alice, bob] = await s.users("alice", "bob");
+    const put = (u, n) => s.req("POST", "/_matrix/media/v3/upload", { token: u.token, body: crypto.randomBytes(n) });
+    assert.equal((await put(alice, 600)).status, 200);
+    await s.fails(403, "M_FORBIDDEN", "POST", "/_matrix/media/v3/upload", { token: alice.token, body: crypto.randomBytes(401) });
+    assert.equal((await put(alice, 400)).status, 200);
+    await s.fails(403, "M_FORBIDDEN", "POST", "/_matrix/media/v3/upload", { token: alice.token, body: Buffer.from("x") });
+    const ids = [];
+    for (let i = 0; i < 3; i++) {
+      const c = await s.req("POST", "/_matrix/media/v1/create", { token: bob.token, expect: 200 });
+      ids.push(c.body.content_uri.slice(6));
+    }
+    assert.deepEqual([(await put(bob, 1)).status, (await put(bob, 1)).status, (await put(bob, 1)).status], [200, 200, 200]);
+    await s.fails(403, "M_FORBIDDEN", "POST", "/_matrix/media/v1/create", { token: bob.token });
+    await s.fails(403, "M_FORBIDDEN", "PUT", `/_matrix/media/v3/upload/${ids[0]}`, { token: bob.token, body: Buffer.from("x") });
+    s.editConfig(c => { c.media.quota_info_url = "https://example.org/room?for=more&\"quoted\""; });
+    s.process.kill("SIGHUP");
+    await eventually("the refusal names the page", async () => {
+      const r = await put(alice, 1);
+      assert.equal(r.status, 403);
+      return r.body.errcode === "M_USER_LIMIT_EXCEEDED" && r.body.info_uri === 'https://example.org/room?for=more&"quoted"';
+    });
+  });
 });
 
 test("create first, upload later: not there yet, then there, and only once", async () => {
