@@ -451,10 +451,15 @@ static int get_room_summary(struct request *rq, struct err *err)
     return handler_reply_written(rq, &out, rc, err);
 }
 
+/* As it was called before v1.15 specified it (MSC3266, in both its forms); clients still ask so. */
+static const char *const room_summary_aliases[] = {
+    "/_matrix/client/unstable/im.nheko.summary/summary/{roomIdOrAlias}",
+    "/_matrix/client/unstable/im.nheko.summary/rooms/{roomIdOrAlias}/summary", NULL};
+
 const struct route hierarchy_routes[] = {
     {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/hierarchy", get_hierarchy, .auth = ROUTE_USER,
      .rate = RATE_SEARCH},
     {HTTP_GET, "/_matrix/client/v1/room_summary/{roomIdOrAlias}", get_room_summary,
-     .auth = ROUTE_OPTIONAL, .rate = RATE_SEARCH},
+     .auth = ROUTE_OPTIONAL, .rate = RATE_SEARCH, .aliases = room_summary_aliases},
     {0},
 };

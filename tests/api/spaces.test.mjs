@@ -125,6 +125,9 @@ test("a summary is for whoever may find the room, with his membership", async ()
   await bob.fails(404, "M_NOT_FOUND", "GET", path("#nowhere:localhost"));
   await alice.invite(secret, bob);
   assert.equal((await bob.get(path(secret))).membership, "invite");
+  const older = "/_matrix/client/unstable/im.nheko.summary";
+  assert.deepEqual(await alice.get(`${older}/summary/${E(room)}`), own, "as clients asked before it was specified");
+  assert.deepEqual(await alice.get(`${older}/rooms/${E(room)}/summary`), own);
 });
 
 test("mutual rooms are those where both are now", async () => {

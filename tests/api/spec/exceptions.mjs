@@ -19,6 +19,7 @@ export const UNDOCUMENTED = [
   { path: "/_matrix/media/r0/*", reason: "likewise" },
   { path: "/_matrix/client/unstable/rooms/{roomId}/relations/*", reason: "the name of /v1/rooms/…/relations before v1.3" },
   { path: "/_matrix/client/v3/rooms/{roomId}/state/{eventType}", reason: "an empty state key may be left out with its slash" },
+  { path: "/_matrix/client/unstable/im.nheko.summary/*", reason: "the name of /v1/room_summary before v1.15; clients of 2024 ask for it without end" },
   { path: "/", reason: "says to people with a browser what this is" },
   { path: "/metrics", reason: "Prometheus" },
   { path: "/_synapse/admin/v1/*", reason: "the operator's API, named as tools know it" },
