@@ -27,6 +27,17 @@ const char *config_default_path(void)
     return NULL;
 }
 
+struct db_config config_database(const struct config *c, struct arena *a)
+{
+    return (struct db_config){
+        .engine = c->database.engine,
+        .path = arena_cstr(a, ARENA_CONCAT(a, c->data_dir, STR("/ingot.db"))),
+        .url = arena_cstr(a, c->database.url),
+        .password = arena_cstr(a, c->database.password),
+        .statement_ms = c->database.statement_timeout_ms,
+    };
+}
+
 /* ---- checks ----------------------------------------------------------------------------------- */
 
 static size_t edit_distance(const char *a, const char *b)

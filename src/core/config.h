@@ -42,6 +42,7 @@ struct config_listener {
 enum config_registration { REGISTRATION_CLOSED, REGISTRATION_TOKEN, REGISTRATION_OPEN };
 enum config_email { EMAIL_OFF, EMAIL_OPTIONAL, EMAIL_REQUIRED };
 enum config_captcha { CAPTCHA_OFF, CAPTCHA_RECAPTCHA, CAPTCHA_HCAPTCHA, CAPTCHA_TURNSTILE };
+enum config_migrate { MIGRATE_AUTO, MIGRATE_MANUAL };
 enum config_presence { PRESENCE_OFF, PRESENCE_OWN, PRESENCE_FULL };
 
 struct config_rate {
@@ -68,7 +69,10 @@ struct config {
     } listeners;
     struct {
         enum db_engine engine;
-        struct str url; /* of PostgreSQL; may hold a password: never log */
+        struct str url;               /* of PostgreSQL; may hold a password: never log */
+        struct str password;          /* for it; empty: in the URL, or where libpq looks */
+        int64_t statement_timeout_ms; /* 0: none */
+        enum config_migrate migrate;
     } database;
     struct {
         enum config_registration mode;
@@ -181,6 +185,9 @@ const char *config_default_path(void);
  * file and line, E_NOT_FOUND if there is no such file. */
 MUST_USE int config_load(const char *path, struct config **out, struct err *err);
 void config_free(struct config *c); /* accepts NULL */
+
+/* How to reach the database; the texts are in the arena. */
+struct db_config config_database(const struct config *c, struct arena *a);
 
 /* Every key with its effective value as YAML that config_load would read again, except for secrets, which
  * are masked; each with its help and where it came from. As JSON: {"key.path":{"value":…,"origin":…}}. */

@@ -127,6 +127,11 @@ static const struct config_word serve_words[] = {
     {"web", SERVE_WEB},
     {NULL, 0},
 };
+static const struct config_word migrate_words[] = {
+    {"auto", MIGRATE_AUTO},
+    {"manual", MIGRATE_MANUAL},
+    {NULL, 0},
+};
 static const struct config_word engine_words[] = {
     {"sqlite", DB_SQLITE},
     {"postgresql", DB_POSTGRESQL},
@@ -220,6 +225,14 @@ const struct config_key config_keys[] = {
         .words = engine_words),
     KEY(database.url, "", "Of PostgreSQL: postgresql://user@host/db?sslmode=verify-full",
         .secret = true),
+    KEY(database.password, "", "For PostgreSQL, so that the URL need not hold it.", .secret = true),
+    KEY_AS("database.statement_timeout", database.statement_timeout_ms, "60s",
+           "PostgreSQL: a statement that takes longer is given up; 0: none.",
+           .as = CONFIG_DURATION),
+    KEY(database.migrate, "auto",
+        "auto: the server brings the database up to date when it starts; manual: it refuses to"
+        " start until `ingot db migrate` has.",
+        .as = CONFIG_WORD, .words = migrate_words),
 
     KEY(registration.mode, "closed",
         "Who may create an account: open (anybody), token (with a registration token), closed.",

@@ -28,10 +28,9 @@ static int open_store(struct server *s, struct err *err)
 {
     struct arena a;
     arena_init(&a, 0);
-    struct store_config config = {
-        .db = {.engine = s->config->database.engine,
-               .path = arena_cstr(&a, ARENA_CONCAT(&a, s->config->data_dir, STR("/ingot.db"))),
-               .url = arena_cstr(&a, s->config->database.url)},
+    const struct store_config config = {
+        .db = config_database(s->config, &a),
+        .may_not_migrate = s->config->database.migrate == MIGRATE_MANUAL,
     };
     int rc = store_open(&config, &s->store, err);
     arena_release(&a);

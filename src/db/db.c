@@ -349,11 +349,9 @@ void db_snapshot_end(struct db_read *r)
 int db_begin(struct db_read *writer, struct txn *out, struct err *err)
 {
     bug_on(writer->mode != DB_WRITER);
-    int rc = writer->driver->begin(writer, DB_WRITER, err);
-    if (rc == 0) {
-        *out = (struct txn){.read = writer};
-    }
-    return rc;
+    *out = (struct txn){.read = writer};
+    writer->fate = DB_FATE_FAILED;
+    return writer->driver->begin(writer, DB_WRITER, err);
 }
 
 int db_commit(struct txn *t, struct err *err)
@@ -364,6 +362,11 @@ int db_commit(struct txn *t, struct err *err)
 void db_rollback(struct txn *t)
 {
     t->read->driver->rollback(t->read);
+}
+
+enum db_fate db_fate(const struct txn *t)
+{
+    return t->read->fate;
 }
 
 bool db_changed_elsewhere(struct db_read *writer)

@@ -199,10 +199,12 @@ enum db_engine { DB_SQLITE, DB_POSTGRESQL };
 
 struct db_config {
     enum db_engine engine;
-    const char *path; /* SQLite: the file; borrowed for the life of the db */
-    const char *url;  /* PostgreSQL */
-    size_t cache_kb;  /* SQLite page cache per connection; 0: default */
-    int busy_ms;      /* SQLite: wait for a lock of another process; 0: default */
+    const char *path;     /* SQLite: the file; borrowed for the life of the db */
+    const char *url;      /* PostgreSQL */
+    const char *password; /* PostgreSQL: NULL or empty: as in the URL, or as libpq finds it */
+    int64_t statement_ms; /* PostgreSQL: ends a statement that takes longer; 0: never */
+    size_t cache_kb;      /* SQLite page cache per connection; 0: default */
+    int busy_ms;          /* SQLite: wait for a lock of another process; 0: default */
 };
 
 enum db_mode { DB_READER, DB_WRITER };
@@ -228,6 +230,15 @@ MUST_USE int db_begin(struct db_read *writer, struct txn *out, struct err *err);
 MUST_USE int db_commit(struct txn *t, struct err *err);
 void db_rollback(struct txn *t);
 
+/* What a failure means for the transaction; asked after begin, commit or rollback. */
+enum db_fate {
+    DB_FATE_FAILED,   /* it is undone, and would fail again as far as one knows */
+    DB_FATE_CONFLICT, /* undone in favour of another writer: it can be run again */
+    DB_FATE_LOST,     /* undone with its connection: it can be run again on a new one */
+    DB_FATE_UNSURE, /* the connection broke during the commit, which was done or not: ask the database */
+};
+enum db_fate db_fate(const struct txn *t);
+
 /* Whether another process has committed since the last call (SQLite; on PostgreSQL nodes notify). */
 bool db_changed_elsewhere(struct db_read *writer);
 
@@ -244,11 +255,15 @@ struct db_migration {
 };
 
 /*
- * Brings the schema up to the newest of `m` (ascending), each migration in a transaction of its own.
- * E_CONFLICT if the database is newer than the program.
+ * Applies those of `m` (ascending) that the database has not had, each in a transaction of its own. `tell` (may be
+ * NULL) hears of each before it begins. E_CONFLICT if the database is newer than the program.
  */
 MUST_USE int db_migrate(struct db_read *writer, const struct db_migration *m, size_t n,
-                        int64_t *out_applied, struct err *err);
+                        void (*tell)(const struct db_migration *m), int64_t *out_applied,
+                        struct err *err);
+/* The newest migration that was applied, 0 if none was; and whether this one was. */
+MUST_USE int db_schema_version(struct db_read *r, int64_t *out, struct err *err);
+MUST_USE int db_has_migration(struct db_read *r, int64_t version, bool *out, struct err *err);
 /* The schema as the engine sees it, one statement per line group, sorted by name; in the arena. */
 MUST_USE int db_schema(struct db_read *r, struct arena *a, struct str *out, struct err *err);
 /* Prepares the statement and returns the engine's plan in the arena, one step per line; runs nothing. */

@@ -55,6 +55,7 @@ struct db_read {
     const struct db_driver *driver;
     enum db_mode mode;
     unsigned snapshots; /* nesting depth */
+    enum db_fate fate;  /* of the transaction that runs, or ran last; the driver keeps it */
 };
 
 extern const struct db_driver db_sqlite, db_postgres;

@@ -4,6 +4,7 @@
 #include "db/db_driver.h"
 
 static const struct sql newest = {"SELECT max(version) FROM schema_version"};
+static const struct sql applied = {"SELECT count(*) FROM schema_version WHERE version = $1"};
 static const struct sql record = {
     "INSERT INTO schema_version (version, name, applied_ts) VALUES ($1, $2, $3)"};
 static const char version_table[] = "CREATE TABLE IF NOT EXISTS schema_version (\n"
@@ -11,6 +12,34 @@ static const char version_table[] = "CREATE TABLE IF NOT EXISTS schema_version (
                                     "    name TEXT NOT NULL,\n"
                                     "    applied_ts BIGINT NOT NULL -- milliseconds\n"
                                     ") HEAP;\n";
+
+static const struct sql has_table[] = {
+    [DB_SQLITE] = {"SELECT count(*) FROM sqlite_master WHERE name = 'schema_version'"},
+    [DB_POSTGRESQL] = {"SELECT count(to_regclass('schema_version'))"},
+};
+
+/* `sql` on the table of versions; 0 if there is no such table yet. */
+static int ask(struct db_read *r, const struct sql *sql, struct db_params params, int64_t *out,
+               struct err *err)
+{
+    int64_t n = 0;
+    *out = 0;
+    int rc = db_int(r, &has_table[r->driver->engine], PARAMS(), &n, err);
+    return rc == 0 && n > 0 ? db_int(r, sql, params, out, err) : rc;
+}
+
+int db_schema_version(struct db_read *r, int64_t *out, struct err *err)
+{
+    return ask(r, &newest, PARAMS(), out, err);
+}
+
+int db_has_migration(struct db_read *r, int64_t version, bool *out, struct err *err)
+{
+    int64_t n;
+    int rc = ask(r, &applied, PARAMS(P_INT(version)), &n, err);
+    *out = rc == 0 && n > 0;
+    return rc;
+}
 
 static bool is_word_char(char c)
 {
@@ -97,14 +126,11 @@ static int apply(struct db_read *w, const struct db_migration *m, struct err *er
     return rc;
 }
 
-static int migrate(struct db_read *writer, const struct db_migration *m, size_t n,
-                   int64_t *out_applied, struct err *err)
+static int check_newest(struct db_read *writer, const struct db_migration *m, size_t n,
+                        struct err *err)
 {
-    int64_t have = 0, known = n > 0 ? m[n - 1].version : 0, applied = 0;
-    int rc = run_script(writer, version_table, err);
-    if (rc == 0) {
-        rc = db_int(writer, &newest, PARAMS(), &have, err);
-    }
+    int64_t have = 0, known = n > 0 ? m[n - 1].version : 0;
+    int rc = db_schema_version(writer, &have, err);
     if (rc == 0 && have > known) {
         return err_set(
             err, E_CONFLICT, 0, NULL,
@@ -112,27 +138,42 @@ static int migrate(struct db_read *writer, const struct db_migration *m, size_t 
             "knows up to %lld); run that version, or restore a backup made before the upgrade",
             (long long)have, (long long)known);
     }
+    return rc;
+}
+
+static int migrate(struct db_read *writer, const struct db_migration *m, size_t n,
+                   void (*tell)(const struct db_migration *m), int64_t *out_applied,
+                   struct err *err)
+{
+    int64_t count = 0;
+    int rc = run_script(writer, version_table, err);
+    rc = rc ? rc : check_newest(writer, m, n, err);
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        if (m[i].version > have) {
+        bool has_it;
+        rc = db_has_migration(writer, m[i].version, &has_it, err);
+        if (rc == 0 && !has_it) {
+            if (tell) {
+                tell(&m[i]);
+            }
             rc = apply(writer, &m[i], err);
-            applied += rc == 0;
+            count++;
         }
     }
     if (rc == 0 && out_applied) {
-        *out_applied = applied;
+        *out_applied = count;
     }
     return rc;
 }
 
-int db_migrate(struct db_read *writer, const struct db_migration *m, size_t n, int64_t *out_applied,
-               struct err *err)
+int db_migrate(struct db_read *writer, const struct db_migration *m, size_t n,
+               void (*tell)(const struct db_migration *m), int64_t *out_applied, struct err *err)
 {
     int (*lock)(struct db_read *, bool, struct err *) = writer->driver->lock_migrations;
     int rc = lock ? lock(writer, true, err) : 0;
     if (rc) {
         return rc;
     }
-    rc = migrate(writer, m, n, out_applied, err);
+    rc = migrate(writer, m, n, tell, out_applied, err);
     if (lock) {
         int unlocked = lock(writer, false, NULL);
         (void)unlocked; /* the lock ends with the connection at the latest */

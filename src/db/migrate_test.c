@@ -54,18 +54,18 @@ static void each_migration_is_applied_once(void **state)
 {
     struct fixture *f = *state;
     int64_t applied;
-    assert_ok(db_migrate(f->writer, steps, 1, &applied, &f->err), &f->err);
+    assert_ok(db_migrate(f->writer, steps, 1, NULL, &applied, &f->err), &f->err);
     assert_int_equal(applied, 1);
-    assert_ok(db_migrate(f->writer, steps, 2, &applied, &f->err), &f->err);
+    assert_ok(db_migrate(f->writer, steps, 2, NULL, &applied, &f->err), &f->err);
     assert_int_equal(applied, 1);
-    assert_ok(db_migrate(f->writer, steps, 2, &applied, &f->err), &f->err);
+    assert_ok(db_migrate(f->writer, steps, 2, NULL, &applied, &f->err), &f->err);
     assert_int_equal(applied, 0);
 }
 
 static void words_become_the_engines_but_not_in_comments_and_texts(void **state)
 {
     struct fixture *f = *state;
-    assert_ok(db_migrate(f->writer, steps, 2, NULL, &f->err), &f->err);
+    assert_ok(db_migrate(f->writer, steps, 2, NULL, NULL, &f->err), &f->err);
     struct str s = schema(f);
     assert_true(
         str_find(
@@ -77,7 +77,7 @@ static void words_become_the_engines_but_not_in_comments_and_texts(void **state)
 static void a_failed_migration_leaves_nothing_behind(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(db_migrate(f->writer, steps, 3, NULL, &f->err), E_INTERNAL);
+    assert_int_equal(db_migrate(f->writer, steps, 3, NULL, NULL, &f->err), E_INTERNAL);
     assert_non_null(strstr(f->err.detail, "migration 3 broken"));
     struct str s = schema(f);
     assert_true(str_find(s, STR("half")) < 0);
@@ -87,8 +87,8 @@ static void a_failed_migration_leaves_nothing_behind(void **state)
 static void a_newer_database_is_refused(void **state)
 {
     struct fixture *f = *state;
-    assert_ok(db_migrate(f->writer, steps, 2, NULL, &f->err), &f->err);
-    assert_int_equal(db_migrate(f->writer, steps, 1, NULL, &f->err), E_CONFLICT);
+    assert_ok(db_migrate(f->writer, steps, 2, NULL, NULL, &f->err), &f->err);
+    assert_int_equal(db_migrate(f->writer, steps, 1, NULL, NULL, &f->err), E_CONFLICT);
     assert_non_null(strstr(f->err.message, "newer version"));
 }
 

@@ -9,6 +9,7 @@
 
 #define RETRY_FIRST_MS 100
 #define RETRY_MAX_MS   5000
+#define VERSION_MIN    130000
 /* Any number, the same in all programs that migrate this schema. */
 #define MIGRATION_LOCK "6077213406498471"
 
@@ -30,7 +31,11 @@ static int classify(const char *state, struct err *err)
         return err_set(err, E_INVALID, 400, "M_INVALID_PARAM",
                        "The text has characters that cannot be stored");
     }
-    /* Full, out of memory or connections; a read-only standby. */
+    if (is_class(state, "53300")) {
+        return err_set(err, E_BUSY, 503, "M_UNKNOWN",
+                       "The server's database takes no more connections; please try again later");
+    }
+    /* Full or out of memory; a read-only standby. */
     if (is_class(state, "53") || is_class(state, "58030") || is_class(state, "25006")) {
         return err_set(err, E_BUSY, 503, "M_UNKNOWN",
                        "The server's storage is full or cannot be written; please try again later");
@@ -45,6 +50,12 @@ static int classify(const char *state, struct err *err)
         }
     }
     return 0;
+}
+
+/* serialization_failure, deadlock_detected */
+static bool is_conflict(const char *state)
+{
+    return is_class(state, "40001") || is_class(state, "40P01");
 }
 
 int postgres_fail(struct postgres_conn *c, const PGresult *res, const char *doing, struct err *err)
@@ -63,6 +74,8 @@ int postgres_fail(struct postgres_conn *c, const PGresult *res, const char *doin
     }
     if (is_lost) {
         postgres_disconnect(c);
+    } else if (c->base.fate == DB_FATE_FAILED && state && is_conflict(state)) {
+        c->base.fate = DB_FATE_CONFLICT;
     }
     return rc;
 }
@@ -74,6 +87,8 @@ static struct db_read *postgres_new(const struct db_config *config, enum db_mode
     struct postgres_conn *c = xcalloc(1, sizeof *c);
     c->base = (struct db_read){.driver = &db_postgres, .mode = mode};
     c->url = xstrdup(config->url ? config->url : "");
+    c->password = xstrdup(config->password ? config->password : "");
+    c->statement_ms = config->statement_ms;
     return &c->base;
 }
 
@@ -82,8 +97,12 @@ void postgres_disconnect(struct postgres_conn *c)
     postgres_forget_statements(c);
     PQfinish(c->h);
     c->h = NULL;
-    c->is_transaction_lost |= c->is_in_transaction;
+    if (c->is_in_transaction) {
+        c->is_transaction_lost = true;
+        c->base.fate = c->is_committing ? DB_FATE_UNSURE : DB_FATE_LOST;
+    }
     c->is_in_transaction = false;
+    c->is_committing = false;
     c->is_listening = false;
     c->n_unread = 0;
     c->unread_bytes = 0;
@@ -93,7 +112,10 @@ static void postgres_free(struct db_read *r)
 {
     struct postgres_conn *c = postgres_of(r);
     postgres_disconnect(c);
+    explicit_bzero(c->url, strlen(c->url));
+    explicit_bzero(c->password, strlen(c->password));
     free(c->url);
+    free(c->password);
     free(c);
 }
 
@@ -109,10 +131,20 @@ static void say_nothing(void *arg, const char *message)
  */
 static const char settings[] = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;"
                                "SET jit = off; SET bytea_output = 'hex'; SET timezone = 'UTC';";
-static const char reader_settings[] = "SET default_transaction_read_only = on";
-/* A writer that hangs holds the lock on the counters, and with it every other node. */
+static const char reader_settings[] =
+    "SET default_transaction_read_only = on; SET idle_in_transaction_session_timeout = '5min'";
+/* A writer that hangs holds the lock on the counters, and with it every other node; who waits for that lock tells its
+ * clients to come again rather than wait for ever. */
 static const char writer_settings[] =
-    "SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '60s'";
+    "SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '60s';"
+    "SET lock_timeout = '90s'";
+
+static int set_statement_timeout(struct postgres_conn *c, int64_t ms, struct err *err)
+{
+    char text[64];
+    snprintf(text, sizeof text, "SET statement_timeout = %lld", (long long)ms);
+    return postgres_text(c, text, err);
+}
 
 static int setup_connection(struct postgres_conn *c, struct err *err)
 {
@@ -122,11 +154,15 @@ static int setup_connection(struct postgres_conn *c, struct err *err)
                        "The PostgreSQL database has encoding %s; it must be UTF8",
                        encoding ? encoding : "unknown");
     }
+    if (PQserverVersion(c->h) < VERSION_MIN) {
+        return err_set(err, E_INVALID, 0, NULL, "PostgreSQL %d is too old; %d or newer is needed",
+                       PQserverVersion(c->h) / 10000, VERSION_MIN / 10000);
+    }
     PQsetNoticeProcessor(c->h, say_nothing, NULL);
     int rc = postgres_text(c, settings, err);
-    return rc ? rc
-              : postgres_text(c, c->base.mode == DB_WRITER ? writer_settings : reader_settings,
-                              err);
+    rc = rc ? rc
+            : postgres_text(c, c->base.mode == DB_WRITER ? writer_settings : reader_settings, err);
+    return rc ? rc : set_statement_timeout(c, c->statement_ms, err);
 }
 
 static int wait_longer(struct postgres_conn *c, int rc)
@@ -137,12 +173,32 @@ static int wait_longer(struct postgres_conn *c, int rc)
     return rc;
 }
 
+/* libpq's own words about a URL that it does not understand repeat it, password and all. */
+static bool can_parse(const char *url)
+{
+    char *why = NULL;
+    PQconninfoOption *options = PQconninfoParse(url, &why);
+    bool is_fine = options != NULL;
+    PQconninfoFree(options);
+    PQfreemem(why);
+    return is_fine;
+}
+
 static int connect_now(struct postgres_conn *c, struct err *err)
 {
-    /* What the URL says comes later and wins, except for the encoding. */
-    const char *const keys[] = {"connect_timeout", "application_name", "dbname", "client_encoding",
-                                NULL};
-    const char *const values[] = {"5", "ingot", c->url, "UTF8", NULL};
+    /* What the URL says comes later and wins, except for the password and the encoding. The keepalives end a wait for
+     * a peer that has vanished without a word. */
+    static const char *const keys[] = {"connect_timeout",  "application_name",
+                                       "keepalives_idle",  "keepalives_interval",
+                                       "keepalives_count", "tcp_user_timeout",
+                                       "dbname",           "password",
+                                       "client_encoding",  NULL};
+    const char *const values[] = {"5",     "ingot", "20",        "5",    "4",
+                                  "30000", c->url,  c->password, "UTF8", NULL};
+    if (!can_parse(c->url)) {
+        return err_set(err, E_INVALID, 0, NULL,
+                       "database.url is no PostgreSQL URL or connection string");
+    }
     c->h = PQconnectdbParams(keys, values, 1);
     int rc = PQstatus(c->h) == CONNECTION_OK ? setup_connection(c, err)
                                              : postgres_fail(c, NULL, "connecting", err);
@@ -195,6 +251,7 @@ static int begin_write(struct postgres_conn *c, struct err *err)
 static int postgres_begin(struct db_read *r, enum db_mode mode, struct err *err)
 {
     struct postgres_conn *c = postgres_of(r);
+    c->is_transaction_lost = false;
     if (is_closed(c)) {
         postgres_disconnect(c);
     }
@@ -216,7 +273,10 @@ static int postgres_commit(struct db_read *r, struct err *err)
     }
     PGresult *last = NULL;
     int rc = postgres_send(c, "NOTIFY ingot_commit", err);
-    rc = rc ? rc : postgres_send(c, "COMMIT", err);
+    if (rc == 0) {
+        c->is_committing = true;
+        rc = postgres_send(c, "COMMIT", err);
+    }
     if (rc == 0) {
         rc = postgres_read_all(c, "COMMIT", &last, err);
     }
@@ -225,6 +285,7 @@ static int postgres_commit(struct db_read *r, struct err *err)
         rc = err_internal(err, "COMMIT was answered by %s", PQcmdStatus(last));
     }
     PQclear(last);
+    c->is_committing = false;
     if (rc == 0) {
         c->is_in_transaction = false;
         PQexitPipelineMode(c->h);
@@ -277,10 +338,16 @@ static int postgres_script(struct db_read *r, const char *text, struct err *err)
 
 static int postgres_lock_migrations(struct db_read *r, bool on, struct err *err)
 {
-    return postgres_script(r,
-                           on ? "SELECT pg_advisory_lock(" MIGRATION_LOCK ")"
-                              : "SELECT pg_advisory_unlock(" MIGRATION_LOCK ")",
-                           err);
+    struct postgres_conn *c = postgres_of(r);
+    int rc = postgres_connect(r, err);
+    /* Another program's migration, and our own, may take as long as it takes. */
+    rc = rc ? rc : set_statement_timeout(c, on ? 0 : c->statement_ms, err);
+    rc = rc ? rc : postgres_text(c, on ? "SET lock_timeout = 0" : "SET lock_timeout = '90s'", err);
+    return rc ? rc
+              : postgres_text(c,
+                              on ? "SELECT pg_advisory_lock(" MIGRATION_LOCK ")"
+                                 : "SELECT pg_advisory_unlock(" MIGRATION_LOCK ")",
+                              err);
 }
 
 /* Every commit notifies; what the own backend sent does not count. After a new connection it is unknown what has

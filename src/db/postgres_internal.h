@@ -11,7 +11,8 @@
 struct postgres_conn {
     struct db_read base;
     PGconn *h; /* NULL until connected */
-    char *url;
+    char *url, *password;
+    int64_t statement_ms;
     struct imap statements; /* address of the struct sql -> struct pg_statement */
 
     /*
@@ -20,6 +21,7 @@ struct postgres_conn {
      */
     bool is_in_transaction;
     bool is_transaction_lost; /* with its connection: nothing runs until it is rolled back */
+    bool is_committing;       /* COMMIT may have reached the engine, its answer has not come */
     unsigned n_unread;        /* statements whose results have not been read */
     size_t unread_bytes;
 

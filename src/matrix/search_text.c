@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "matrix/search_text.h"
 
+#include <stdlib.h>
+#include <unicase.h>
+#include <unictype.h>
+#include <uninorm.h>
+#include <unistr.h>
+
 #include "matrix/canon.h"
 #include "matrix/names.h"
 
-/* Bytes of the character that begins at p[0] (well-formed UTF-8), and its number. */
-static size_t character(struct str s, uint32_t *out)
-{
-    static const unsigned char lead_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    unsigned char c = (unsigned char)s.p[0];
-    size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-    n = MIN(n, s.n);
-    *out = c & lead_bits[n];
-    for (size_t i = 1; i < n; i++) {
-        *out = *out << 6 | ((unsigned char)s.p[i] & 0x3f);
-    }
-    return n;
-}
+#define WORD_MAX_BYTES 200 /* the rest of a longer word does not count; PostgreSQL takes 2 KB */
 
 /* Kana, Han and Hangul syllables: scripts that are written without spaces, or whose words take endings. */
-static bool stands_alone(uint32_t c)
+static bool stands_alone(ucs4_t c)
 {
     static const struct {
         uint32_t first, last;
@@ -33,34 +27,104 @@ static bool stands_alone(uint32_t c)
     return false;
 }
 
-/* Spaces around each character that stands alone, and for what would end a string or a phrase early. */
-static struct str spread(struct arena *a, struct str text)
+/* Marks that are left out in everyday writing: accents, Hebrew points, Arabic vowels. Those of other scripts are
+ * letters to their readers. */
+static bool is_left_out(ucs4_t c)
 {
-    char *out = arena_alloc(a, text.n * 3 + 1); /* a character of one byte never stands alone */
-    size_t n = 0;
-    while (text.n > 0) {
-        uint32_t c;
-        size_t len = character(text, &c);
-        if (c == 0 || c == '"') {
-            out[n++] = ' ';
-        } else if (stands_alone(c)) {
-            out[n++] = ' ';
-            memcpy(out + n, text.p, len);
-            n += len;
-            out[n++] = ' ';
-        } else {
-            memcpy(out + n, text.p, len);
-            n += len;
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {{0x0300, 0x036f}, {0x0591, 0x05c7}, {0x064b, 0x065f}, {0x0670, 0x0670},
+                  {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x20d0, 0x20ff}, {0xfe20, 0xfe2f}};
+    for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+        if (c >= ranges[i].first && c <= ranges[i].last) {
+            return true;
         }
-        text = str_from(text, len);
     }
-    return str_n(out, n);
+    return false;
+}
+
+static bool is_word_character(ucs4_t c)
+{
+    return uc_is_general_category_withtable(c, UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_M |
+                                                   UC_CATEGORY_MASK_N | UC_CATEGORY_MASK_Co);
+}
+
+/* In lower case, without accents. */
+static ucs4_t plain(ucs4_t c)
+{
+    ucs4_t parts[UC_DECOMPOSITION_MAX_LENGTH];
+    while (uc_canonical_decomposition(c, parts) > 0) {
+        c = parts[0];
+    }
+    return uc_tolower(c);
+}
+
+/* Writes words. `word` is where the last one begins, n if none is open. */
+struct word_writer {
+    char *p;
+    size_t n, word;
+};
+
+static void end_word(struct word_writer *w)
+{
+    if (w->n > w->word) {
+        w->p[w->n++] = ' ';
+    }
+    w->word = w->n;
+}
+
+static void add_character(struct word_writer *w, ucs4_t c)
+{
+    uint8_t bytes[6];
+    int n = u8_uctomb(bytes, c, sizeof bytes);
+    if (n > 0 && w->n - w->word + (size_t)n <= WORD_MAX_BYTES) {
+        memcpy(w->p + w->n, bytes, (size_t)n);
+        w->n += (size_t)n;
+    }
+}
+
+static void add_plain(struct word_writer *w, ucs4_t c)
+{
+    if (!is_left_out(c)) {
+        add_character(w, plain(c));
+    }
+}
+
+static void add_folded(struct word_writer *w, ucs4_t c)
+{
+    if (stands_alone(c)) {
+        end_word(w);
+        add_character(w, c);
+        end_word(w);
+    } else if (is_word_character(c)) {
+        add_plain(w, c);
+    } else {
+        end_word(w);
+    }
+}
+
+/* Words with one space between them. */
+static struct str fold(struct arena *a, struct str text)
+{
+    size_t n = 0;
+    uint8_t *p = u8_normalize(UNINORM_NFKC, (const uint8_t *)text.p, text.n, NULL, &n);
+    /* A character may be written as one of more bytes, and between two spaces. */
+    struct word_writer w = {.p = arena_alloc(a, 6 * n + 1)};
+    for (size_t at = 0; p && at < n;) {
+        ucs4_t c;
+        int len = u8_mbtouc(&c, p + at, n - at);
+        at += (size_t)len;
+        add_folded(&w, c);
+    }
+    end_word(&w);
+    free(p);
+    return str_n(w.p, w.n > 0 ? w.n - 1 : 0);
 }
 
 static struct str text_member(struct arena *a, struct str content, struct str key)
 {
     struct str text = canon_str(a, canon_find(content, key));
-    return text.n ? spread(a, text) : STR("");
+    return text.n ? fold(a, text) : STR("");
 }
 
 bool search_text_of(struct arena *a, uint64_t type_nid, struct str content, struct search_text *out)
@@ -89,21 +153,11 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Whether the tokenizer may see a part of a word there; it knows about what is not ASCII. */
+/* For what is shown: whatever is not ASCII may be a letter. */
 static bool is_word_byte(char c)
 {
     return (unsigned char)c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
            (c >= 'A' && c <= 'Z');
-}
-
-static bool has_word(struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        if (is_word_byte(s.p[i])) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void add_words(struct arena *a, struct str phrase, struct search_term *out)
@@ -128,9 +182,10 @@ static void add_words(struct arena *a, struct str phrase, struct search_term *ou
 
 static void add_phrase(struct arena *a, struct str text, struct search_term *out)
 {
-    if (has_word(text) && out->n_phrases < SEARCH_PHRASES_MAX) {
+    struct str words = fold(a, text);
+    if (words.n > 0 && out->n_phrases < SEARCH_PHRASES_MAX) {
         add_words(a, text, out);
-        out->phrases[out->n_phrases++] = spread(a, text);
+        out->phrases[out->n_phrases++] = words;
     }
 }
 

@@ -4,11 +4,17 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/rand.h"
 #include "store/checkpointer.h"
+#include "store/inspect.h"
 #include "store/statements.h"
 #include "store/store_internal.h"
 
 #define LOOK_ELSEWHERE_MS 1000 /* how soon another process's commits are noticed */
+#define ATTEMPTS          5    /* at a batch that loses against another writer, or its connection */
+#define SETTLE_MS         60000 /* how long the callers of a commit without an answer wait for it */
+#define SETTLE_PAUSE_MS   200
+#define WRITER_KEPT_MS    (7 * 86400000LL) /* far longer than anybody asks for a batch */
 
 /* The counters row: stream position and the ids that the server gives out. */
 struct counters {
@@ -23,7 +29,16 @@ static const struct sql load = {
 static const struct sql save = {
     "UPDATE counters SET position = $1, name_id = $2, event_id = $3, room_id = $4,"
     " other_id = $5 WHERE one = 1"};
-STATEMENTS(committer, &load, &save);
+/* PostgreSQL: see settle() */
+static const struct sql record = {
+    "INSERT INTO writers (writer, batch, updated_ts) VALUES ($1, $2, $3) "
+    "ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, updated_ts = excluded.updated_ts",
+    .only = DB_ONLY(DB_POSTGRESQL)};
+static const struct sql recorded = {"SELECT batch FROM writers WHERE writer = $1",
+                                    .only = DB_ONLY(DB_POSTGRESQL)};
+static const struct sql forget_writers = {"DELETE FROM writers WHERE updated_ts < $1",
+                                          .only = DB_ONLY(DB_POSTGRESQL)};
+STATEMENTS(committer, &load, &save, &record, &recorded, &forget_writers);
 
 struct callback {
     struct list_node in_job;
@@ -51,6 +66,7 @@ struct committer {
         next; /* as in the database; as the running transaction will leave them */
     struct store_job *running;
     int64_t looked_elsewhere_ms;
+    int64_t writer, batch; /* this process, and its last transaction, in `writers` */
 };
 
 static _Thread_local bool is_in_body; /* a body that waits for the committer would wait for ever */
@@ -107,7 +123,7 @@ void txn_on_visible(struct txn *t, void (*fn)(void *arg), void *arg)
     add_callback(c, &c->running->on_visible, fn, arg);
 }
 
-/* ---- one transaction -------------------------------------------------------------------------------- */
+/* ---- the counters -------------------------------------------------------------------------------- */
 
 static bool counters_differ(const struct counters *a, const struct counters *b)
 {
@@ -191,10 +207,113 @@ static int run_bodies(struct committer *c, struct txn *t, struct list *batch, st
     return 0;
 }
 
-static int run_transaction(struct committer *c, struct txn *t, struct list *batch, struct err *err)
+/* ---- a commit that was not answered ------------------------------------------------------------------- */
+
+static bool has_records(const struct committer *c)
 {
-    int64_t started = clock_mono_us();
-    t->owner = c;
+    return db_engine_of(c->db) == DB_POSTGRESQL;
+}
+
+static int record_batch(struct committer *c, struct txn *t, struct err *err)
+{
+    c->batch++;
+    if (!has_records(c) || t->writes == 0) {
+        return 0;
+    }
+    return db_exec(t, &record, PARAMS(P_INT(c->writer), P_INT(c->batch), P_INT(clock_wall_ms())),
+                   err);
+}
+
+/* The lost transaction holds the counters; to get them is to wait until the engine has done with it. */
+static int ask(struct committer *c, bool *out_stored, struct err *err)
+{
+    struct counters unused;
+    struct txn t;
+    int64_t newest = 0;
+    int rc = db_begin(c->db, &t, err);
+    if (rc == 0) {
+        rc = db_row(t.read, &c->arena, &load, PARAMS(), &counters_cols, &unused, err);
+    }
+    if (rc == 0) {
+        rc = db_int(t.read, &recorded, PARAMS(P_INT(c->writer)), &newest, err);
+    }
+    db_rollback(&t);
+    *out_stored = newest == c->batch;
+    return rc;
+}
+
+static void deliver_failure(struct committer *c, struct list *batch, int rc, const struct err *err)
+{
+    for (struct list_node *it; (it = list_pop_front(batch)) != NULL;) {
+        struct store_job *job = job_of(it);
+        if (job->rc == 0) {
+            job->rc = rc;
+            job->err = *err;
+        }
+        c->stats.failed_bodies++;
+        job->done(job);
+    }
+}
+
+/* What comes while nothing can be written is told so, and does not wait behind a batch that waits. */
+static void refuse_queued(struct committer *c, const struct err *err)
+{
+    struct list refused;
+    list_init(&refused);
+    lock_take(&c->lock);
+    for (; c->queued > 0; c->queued--) {
+        list_push_back(&refused, list_pop_front(&c->queue));
+    }
+    lock_release(&c->lock);
+    deliver_failure(c, &refused, E_BUSY, err);
+}
+
+/* At most; new work ends it early. */
+static void pause_for(struct committer *c, int64_t ms)
+{
+    lock_take(&c->lock);
+    cond_wait_ms(&c->has_work, &c->lock, ms);
+    lock_release(&c->lock);
+}
+
+/*
+ * The connection broke during COMMIT. Neither to say that it failed nor to run it again would be right before the
+ * database has said which; *fate is LOST if it was not done. 0 if it was.
+ */
+static int settle(struct committer *c, enum db_fate *fate, struct err *err)
+{
+    int64_t until = clock_mono_ms() + SETTLE_MS;
+    struct err why = {0};
+    bool is_stored;
+    int rc;
+    while ((rc = ask(c, &is_stored, &why)) != 0 && clock_mono_ms() < until) {
+        refuse_queued(c, &why);
+        pause_for(c, SETTLE_PAUSE_MS);
+    }
+    if (rc == 0) {
+        *fate = DB_FATE_LOST;
+        return is_stored ? 0 : E_BUSY;
+    }
+    *fate = DB_FATE_FAILED;
+    *err = why;
+    return err_set(err, E_BUSY, 503, "M_UNKNOWN",
+                   "The server's database was lost while this was being stored; it may have been");
+}
+
+static int commit(struct committer *c, struct txn *t, enum db_fate *fate, struct err *err)
+{
+    int rc = db_commit(t, err);
+    if (rc) {
+        db_rollback(t);
+        *fate = db_fate(t);
+    }
+    return rc && *fate == DB_FATE_UNSURE ? settle(c, fate, err) : rc;
+}
+
+/* ---- one transaction -------------------------------------------------------------------------------- */
+
+static int run_statements(struct committer *c, struct txn *t, struct list *batch, struct err *err)
+{
     int rc = load_counters(c, t->read, err);
     if (rc == 0) {
         rc = run_bodies(c, t, batch, err);
@@ -202,13 +321,25 @@ static int run_transaction(struct committer *c, struct txn *t, struct list *batc
     if (rc == 0) {
         rc = save_counters(c, t, err);
     }
+    return rc ? rc : record_batch(c, t, err);
+}
+
+/* On failure nothing of it is left, and *fate says what that means. */
+static int run_transaction(struct committer *c, struct txn *t, struct list *batch,
+                           enum db_fate *fate, struct err *err)
+{
+    int64_t started = clock_mono_us();
+    t->owner = c;
+    int rc = run_statements(c, t, batch, err);
     int64_t commits = clock_mono_us();
     c->stats.body_us_sum += (uint64_t)(commits - started);
-    if (rc == 0) {
-        rc = db_commit(t, err);
-    }
     if (rc) {
         db_rollback(t);
+        *fate = db_fate(t);
+    } else {
+        rc = commit(c, t, fate, err);
+    }
+    if (rc) {
         return rc;
     }
     c->stored = c->next;
@@ -265,33 +396,41 @@ static void deliver(struct committer *c, struct list *batch)
     }
 }
 
-static void deliver_failure(struct committer *c, struct list *batch, int rc, const struct err *err)
+static void start_anew(struct committer *c, struct list *batch)
 {
-    for (struct list_node *it; (it = list_pop_front(batch)) != NULL;) {
-        struct store_job *job = job_of(it);
-        if (job->rc == 0) {
-            job->rc = rc;
-            job->err = *err;
-        }
-        c->stats.failed_bodies++;
-        job->done(job);
+    arena_reset(&c->arena);
+    list_for_each (it, batch) {
+        job_of(it)->rc = 0;
     }
+}
+
+static bool runs_again(struct committer *c, enum db_fate fate, unsigned attempt)
+{
+    if (attempt == ATTEMPTS || (fate != DB_FATE_CONFLICT && fate != DB_FATE_LOST)) {
+        return false;
+    }
+    c->stats.retried_batches++;
+    pause_for(c, (int64_t)rand_below(2u << attempt)); /* or two writers would meet again */
+    return true;
 }
 
 /* Returns false if the bodies ran but must run again alone. */
 static bool try_batch(struct committer *c, struct list *batch)
 {
     struct err err = {0};
+    enum db_fate fate = DB_FATE_FAILED;
     struct txn t;
-    list_for_each (it, batch) {
-        job_of(it)->rc = 0;
-    }
-    int rc = db_begin(c->db, &t, &err);
-    if (rc) {
-        deliver_failure(c, batch, rc, &err); /* nobody is guilty, and nobody can be helped */
-        return true;
-    }
-    rc = run_transaction(c, &t, batch, &err);
+    int rc;
+    unsigned attempt = 1;
+    do {
+        start_anew(c, batch);
+        rc = db_begin(c->db, &t, &err);
+        if (rc) {
+            deliver_failure(c, batch, rc, &err); /* nobody is guilty, and nobody can be helped */
+            return true;
+        }
+        rc = run_transaction(c, &t, batch, &fate, &err);
+    } while (rc && runs_again(c, fate, attempt++));
     bool is_alone = batch->head.next == batch->head.prev;
     if (rc == 0) {
         deliver(c, batch);
@@ -309,7 +448,6 @@ static void run_batch(struct committer *c, struct list *batch)
             struct list alone;
             list_init(&alone);
             list_push_back(&alone, it);
-            arena_reset(&c->arena);
             bool is_done = try_batch(c, &alone);
             bug_on(!is_done);
         }
@@ -389,11 +527,49 @@ static void committer_free(struct committer *c)
     free(c);
 }
 
+static int forget_old_writers(struct committer *c, struct err *err)
+{
+    struct txn t;
+    c->writer = (int64_t)(rand_u64() >> 1);
+    if (!has_records(c)) {
+        return 0;
+    }
+    int rc = db_begin(c->db, &t, err);
+    if (rc == 0) {
+        rc = db_exec(&t, &forget_writers, PARAMS(P_INT(clock_wall_ms() - WRITER_KEPT_MS)), err);
+    }
+    if (rc == 0) {
+        rc = db_commit(&t, err);
+    }
+    if (rc) {
+        db_rollback(&t);
+    }
+    return rc;
+}
+
+static int refuse_old_schema(struct committer *c, struct err *err)
+{
+    const struct db_migration *pending;
+    size_t n;
+    int rc = inspect_pending(c->db, &c->arena, &pending, &n, err);
+    if (rc == 0 && n > 0) {
+        return err_set(err, E_CONFLICT, 0, NULL,
+                       "The database needs %zu migrations, the first is %lld %s, and "
+                       "database.migrate is manual: run `ingot db migrate`",
+                       n, (long long)pending[0].version, pending[0].name);
+    }
+    return rc;
+}
+
 static int open_database(struct committer *c, struct err *err)
 {
     int rc = db_open(&c->store->config.db, DB_WRITER, &c->db, err);
     if (rc == 0) {
-        rc = db_migrate(c->db, store_migrations, store_migrations_n, NULL, err);
+        rc = c->store->config.may_not_migrate ? refuse_old_schema(c, err)
+                                              : inspect_migrate(c->db, NULL, NULL, err);
+    }
+    if (rc == 0) {
+        rc = forget_old_writers(c, err);
     }
     if (rc == 0) {
         rc = load_counters(c, c->db, err);

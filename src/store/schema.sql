@@ -408,8 +408,7 @@ CREATE TABLE search_events (
     room_nid INTEGER NOT NULL
 ) STRICT;
 
-CREATE VIRTUAL TABLE search_index USING fts5(body, name, topic, tags, content = '',
-    tokenize = 'unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE search_index USING fts5(body, name, topic, tags, content = '', tokenize = 'ascii');
 
 CREATE TABLE 'search_index_config'(k PRIMARY KEY, v) WITHOUT ROWID;
 

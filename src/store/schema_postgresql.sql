@@ -355,3 +355,7 @@ CREATE UNIQUE INDEX users_pkey ON public.users USING btree (user_nid)
 waiting_redactions.redaction_nid bigint NOT NULL
 waiting_redactions.target_id text C NOT NULL
 CREATE UNIQUE INDEX waiting_redactions_pkey ON public.waiting_redactions USING btree (target_id, redaction_nid)
+writers.batch bigint NOT NULL
+writers.updated_ts bigint NOT NULL
+writers.writer bigint NOT NULL
+CREATE UNIQUE INDEX writers_pkey ON public.writers USING btree (writer)

@@ -6,6 +6,8 @@
 #include "base/buf.h"
 #include "store/statements.h"
 
+#define TSVECTOR_POSITION_MAX 16383u
+
 COLS(hit_cols, struct search_hit, COL(struct search_hit, position),
      COL(struct search_hit, event_nid), COL(struct search_hit, room_nid),
      COL(struct search_hit, rank));
@@ -50,30 +52,26 @@ static const struct sql sources = {
     "WHERE nid >= $1 AND nid < $2 AND position IS NOT NULL AND redacted_by = 0 AND flags = 0 AND "
     "type_nid IN (9, 10, 19)"}; /* NID_NAME, NID_TOPIC, NID_MESSAGE */
 
-/* The same on PostgreSQL. The simple configuration, because a server's people speak more than one language. */
+/* The same on PostgreSQL: the words come as a tsvector and the phrases as a tsquery, so that none of its parsers cuts
+ * them up again. */
 static const struct sql insert_words = {
-    "INSERT INTO search_index (position, words) VALUES ($1, "
-    "setweight(to_tsvector('simple', COALESCE($2, '')), 'A') || "
-    "setweight(to_tsvector('simple', COALESCE($3, '')), 'B') || "
-    "setweight(to_tsvector('simple', COALESCE($4, '')), 'C') || to_tsvector('simple', $5))",
+    "INSERT INTO search_index (position, words) VALUES ($1, $2::text::tsvector)",
     .only = DB_ONLY(DB_POSTGRESQL)};
 static const struct sql delete_words = {"DELETE FROM search_index WHERE position = $1",
                                         .only = DB_ONLY(DB_POSTGRESQL)};
-/* The index answers what has the words and the tags; the filter sees to it that the words are in the fields asked
- * for. Phrases of which nothing is left find nothing. */
 #define WORDS_FROM                                                                                 \
-    " FROM search_index i JOIN search_events e ON e.position = i.position, "                       \
-    "websearch_to_tsquery('simple', $1) q WHERE i.words @@ (q && $2::text::tsquery) AND "          \
-    "ts_filter(i.words, $3::text::\"char\"[]) @@ q AND i.position <= $4 AND numnode(q) > 0 "
+    " FROM search_index i JOIN search_events e ON e.position = i.position "                        \
+    "WHERE i.words @@ ($1::text::tsquery && $2::text::tsquery) AND i.position <= $3 "
 static const struct sql newest_words = {
     "SELECT e.position, e.event_nid, e.room_nid, 0::float8" WORDS_FROM
-    "ORDER BY e.position DESC LIMIT $5",
+    "ORDER BY e.position DESC LIMIT $4",
     .only = DB_ONLY(DB_POSTGRESQL)};
-static const struct sql best_words = {"SELECT e.position, e.event_nid, e.room_nid, "
-                                      "ts_rank('{0, 1, 1, 1}', ts_filter(i.words, "
-                                      "$3::text::\"char\"[]), q)::float8 AS score" WORDS_FROM
-                                      "ORDER BY score DESC, e.position DESC LIMIT $5 OFFSET $6",
-                                      .only = DB_ONLY(DB_POSTGRESQL)};
+/* Tags weigh nothing; among equals the shorter text is the better (normalisation 1). */
+static const struct sql best_words = {
+    "SELECT e.position, e.event_nid, e.room_nid, "
+    "ts_rank('{0, 1, 1, 1}', i.words, $1::text::tsquery, 1)::float8 AS score" WORDS_FROM
+    "ORDER BY score DESC, e.position DESC LIMIT $4 OFFSET $5",
+    .only = DB_ONLY(DB_POSTGRESQL)};
 
 STATEMENTS(search, &insert_note, &delete_note, &newest_note, &select_noted, &insert_text,
            &delete_text, &newest, &best, &sources, &insert_words, &delete_words, &newest_words,
@@ -109,6 +107,11 @@ int search_noted(struct db_read *r, struct arena *a, int64_t after, size_t limit
                    out_n, err);
 }
 
+static bool is_sqlite(const struct db_read *r)
+{
+    return db_engine_of(r) == DB_SQLITE;
+}
+
 static int write_text(struct txn *t, const struct sql *sql, const struct search_doc *doc,
                       struct err *err)
 {
@@ -120,14 +123,34 @@ static int write_text(struct txn *t, const struct sql *sql, const struct search_
                    err);
 }
 
-static bool is_sqlite(const struct db_read *r)
+/* 'hello':1A 'world':2A; words hold neither quotes nor backslashes (matrix/search_text.h). */
+static void add_lexemes(struct buf *b, struct str words, char weight)
 {
-    return db_engine_of(r) == DB_SQLITE;
+    struct str word;
+    for (unsigned at = 1; words.n > 0; at++) {
+        str_split(words, ' ', &word, &words);
+        buf_printf(b, "'%.*s':%u%c ", STR_ARG(word), MIN(at, TSVECTOR_POSITION_MAX), weight);
+    }
+}
+
+static int write_words(struct txn *t, const struct search_doc *doc, struct err *err)
+{
+    struct buf b = BUF_INIT(4 << 20);
+    add_lexemes(&b, doc->text.body, 'A');
+    add_lexemes(&b, doc->text.name, 'B');
+    add_lexemes(&b, doc->text.topic, 'C');
+    buf_printf(&b, "'r%" PRIu64 "':1D 's%" PRIu64 "':1D", doc->room_nid, doc->sender_nid);
+    int rc = b.overflow ? err_set(err, E_LIMIT, 0, NULL, "The text is too long to be searched")
+                        : db_exec(t, &insert_words,
+                                  PARAMS(P_INT(doc->position), P_TEXT(buf_str(&b))), err);
+    buf_release(&b);
+    return rc;
 }
 
 int search_add(struct txn *t, const struct search_doc *doc, struct err *err)
 {
-    return write_text(t, is_sqlite(txn_read(t)) ? &insert_text : &insert_words, doc, err);
+    return is_sqlite(txn_read(t)) ? write_text(t, &insert_text, doc, err)
+                                  : write_words(t, doc, err);
 }
 
 int search_remove(struct txn *t, const struct search_doc *doc, struct err *err)
@@ -164,7 +187,6 @@ static struct str match(struct arena *a, const struct search_query *q)
     struct buf b = BUF_INIT(64 << 20);
     match_keys(&b, q->keys);
     for (size_t i = 0; i < q->term->n_phrases; i++) {
-        /* Side by side, not with AND: then a phrase in which the tokenizer finds no word does not count. */
         buf_printf(&b, "%s\"%.*s\"", i ? " " : "", STR_ARG(q->term->phrases[i]));
     }
     buf_add(&b, STR(")"));
@@ -192,7 +214,7 @@ static int find_fts5(struct db_read *r, struct arena *a, const struct search_que
                          &hit_cols, out, out_n, err);
 }
 
-/* ---- the query in PostgreSQL's: "a" "b c"; ('r1':D | 'r2':D) & ('s3':D); {a,c} ---- */
+/* ---- the query in PostgreSQL's: ('a':A <-> 'b':A) & ('c':A), and ('r1':D | 'r2':D) & ('s3':D) ---- */
 
 static void any_tag(struct buf *b, char kind, const uint64_t *nids, size_t n)
 {
@@ -202,46 +224,56 @@ static void any_tag(struct buf *b, char kind, const uint64_t *nids, size_t n)
     buf_add_char(b, ')');
 }
 
-static struct str tag_query(struct arena *a, const struct search_query *q)
+static void tag_query(const struct search_query *q, struct buf *b)
 {
-    struct buf b = BUF_INIT(64 << 20);
-    any_tag(&b, 'r', q->rooms, q->n_rooms);
+    any_tag(b, 'r', q->rooms, q->n_rooms);
     if (q->n_senders) {
-        buf_add(&b, STR(" & "));
-        any_tag(&b, 's', q->senders, q->n_senders);
+        buf_add(b, STR(" & "));
+        any_tag(b, 's', q->senders, q->n_senders);
     }
-    struct str text = b.overflow ? STR_NONE : arena_str(a, buf_str(&b));
-    buf_release(&b);
-    return text;
 }
 
-static struct str phrase_query(struct arena *a, const struct search_query *q)
+static void add_phrase(struct buf *b, struct str words, const char *weights)
 {
-    struct str text = STR("");
-    for (size_t i = 0; i < q->term->n_phrases; i++) {
-        text = ARENA_CONCAT(a, text, STR("\""), q->term->phrases[i], STR("\" "));
+    struct str word;
+    for (const char *before = "("; words.n > 0; before = " <-> ") {
+        str_split(words, ' ', &word, &words);
+        buf_printf(b, "%s'%.*s':%s", before, STR_ARG(word), weights);
     }
-    return text;
+    buf_add_char(b, ')');
+}
+
+static void phrase_query(const struct search_query *q, struct buf *b)
+{
+    static const char *const weights[SEARCH_ALL_KEYS + 1] = {"",  "A",  "B",  "AB",
+                                                             "C", "AC", "BC", "ABC"};
+    for (size_t i = 0; i < q->term->n_phrases; i++) {
+        buf_add(b, i ? STR(" & ") : STR(""));
+        add_phrase(b, q->term->phrases[i], weights[q->keys & SEARCH_ALL_KEYS]);
+    }
 }
 
 static int find_words(struct db_read *r, struct arena *a, const struct search_query *q,
                       struct search_hit **out, size_t *out_n, struct err *err)
 {
-    static const char *const weights[SEARCH_ALL_KEYS + 1] = {"{}",  "{a}",   "{b}",   "{a,b}",
-                                                             "{c}", "{a,c}", "{b,c}", "{a,b,c}"};
-    struct str tags = tag_query(a, q), phrases = phrase_query(a, q);
-    struct str fields = str_c(weights[q->keys & SEARCH_ALL_KEYS]);
-    if (!tags.p) {
-        return err_set(err, E_LIMIT, 0, NULL, "The search is too long");
+    struct buf tags = BUF_INIT(64 << 20), phrases = BUF_INIT(1 << 20);
+    int rc;
+    tag_query(q, &tags);
+    phrase_query(q, &phrases);
+    struct db_value t = P_TEXT(buf_str(&tags)), p = P_TEXT(buf_str(&phrases));
+    if (tags.overflow || phrases.overflow) {
+        rc = err_set(err, E_LIMIT, 0, NULL, "The search is too long");
+    } else if (q->by_rank) {
+        rc = db_rows(r, a, &best_words,
+                     PARAMS(p, t, P_INT(q->upto), P_INT(q->limit), P_INT(q->offset)), &hit_cols,
+                     out, out_n, err);
+    } else {
+        rc = db_rows(r, a, &newest_words, PARAMS(p, t, P_INT(q->upto), P_INT(q->limit)), &hit_cols,
+                     out, out_n, err);
     }
-    return q->by_rank ? db_rows(r, a, &best_words,
-                                PARAMS(P_TEXT(phrases), P_TEXT(tags), P_TEXT(fields),
-                                       P_INT(q->upto), P_INT(q->limit), P_INT(q->offset)),
-                                &hit_cols, out, out_n, err)
-                      : db_rows(r, a, &newest_words,
-                                PARAMS(P_TEXT(phrases), P_TEXT(tags), P_TEXT(fields),
-                                       P_INT(q->upto), P_INT(q->limit)),
-                                &hit_cols, out, out_n, err);
+    buf_release(&tags);
+    buf_release(&phrases);
+    return rc;
 }
 
 int search_find(struct db_read *r, struct arena *a, const struct search_query *q,

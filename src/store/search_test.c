@@ -25,7 +25,7 @@ static void insert_docs(struct fixture *f)
     add(f, doc(20, 2, 50, "green blue"));
     add(f, doc(30, 1, 51, "green green green"));
     struct search_doc name = doc(40, 1, 50, "");
-    name.text.name = STR("Green");
+    name.text.name = STR("green");
     add(f, name);
 }
 

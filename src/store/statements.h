@@ -17,6 +17,7 @@
     X(devices)                                                                                     \
     X(events)                                                                                      \
     X(filters)                                                                                     \
+    X(inspect)                                                                                     \
     X(key_backups)                                                                                 \
     X(login_tokens)                                                                                \
     X(media)                                                                                       \

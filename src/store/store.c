@@ -132,6 +132,7 @@ static void set_defaults(struct store *s, const struct store_config *config)
     s->config = *config;
     s->config.db.path = config->db.path ? xstrdup(config->db.path) : NULL;
     s->config.db.url = config->db.url ? xstrdup(config->db.url) : NULL;
+    s->config.db.password = config->db.password ? xstrdup(config->db.password) : NULL;
     s->config.name_cache_bytes = config->name_cache_bytes ? config->name_cache_bytes : 16u << 20;
     s->config.token_cache_bytes = config->token_cache_bytes ? config->token_cache_bytes : 8u << 20;
     s->config.batch_max = config->batch_max ? config->batch_max : 512;
@@ -181,6 +182,7 @@ void store_close(struct store **sp)
     lock_destroy(&s->ids.lock);
     free((char *)s->config.db.path);
     free((char *)s->config.db.url);
+    free((char *)s->config.db.password);
     free(s);
     *sp = NULL;
 }

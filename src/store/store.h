@@ -33,6 +33,7 @@ struct store;
 
 struct store_config {
     struct db_config db;
+    bool may_not_migrate;     /* E_CONFLICT if the schema is not up to date */
     size_t name_cache_bytes;  /* 0: default of 16 MiB */
     size_t token_cache_bytes; /* 0: default of 8 MiB */
     unsigned batch_max;       /* most bodies in one transaction; 0: default of 512 */
