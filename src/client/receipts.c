@@ -150,7 +150,7 @@ static int parse_marker(struct str text, enum marker *out, struct err *err)
 }
 
 /* `thread_id` names the thread that the event is in, "main" if it is in none. A root is in the main timeline, but it is
- * also where reading its thread begins. */
+ * also where reading its thread begins. What was redacted has lost its relation; the client may still know it. */
 static int read_thread(struct request *rq, struct marking *m, enum marker marker, struct err *err)
 {
     const json_t *value = json_get(rq->json, "thread_id");
@@ -165,10 +165,11 @@ static int read_thread(struct request *rq, struct marking *m, enum marker marker
         return err_invalid_param(err, "The read marker has no thread_id");
     }
     const struct entry *e = m->events[marker];
-    int rc = unread_thread_of(m->server, rq->arena, e, &root, err);
+    bool is_sure;
+    int rc = unread_thread_of(m->server, rq->arena, e, &root, &is_sure, err);
     bool fits =
         str_eq(id, STR("main")) ? root.n == 0 : str_eq(id, root) || str_eq(id, e->ev->event_id);
-    if (rc == 0 && !fits) {
+    if (rc == 0 && !fits && is_sure) {
         rc = err_invalid_param(err, "The event is not in the thread %.*s", STR_ARG(id));
     }
     m->thread = id;

@@ -19,6 +19,7 @@
 #include "matrix/relation.h"
 #include "store/media.h"
 #include "store/names.h"
+#include "store/receipts.h"
 #include "store/rooms.h"
 #include "wire/json.h"
 
@@ -343,6 +344,7 @@ static int find_redacted(struct batch *b, struct pending *p, struct err *err)
         return err_forbidden(err, "You do not have the power level to redact this event");
     }
     p->redacts_nid = rc == 0 ? target->ev->ids.event : 0;
+    p->redacted = target;
     return rc;
 }
 
@@ -525,13 +527,34 @@ static int write_relation(struct txn *t, const struct entry *e)
     return relations_insert(t, &row, txn_err(t));
 }
 
-static int write_redaction(struct txn *t, const struct pending *p)
+/* Who said something has read what came before it, also when nobody knows any more what it was. */
+static int keep_read(struct batch *b, struct txn *t, const struct pending *p)
+{
+    const struct entry *e = p->redacted;
+    struct str root;
+    bool changed;
+    if (!server_is_local(b->server, e->ev->sender) || !unread_reads(txn_arena(t), e, &root)) {
+        return 0;
+    }
+    struct receipt_row row = {.room_nid = e->ev->ids.room,
+                              .user_nid = e->ev->ids.sender,
+                              .kind = RECEIPT_IMPLIED,
+                              .thread = root.n > 0 ? root : STR("main"),
+                              .event_id = e->ev->event_id,
+                              .event_position = e->position,
+                              .ts = e->received_ts,
+                              .position = p->entry->position};
+    return receipts_put(t, &row, &changed, txn_err(t));
+}
+
+static int write_redaction(struct batch *b, struct txn *t, const struct pending *p)
 {
     const struct event *ev = p->entry->ev;
     if (p->redacts_nid) {
         int rc = events_set_redacted(t, p->redacts_nid, ev->ids.event, txn_err(t));
         rc = rc == 0 ? search_index_remove(t, p->redacts_nid) : rc;
         rc = rc == 0 ? room_icons_redact(t, ev->ids.room, p->redacts_nid, txn_err(t)) : rc;
+        rc = rc == 0 ? keep_read(b, t, p) : rc;
         return rc != 0 ? rc : relations_delete(t, p->redacts_nid, txn_err(t));
     }
     if (ev->ids.type == NID_REDACTION && ev->redacts.n) {
@@ -580,7 +603,7 @@ static int write_event(struct batch *b, struct txn *t, struct pending *p)
     if (rc == 0) {
         rc = search_index_note(t, e);
     }
-    return rc != 0 ? rc : write_redaction(t, p);
+    return rc != 0 ? rc : write_redaction(b, t, p);
 }
 
 static int write_room(struct batch *b, struct txn *t)
@@ -681,7 +704,6 @@ static void publish(void *arg)
         publish_user(b, b->pending[i].entry);
         if (b->pending[i].redacts_nid) {
             publish_redaction(b, &b->pending[i]);
-            unread_forget_room(b->server, b->room->nid);
         }
     }
     if (b->is_new) {

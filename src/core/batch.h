@@ -59,8 +59,9 @@ struct pending {
     struct entry *entry;
     struct str txn_id;
     uint64_t device_nid;
-    uint64_t redacts_nid; /* the redaction takes effect on this event; 0: not (yet) */
-    bool existing;        /* nothing to write: the same state was already there */
+    uint64_t redacts_nid;         /* the redaction takes effect on this event; 0: not (yet) */
+    const struct entry *redacted; /* that event, as it was before */
+    bool existing;                /* nothing to write: the same state was already there */
 };
 
 MUST_USE int batch_begin(struct batch *b, struct server *s, struct arena *a, struct room *room,

@@ -1,209 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/unread.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "core/cache.h"
 #include "core/server.h"
-#include "matrix/power_levels.h"
-#include "matrix/push_rules.h"
+#include "core/unread_internal.h"
 #include "matrix/relation.h"
-#include "store/account_data.h"
-#include "store/names.h"
-#include "store/push.h"
 #include "store/receipts.h"
+#include "store/unread_counts.h"
 
 enum {
-    EPOCHS = 1 << 14,
-    THREAD_HOPS =
-        3, /* client-server API, "Threading": how far a relation is followed to a thread */
-    THREADS_MAX =
-        500, /* that are counted one by one in a room; what is unread in further ones counts as the room's */
+    /* client-server API, "Threading": how far a relation is followed to a thread */
+    THREAD_HOPS = 3,
+    /* events that are counted again after a restart, at most twice as many; they cost a write for each reader */
+    SAVE_EVERY = 400,
 };
 
-/*
- * Forgetting is counting: what is remembered bears the counts of when it was begun, and holds while they are the
- * same. So an answer that was worked out while its grounds changed is void by itself, without any lock. Keys that
- * meet in one counter cost an evaluation too many.
- */
-struct unread {
-    atomic_int_least64_t epochs[EPOCHS];
-    struct cache *memos;   /* {user, room} -> struct memo */
-    struct cache *readers; /* {user, 0} -> struct reader */
-};
+/* ---- what is remembered of a user in a room ---- */
 
-/* ---- epochs ---- */
-
-enum epoch_of { EPOCH_RULES, EPOCH_RECEIPTS, EPOCH_ROOM };
-
-static atomic_int_least64_t *epoch(struct unread *u, enum epoch_of what, uint64_t user,
-                                   uint64_t room)
-{
-    uint64_t hash = (user * 0x9E3779B97F4A7C15u ^ room * 0xC2B2AE3D27D4EB4Fu ^ (uint64_t)what) *
-                    0xD6E8FEB86659FD93u;
-    return &u->epochs[(hash >> 32) % EPOCHS];
-}
-
-/* All of them only grow, so a sum is as good as its parts. */
-struct grounds {
-    int64_t rules, receipts;
-};
-
-static struct grounds grounds_now(struct unread *u, uint64_t user, uint64_t room)
-{
-    return (struct grounds){.rules = atomic_load(epoch(u, EPOCH_RULES, user, 0)) +
-                                     atomic_load(epoch(u, EPOCH_ROOM, 0, room)),
-                            .receipts = atomic_load(epoch(u, EPOCH_RECEIPTS, user, room))};
-}
-
-struct forgetting {
-    atomic_int_least64_t *epoch;
-};
-
-static void forget(void *arg)
-{
-    const struct forgetting *f = arg;
-    atomic_fetch_add(f->epoch, 1);
-}
-
-static void forget_on_commit(struct txn *t, atomic_int_least64_t *epoch)
-{
-    struct forgetting *f = arena_new(txn_arena(t), struct forgetting);
-    f->epoch = epoch;
-    txn_on_commit(t, forget, f);
-}
-
-void unread_forget_receipts(struct txn *t, struct server *s, uint64_t user_nid, uint64_t room_nid)
-{
-    forget_on_commit(t, epoch(s->unread, EPOCH_RECEIPTS, user_nid, room_nid));
-}
-
-void unread_forget_rules(struct txn *t, struct server *s, uint64_t user_nid)
-{
-    forget_on_commit(t, epoch(s->unread, EPOCH_RULES, user_nid, 0));
-}
-
-void unread_forget_room(struct server *s, uint64_t room_nid)
-{
-    atomic_fetch_add(epoch(s->unread, EPOCH_ROOM, 0, room_nid), 1);
-}
-
-/* ---- readers: what is the same for a user in all rooms ---- */
-
-struct reader {
-    struct refcount refs;
-    int64_t epoch;
-    struct str user_id; /* in the arena, as is what follows */
-    const struct push_ruleset *rules;
-    struct smap ignored; /* user ids */
-    struct arena arena;
-};
-
-static void reader_ref(void *obj)
-{
-    ref_take(&((struct reader *)obj)->refs);
-}
-
-static void reader_unref(void *obj)
-{
-    struct reader *r = obj;
-    if (ref_drop(&r->refs)) {
-        push_ruleset_unref(&r->rules);
-        smap_release(&r->ignored);
-        arena_release(&r->arena);
-        free(r);
-    }
-}
-
-static int load_rules(struct server *s, struct arena *a, uint64_t user, struct reader *r,
-                      struct err *err)
-{
-    struct str stored = STR_NONE;
-    int64_t position;
-    int rc = stored_push_rules_get(store_reader(s->store), a, user, &stored, &position, err);
-    if (rc != 0 && rc != E_NOT_FOUND) {
-        return rc;
-    }
-    return push_ruleset_load(stored, &r->rules, err);
-}
-
-static int load_ignored(struct server *s, struct arena *a, uint64_t user, struct reader *r,
-                        struct err *err)
-{
-    struct str content;
-    json_t *json = NULL;
-    const json_t *users = NULL;
-    int rc = account_data_get(store_reader(s->store), a, user, 0, STR("m.ignored_user_list"),
-                              &content, err);
-    if (rc == 0) {
-        rc = json_parse(a, content, JPARSE_REALS, &json, err);
-    }
-    if (rc == 0 && json_get_object(json, "ignored_users", &users)) {
-        for (struct json_iter it = json_iter(users); json_next(&it);) {
-            smap_at(&r->ignored, it.key, NULL);
-        }
-    }
-    return rc == E_NOT_FOUND ? 0 : rc;
-}
-
-static int reader_load(struct server *s, struct arena *a, uint64_t user, struct reader *r,
-                       struct err *err)
-{
-    int rc = names_text(s->store, store_reader(s->store), user, &r->arena, &r->user_id, err);
-    if (rc == 0) {
-        rc = load_rules(s, a, user, r, err);
-    }
-    return rc == 0 ? load_ignored(s, a, user, r, err) : rc;
-}
-
-/* Held by the arena. */
-static int reader_get(struct server *s, struct arena *a, uint64_t user, struct reader **out,
-                      struct err *err)
-{
-    struct unread *u = s->unread;
-    struct cache_key key = {.a = user};
-    int64_t now = atomic_load(epoch(u, EPOCH_RULES, user, 0));
-    struct reader *r = cache_get(u->readers, key);
-    if (r && r->epoch != now) {
-        reader_unref(r);
-        r = NULL;
-    }
-    int rc = 0;
-    if (!r) {
-        r = xcalloc(1, sizeof(*r));
-        ref_init(&r->refs);
-        arena_init(&r->arena, 0);
-        r->epoch = now;
-        rc = reader_load(s, a, user, r, err);
-        if (rc == 0) {
-            size_t shared = r->rules == push_ruleset_default() ? 0 : push_ruleset_bytes(r->rules);
-            cache_replace(u->readers, key, r,
-                          sizeof(*r) + r->arena.used + smap_bytes(&r->ignored) + shared);
-        }
-    }
-    arena_defer(a, reader_unref, r);
-    *out = r;
-    return rc;
-}
-
-/* ---- memos: what is remembered of a user in a room ---- */
-
-struct tally {
-    struct str root; /* empty: the main timeline */
-    int64_t start;   /* read up to here: a receipt, an own message, or the room's floor */
-    int64_t from;    /* events up to here are counted, or are read */
-    struct unread_count count;
-};
-
-/* Immutable, one block. A thread that is not listed has nothing unread up to `upto`. */
+/* Immutable, one block. */
 struct memo {
     struct refcount refs;
     struct grounds grounds;
-    int64_t upto;
-    int64_t floor; /* the unthreaded receipt, or the join: nothing before it counts */
-    size_t n;
-    struct tally tallies[];
+    int64_t upto;    /* events up to here are counted */
+    size_t unsaved;  /* of them, how many the store's row does not know */
+    struct str body; /* tallies, encoded; behind this */
 };
 
 static void memo_ref(void *obj)
@@ -227,92 +49,65 @@ struct counting {
     uint64_t user;
     struct reader *reader;
     struct grounds grounds;
-    int64_t upto, floor;
-    int64_t rest_from; /* `start` and `from` of threads that are not listed */
-    struct tally *tallies;
-    size_t n, capacity;
-    /* Of the room as it is now, read when the first event wants it. */
-    bool has_context;
-    struct push_room context;
-    const struct event *create;
-    struct str display_name;
+    int64_t from, upto; /* from: events up to here are counted */
+    size_t unsaved;
+    bool is_anew; /* nothing was remembered */
+    struct tallies tallies;
+    bool has_name;
+    struct str display_name; /* that the reader goes by in the room */
 };
 
-static void grow(struct counting *c)
+struct save {
+    struct store_job job;
+    struct unread_counts_row row;
+};
+
+static int write_save(struct txn *t, void *arg)
 {
-    size_t capacity = c->capacity ? 2 * c->capacity : 8;
-    struct tally *grown = arena_array(c->arena, struct tally, capacity);
-    if (c->n > 0) {
-        memcpy(grown, c->tallies, c->n * sizeof(*grown));
-    }
-    c->tallies = grown;
-    c->capacity = capacity;
+    const struct save *save = arg;
+    return unread_counts_put(t, &save->row, txn_err(t));
 }
 
-static struct tally *tally_of(struct counting *c, struct str root)
+/* Nobody minds a failure: then it is counted again. */
+static void saved(struct store_job *job)
 {
-    for (size_t i = 0; i < c->n; i++) {
-        if (str_eq(c->tallies[i].root, root)) {
-            return &c->tallies[i];
-        }
-    }
-    if (c->n >= THREADS_MAX && root.n > 0) {
-        return tally_of(c, STR(""));
-    }
-    if (c->n == c->capacity) {
-        grow(c);
-    }
-    c->tallies[c->n] = (struct tally){
-        .root = arena_str(c->arena, root), .start = c->rest_from, .from = c->rest_from};
-    return &c->tallies[c->n++];
+    free(container_of(job, struct save, job));
 }
 
-static void recall(struct counting *c, const struct memo *m)
+static void save_later(struct counting *c, struct str body)
 {
-    c->floor = m->floor;
-    c->rest_from = m->upto;
-    c->upto = MAX(c->upto, m->upto);
-    for (size_t i = 0; i < m->n; i++) {
-        struct tally *t = tally_of(c, m->tallies[i].root);
-        t->start = m->tallies[i].start;
-        t->from = m->tallies[i].from;
-        t->count = m->tallies[i].count;
-    }
-}
-
-/* Drops the threads that go without saying: nothing is unread, and no receipt is ahead of what was counted. Gives the
- * bytes of the names of the others. */
-static size_t keep_telling(struct counting *c)
-{
-    size_t n = 0, text = 0;
-    for (size_t i = 0; i < c->n; i++) {
-        struct tally *t = &c->tallies[i];
-        if (t->count.notify > 0 || t->count.highlight > 0 || t->from > c->upto) {
-            t->from = MAX(t->from, c->upto);
-            text += t->root.n;
-            c->tallies[n++] = *t;
-        }
-    }
-    c->n = n;
-    return text;
+    struct save *save = xmalloc(sizeof(*save) + body.n);
+    save->row = (struct unread_counts_row){.user_nid = c->user,
+                                           .room_nid = c->room->nid,
+                                           .rules_version = c->reader->version,
+                                           .upto = c->upto,
+                                           .body = str_n((char *)(save + 1), body.n)};
+    memcpy(save + 1, body.p, body.n);
+    save->job =
+        (struct store_job){.name = "unread-counts", .body = write_save, .done = saved, .arg = save};
+    store_write_async(c->server->store, &save->job);
 }
 
 static void remember(struct counting *c)
 {
-    size_t bytes = keep_telling(c) + sizeof(struct memo) + c->n * sizeof(struct tally);
-    struct memo *m = xmalloc(bytes);
-    *m = (struct memo){.grounds = c->grounds, .upto = c->upto, .floor = c->floor, .n = c->n};
-    ref_init(&m->refs);
-    char *at = (char *)&m->tallies[c->n];
-    for (size_t i = 0; i < c->n; i++) {
-        struct str root = c->tallies[i].root;
-        m->tallies[i] = c->tallies[i];
-        if (root.n > 0) {
-            m->tallies[i].root.p = memcpy(at, root.p, root.n);
-            at += root.n;
-        }
+    struct buf body = BUF_INIT(SIZE_MAX);
+    tallies_encode(&c->tallies, c->upto, &body);
+    /* Not all readers of a room with the same event. */
+    if (c->unsaved >= SAVE_EVERY + c->user % SAVE_EVERY) {
+        save_later(c, buf_str(&body));
+        c->unsaved = 0;
     }
-    cache_replace(c->server->unread->memos, (struct cache_key){c->user, c->room->nid}, m, bytes);
+    size_t n = buf_str(&body).n;
+    struct memo *m = xmalloc(sizeof(*m) + n);
+    *m = (struct memo){.grounds = c->grounds,
+                       .upto = c->upto,
+                       .unsaved = c->unsaved,
+                       .body = str_n((char *)(m + 1), n)};
+    ref_init(&m->refs);
+    memcpy(m + 1, buf_str(&body).p, n);
+    buf_release(&body);
+    cache_replace(c->server->unread->memos, (struct cache_key){c->user, c->room->nid}, m,
+                  sizeof(*m) + n);
     memo_unref(m);
 }
 
@@ -336,6 +131,7 @@ static int begins_membership(struct counting *c, const struct entry *e, bool *ou
     return rc;
 }
 
+/* A change of the profile replaces the join by another one. */
 static int find_join(struct counting *c, int64_t *out, struct err *err)
 {
     struct room_member member = room_member_of(c->room, c->user);
@@ -353,242 +149,295 @@ static int find_join(struct counting *c, int64_t *out, struct err *err)
     return rc;
 }
 
-/* All of the room is read up to `position`: counting begins anew there. */
-static void start_at(struct counting *c, int64_t position)
-{
-    c->floor = c->rest_from = position;
-    c->n = 0;
-}
-
-static void read_upto(struct tally *t, int64_t position)
-{
-    if (position > t->start) {
-        *t = (struct tally){.root = t->root, .start = position, .from = position};
-    }
-}
-
 static int apply_receipts(struct counting *c, struct err *err)
 {
     struct receipt_row *rows;
     size_t n = 0;
-    int64_t floor = c->floor;
     int rc = receipts_of_user(store_reader(c->server->store), c->arena, c->room->nid, c->user,
                               &rows, &n, err);
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        floor = rows[i].thread.n == 0 ? MAX(floor, rows[i].event_position) : floor;
-    }
-    if (floor > c->floor) {
-        start_at(c, floor);
-    }
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        if (rows[i].thread.n > 0) {
-            bool is_main = str_eq(rows[i].thread, STR("main"));
-            read_upto(tally_of(c, is_main ? STR("") : rows[i].thread), rows[i].event_position);
+        bool is_main = str_eq(rows[i].thread, STR("main"));
+        if (rows[i].thread.n == 0) {
+            tallies_read_all(&c->tallies, rows[i].event_position);
+        } else if (rows[i].event_position > c->tallies.floor) {
+            tallies_read(&c->tallies, is_main ? STR("") : rows[i].thread, rows[i].event_position);
         }
     }
+    return rc;
+}
+
+static int begin_anew(struct counting *c, struct err *err)
+{
+    int64_t join;
+    int rc = find_join(c, &join, err);
+    if (rc == 0) {
+        c->tallies = (struct tallies){.arena = c->arena, .floor = join};
+        rc = apply_receipts(c, err);
+        c->from = c->tallies.floor;
+        c->unsaved = 0;
+        c->is_anew = true;
+    }
+    return rc;
+}
+
+/* What the store knows, if it was counted by the rules of today. */
+static int begin_stored(struct counting *c, bool *out_found, struct err *err)
+{
+    struct unread_counts_row row;
+    int rc = unread_counts_find(store_reader(c->server->store), c->arena, c->user, c->room->nid,
+                                &row, out_found, err);
+    *out_found = rc == 0 && *out_found && row.rules_version == c->reader->version;
+    if (*out_found) {
+        rc = tallies_decode(c->arena, row.body, &c->tallies, err);
+        rc = rc ? rc : apply_receipts(c, err);
+        c->from = row.upto;
+    }
+    return rc;
+}
+
+static int begin(struct counting *c, const struct memo *m, struct err *err)
+{
+    bool found = false;
+    int rc = 0;
+    if (m && m->grounds.rules == c->grounds.rules) {
+        rc = tallies_decode(c->arena, m->body, &c->tallies, err);
+        c->from = m->upto;
+        c->unsaved = m->unsaved;
+        found = true;
+        if (rc == 0 && m->grounds.receipts != c->grounds.receipts) {
+            rc = apply_receipts(c, err);
+        }
+    } else {
+        rc = begin_stored(c, &found, err);
+    }
+    if (rc == 0 && !found) {
+        rc = begin_anew(c, err);
+    }
+    c->upto = MAX(c->upto, c->from);
     return rc;
 }
 
 /* ---- events ---- */
 
-static int read_context(struct counting *c, struct err *err)
+/* No default rule asks for the name that the reader goes by. */
+static int read_name(struct counting *c, struct err *err)
 {
-    struct server *s = c->server;
-    struct entry *levels, *create, *member;
-    if (c->has_context) {
+    struct entry *member;
+    if (c->has_name || c->reader->rules == push_ruleset_default()) {
         return 0;
     }
-    int rc = room_state_event(s, c->arena, c->room, NID_POWER_LEVELS, NID_EMPTY, &levels, err);
-    if (rc == 0) {
-        rc = entry_hold(s, c->arena, room_view_hold(c->arena, c->room)->create_nid, &create, err);
-    }
-    /* No default rule asks for the name that the reader goes by. */
-    bool wants_name = c->reader->rules != push_ruleset_default();
-    if (rc == 0 && wants_name) {
-        rc = entry_hold(s, c->arena, room_member_of(c->room, c->user).event_nid, &member, err);
+    int rc =
+        entry_hold(c->server, c->arena, room_member_of(c->room, c->user).event_nid, &member, err);
+    if (rc == 0 || rc == E_NOT_FOUND) {
         c->display_name = rc == 0 && member->ev->member ? member->ev->member->displayname : STR("");
+        c->has_name = true;
     }
-    if (rc == 0) {
-        c->create = create->ev;
-        c->context = (struct push_room){.members = room_counts_now(c->room).joined,
-                                        .levels = levels ? levels->ev->power_levels : NULL};
-        c->has_context = true;
-    }
-    return rc;
+    return rc == E_NOT_FOUND ? 0 : rc;
 }
 
-static int evaluate(struct counting *c, struct arena *scratch, const struct event *ev,
-                    struct push_result *out, struct err *err)
+static int ask(struct counting *c, struct unread_news *news, struct arena *scratch, size_t i,
+               const struct event *ev, struct push_result *out, struct err *err)
 {
-    struct push_event pe;
-    struct push_reader who = {.user_id = c->reader->user_id};
-    int rc = read_context(c, err);
-    if (rc != 0) {
-        return rc;
-    }
-    who.display_name = c->display_name;
-    c->context.sender_level =
-        power_level_of(c->context.levels, c->create, c->room->version, ev->sender);
-    push_event_init(&pe, scratch, ev, &c->context);
-    push_evaluate(&pe, c->reader->rules, &who, out);
-    return 0;
+    int rc = read_name(c, err);
+    struct push_reader who = {.user_id = c->reader->user_id, .display_name = c->display_name};
+    return rc == 0 ? unread_news_ask(news, scratch, i, ev, c->reader->rules, &who, out, err) : rc;
+}
+
+/* Whether it is one that the reader's rules are asked about at all. */
+static bool may_notify(const struct counting *c, const struct entry *e)
+{
+    return !e->redacted_by && !(e->flags & (EVENT_REJECTED | EVENT_SOFT_FAILED)) &&
+           e->ev->ids.sender != c->user &&
+           (c->reader->ignored.n == 0 || !smap_find(&c->reader->ignored, e->ev->sender));
 }
 
 int unread_thread_of(struct server *s, struct arena *a, const struct entry *e, struct str *out_root,
-                     struct err *err)
+                     bool *out_is_sure, struct err *err)
 {
     struct relation rel;
+    int rc = 0;
     *out_root = STR("");
     for (int hop = 0; hop < THREAD_HOPS && relation_of_content(a, e->ev->content, &rel); hop++) {
         struct entry *parent;
         if (str_eq(rel.rel_type, STR("m.thread"))) {
             *out_root = rel.event_id;
-            return 0;
+            break;
         }
-        int rc = entry_hold_id(s, a, rel.event_id, &parent, err);
-        if (rc != 0) {
-            return rc == E_NOT_FOUND ? 0 : rc;
-        }
-        if (parent->ev->ids.room != e->ev->ids.room) {
-            return 0; /* what goes on in another room is nobody's business here */
+        rc = entry_hold_id(s, a, rel.event_id, &parent, err);
+        if (rc != 0 || parent->ev->ids.room != e->ev->ids.room) {
+            break; /* what goes on in another room is nobody's business here */
         }
         e = parent;
     }
-    return 0;
+    if (out_is_sure) {
+        *out_is_sure = !e->redacted_by;
+    }
+    return rc == E_NOT_FOUND ? 0 : rc;
 }
 
-/* Who says something has read what was said before; reactions and edits need not follow reading, and a change of the
- * profile sends state to all rooms. */
+/* Reactions and edits need not follow reading, and a change of the profile sends state to all rooms. */
+bool unread_reads(struct arena *a, const struct entry *e, struct str *out_root)
+{
+    struct relation rel;
+    if (e->ev->is_state || e->ev->ids.type == NID_REDACTION || e->redacted_by) {
+        return false;
+    }
+    bool relates = relation_of_content(a, e->ev->content, &rel);
+    bool in_thread = relates && str_eq(rel.rel_type, STR("m.thread"));
+    *out_root = in_thread ? rel.event_id : STR("");
+    return in_thread || !relates;
+}
+
 static int count_own(struct counting *c, struct arena *scratch, const struct entry *e,
                      struct err *err)
 {
-    struct relation rel;
-    bool joins = false;
-    if (e->ev->is_state) {
-        int rc = e->ev->ids.state_key == c->user ? begins_membership(c, e, &joins, err) : 0;
-        if (joins) {
-            start_at(c, e->position);
-        }
-        return rc;
-    }
-    bool relates = relation_of_content(scratch, e->ev->content, &rel);
-    bool in_thread = relates && str_eq(rel.rel_type, STR("m.thread"));
-    if (e->ev->ids.type != NID_REDACTION && (in_thread || !relates)) {
-        read_upto(tally_of(c, in_thread ? rel.event_id : STR("")), e->position);
-    }
-    return 0;
-}
-
-static int count_event(struct counting *c, struct arena *scratch, const struct entry *e,
-                       struct err *err)
-{
-    struct push_result result;
     struct str root;
-    if (e->redacted_by || e->flags & (EVENT_REJECTED | EVENT_SOFT_FAILED)) {
-        return 0;
-    }
-    if (e->ev->ids.sender == c->user) {
-        return count_own(c, scratch, e, err);
-    }
-    if (c->reader->ignored.n > 0 && smap_find(&c->reader->ignored, e->ev->sender)) {
-        return 0;
-    }
-    int rc = evaluate(c, scratch, e->ev, &result, err);
-    if (rc != 0 || (!result.notify && !result.highlight)) {
-        return rc;
-    }
-    rc = unread_thread_of(c->server, scratch, e, &root, err);
-    struct tally *t = rc == 0 ? tally_of(c, root) : NULL;
-    if (t && e->position > t->from) {
-        t->count.notify += result.notify;
-        t->count.highlight += result.highlight;
-        t->count.calls += result.notify && str_eq(e->ev->type, STR("m.call.invite"));
+    bool joins = false;
+    int rc = 0;
+    if (unread_reads(scratch, e, &root)) {
+        tallies_read(&c->tallies, root, e->position);
+    } else if (e->ev->is_state && e->ev->ids.state_key == c->user) {
+        rc = begins_membership(c, e, &joins, err);
+        if (joins) {
+            tallies_read_all(&c->tallies, e->position);
+        }
     }
     return rc;
 }
 
-int unread_evaluate(struct server *s, struct arena *a, uint64_t user_nid, struct room *room,
-                    const struct entry *e, struct push_result *out, struct err *err)
+static int uncount_redacted(struct counting *c, struct arena *scratch, const struct entry *e,
+                            struct err *err)
 {
-    struct counting c = {.server = s, .arena = a, .room = room, .user = user_nid};
-    *out = (struct push_result){0};
-    if (e->redacted_by || e->flags & (EVENT_REJECTED | EVENT_SOFT_FAILED) ||
-        e->ev->ids.sender == user_nid) {
+    struct entry *target;
+    if (e->ev->ids.type != NID_REDACTION || e->ev->redacts.n == 0) {
         return 0;
     }
-    int rc = reader_get(s, a, user_nid, &c.reader, err);
-    if (rc != 0 || smap_find(&c.reader->ignored, e->ev->sender)) {
-        return rc;
+    int rc = entry_hold_id(c->server, scratch, e->ev->redacts, &target, err);
+    if (rc == 0 && target->redacted_by && target->ev->ids.room == c->room->nid) {
+        tallies_unmark(&c->tallies, target->position);
     }
-    return evaluate(&c, a, e->ev, out, err);
+    return rc == E_NOT_FOUND ? 0 : rc;
 }
 
-static int count_range(struct counting *c, struct arena *held, int64_t from, struct err *err)
+static int count_notifying(struct counting *c, struct unread_news *news, struct arena *scratch,
+                           size_t i, struct err *err)
 {
-    struct entry **entries;
+    const struct entry *e = news->entries[i];
+    struct push_result result;
+    struct str root;
+    int rc = ask(c, news, scratch, i, e->ev, &result, err);
+    if (rc != 0 || (!result.notify && !result.highlight)) {
+        return rc;
+    }
+    rc = unread_thread_of(c->server, scratch, e, &root, NULL, err);
+    if (rc == 0) {
+        bool is_call = str_eq(e->ev->type, STR("m.call.invite"));
+        tallies_mark(&c->tallies, root, e->position,
+                     (result.highlight ? MARK_HIGHLIGHT : 0) | (is_call ? MARK_CALL : 0));
+    }
+    return rc;
+}
+
+static int count_event(struct counting *c, struct unread_news *news, struct arena *scratch,
+                       size_t i, struct err *err)
+{
+    const struct entry *e = news->entries[i];
+    int rc = uncount_redacted(c, scratch, e, err);
+    if (rc == 0 && e->ev->ids.sender == c->user && !(e->flags & EVENT_REJECTED)) {
+        rc = count_own(c, scratch, e, err);
+    }
+    return rc == 0 && may_notify(c, e) ? count_notifying(c, news, scratch, i, err) : rc;
+}
+
+static int count_news(struct counting *c, struct unread_news *news, struct err *err)
+{
     struct arena scratch;
-    size_t n;
-    bool more;
-    int rc = room_timeline(c->server, held, c->room, from, c->upto, UNREAD_SCAN_MAX, &entries, &n,
-                           &more, err);
+    int rc = 0;
     arena_init(&scratch, 0);
-    while (rc == 0 && n-- > 0) {
-        rc = count_event(c, &scratch, entries[n], err);
-        arena_reset(&scratch);
+    for (size_t i = news->n; rc == 0 && i-- > 0;) {
+        if (news->entries[i]->position > c->from) {
+            rc = count_event(c, news, &scratch, i, err);
+            c->unsaved++;
+            arena_reset(&scratch);
+        }
     }
     arena_release(&scratch);
     return rc;
 }
 
-static int count_events(struct counting *c, struct err *err)
+/* What is new since c->from. If that is more than can be looked at, what was counted before is as old as what is left
+ * out: then counting begins anew with the newest. */
+static int count_range(struct counting *c, struct arena *held, struct err *err)
 {
-    int64_t from = c->rest_from;
-    for (size_t i = 0; i < c->n; i++) {
-        from = MIN(from, c->tallies[i].from);
+    struct unread_news news;
+    int rc = unread_news_init(&news, c->server, held, c->room, c->from, c->upto, false, err);
+    if (rc == 0 && news.more && !c->is_anew) {
+        rc = begin_anew(c, err);
     }
-    if (from >= c->upto) {
+    return rc == 0 ? count_news(c, &news, err) : rc;
+}
+
+static int count_events(struct counting *c, struct unread_news *shared, struct err *err)
+{
+    if (c->from >= c->upto) {
         return 0;
+    }
+    if (shared && shared->from <= c->from && shared->upto >= c->upto && !shared->more) {
+        c->upto = shared->upto;
+        return count_news(c, shared, err);
     }
     /* A thousand rows are a megabyte: an initial sync asks for hundreds of rooms. */
     struct arena held;
     arena_init(&held, 0);
-    int rc = count_range(c, &held, from, err);
+    int rc = count_range(c, &held, err);
     arena_release(&held);
     return rc;
 }
 
 /* ---- answers ---- */
 
-static void answer(struct arena *a, const struct tally *tallies, size_t n, bool by_thread,
+static void sum_up(struct unread_count *sum, struct unread_count more)
+{
+    sum->notify += more.notify;
+    sum->highlight += more.highlight;
+    sum->calls += more.calls;
+}
+
+static void answer(struct arena *a, const struct tallies *all, bool by_thread,
                    struct unread_counts *out)
 {
-    *out = (struct unread_counts){.threads =
-                                      by_thread ? arena_array(a, struct unread_thread, n) : NULL};
-    for (size_t i = 0; i < n; i++) {
-        const struct tally *t = &tallies[i];
+    *out = (struct unread_counts){
+        .threads = by_thread ? arena_array(a, struct unread_thread, all->n) : NULL};
+    for (size_t i = 0; i < all->n; i++) {
+        const struct tally *t = &all->p[i];
+        struct unread_count n = tally_count(t);
         if (t->root.n == 0 || !by_thread) {
-            out->main.notify += t->count.notify;
-            out->main.highlight += t->count.highlight;
-            out->main.calls += t->count.calls;
-        } else if (t->count.notify > 0 || t->count.highlight > 0) {
-            out->threads[out->n_threads++] =
-                (struct unread_thread){.root_id = t->root, .count = t->count};
+            sum_up(&out->main, n);
+        } else if (t->n > 0) {
+            out->threads[out->n_threads++] = (struct unread_thread){.root_id = t->root, .count = n};
         }
     }
 }
 
-/* Takes up what is remembered, as far as it still holds. */
-static int begin(struct counting *c, const struct memo *m, struct err *err)
+/* Brings the tallies up to date, and remembers them. */
+static int bring_up(struct counting *c, struct unread_news *shared, struct err *err)
 {
-    int64_t join;
-    if (m && m->grounds.rules == c->grounds.rules) {
-        recall(c, m);
-        return m->grounds.receipts == c->grounds.receipts ? 0 : apply_receipts(c, err);
+    struct unread *u = c->server->unread;
+    c->grounds = unread_grounds(u, c->user, c->room->nid);
+    struct memo *m = cache_get(u->memos, (struct cache_key){c->user, c->room->nid});
+    if (m) {
+        arena_defer(c->arena, memo_unref, m);
     }
-    int rc = find_join(c, &join, err);
+    int rc = unread_reader_get(c->server, c->arena, c->user, &c->reader, err);
     if (rc == 0) {
-        start_at(c, join);
-        rc = apply_receipts(c, err);
+        rc = begin(c, m, err);
+    }
+    if (rc == 0) {
+        rc = count_events(c, shared, err);
+    }
+    if (rc == 0 &&
+        !(m && m->upto == c->upto && memcmp(&m->grounds, &c->grounds, sizeof(c->grounds)) == 0)) {
+        remember(c);
     }
     return rc;
 }
@@ -597,25 +446,61 @@ int unread_count(struct server *s, struct arena *a, uint64_t user_nid, struct ro
                  int64_t upto, bool by_thread, struct unread_counts *out, struct err *err)
 {
     struct counting c = {.server = s, .arena = a, .room = room, .user = user_nid, .upto = upto};
-    c.grounds = grounds_now(s->unread, user_nid, room->nid);
-    struct memo *m = cache_get(s->unread->memos, (struct cache_key){user_nid, room->nid});
-    if (m) {
-        arena_defer(a, memo_unref, m);
-        if (m->upto >= upto && memcmp(&m->grounds, &c.grounds, sizeof(c.grounds)) == 0) {
-            answer(a, m->tallies, m->n, by_thread, out);
-            return 0;
+    int rc = bring_up(&c, NULL, err);
+    if (rc == 0) {
+        answer(a, &c.tallies, by_thread, out);
+    }
+    return rc;
+}
+
+int unread_evaluate(struct server *s, struct arena *a, uint64_t user_nid, struct room *room,
+                    const struct entry *e, struct push_result *out, struct err *err)
+{
+    struct counting c = {.server = s, .arena = a, .room = room, .user = user_nid};
+    struct unread_news news = {.server = s, .arena = a, .room = room};
+    *out = (struct push_result){0};
+    int rc = unread_reader_get(s, a, user_nid, &c.reader, err);
+    return rc == 0 && may_notify(&c, e) ? ask(&c, &news, a, SIZE_MAX, e->ev, out, err) : rc;
+}
+
+/* ---- for many readers ---- */
+
+int unread_news_read(struct server *s, struct arena *a, struct room *room, int64_t from,
+                     int64_t upto, struct unread_news **out, struct err *err)
+{
+    *out = arena_new(a, struct unread_news);
+    return unread_news_init(*out, s, a, room, from, upto, true, err);
+}
+
+/* The positions of marks after `since`. */
+static size_t marks_after(struct arena *a, const struct tallies *all, int64_t since,
+                          const int64_t **out)
+{
+    int64_t *positions = arena_array(a, int64_t, all->n_marks);
+    size_t n = 0;
+    for (size_t i = 0; i < all->n; i++) {
+        for (size_t k = all->p[i].n; k-- > 0 && all->p[i].marks[k] >> MARK_BITS > since;) {
+            positions[n++] = all->p[i].marks[k] >> MARK_BITS;
         }
     }
-    int rc = reader_get(s, a, user_nid, &c.reader, err);
+    *out = positions;
+    return n;
+}
+
+int unread_count_news(struct unread_news *news, struct arena *a, uint64_t user_nid, int64_t since,
+                      struct unread_new *out, struct err *err)
+{
+    struct counting c = {.server = news->server,
+                         .arena = a,
+                         .room = news->room,
+                         .user = user_nid,
+                         .upto = news->upto};
+    struct unread_counts counts;
+    int rc = bring_up(&c, news, err);
     if (rc == 0) {
-        rc = begin(&c, m, err);
-    }
-    if (rc == 0) {
-        rc = count_events(&c, err);
-    }
-    if (rc == 0) {
-        remember(&c);
-        answer(a, c.tallies, c.n, by_thread, out);
+        answer(a, &c.tallies, false, &counts);
+        out->count = counts.main;
+        out->n = marks_after(a, &c.tallies, since, &out->positions);
     }
     return rc;
 }
@@ -624,6 +509,7 @@ int unread_count(struct server *s, struct arena *a, uint64_t user_nid, struct ro
 
 struct unread_scan {
     struct counting counting;
+    struct unread_news news; /* for what its rules ask of the room */
     int64_t join;
 };
 
@@ -631,25 +517,16 @@ int unread_scan_new(struct server *s, struct arena *a, uint64_t user_nid, struct
                     struct unread_scan **out, struct err *err)
 {
     struct unread_scan *scan = arena_new(a, struct unread_scan);
-    struct counting *c = &scan->counting;
-    *c = (struct counting){.server = s, .arena = a, .room = room, .user = user_nid};
-    int rc = reader_get(s, a, user_nid, &c->reader, err);
-    rc = rc ? rc : find_join(c, &scan->join, err);
-    if (rc == 0) {
-        start_at(c, scan->join);
-        rc = apply_receipts(c, err);
-    }
+    scan->counting = (struct counting){.server = s,
+                                       .arena = a,
+                                       .room = room,
+                                       .user = user_nid,
+                                       .upto = room_view_hold(a, room)->position};
+    scan->news = (struct unread_news){.server = s, .arena = a, .room = room};
+    int rc = bring_up(&scan->counting, NULL, err);
+    rc = rc ? rc : find_join(&scan->counting, &scan->join, err);
     *out = scan;
     return rc;
-}
-
-/* Whether it is one that rules are asked about at all. */
-static bool may_notify(const struct unread_scan *scan, const struct entry *e)
-{
-    const struct counting *c = &scan->counting;
-    return e->position > scan->join && !e->redacted_by &&
-           !(e->flags & (EVENT_REJECTED | EVENT_SOFT_FAILED)) && e->ev->ids.sender != c->user &&
-           !smap_find(&c->reader->ignored, e->ev->sender);
 }
 
 int unread_scan_look(struct unread_scan *scan, const struct entry *e, struct unread_event *out,
@@ -657,22 +534,17 @@ int unread_scan_look(struct unread_scan *scan, const struct entry *e, struct unr
 {
     struct counting *c = &scan->counting;
     struct push_result result;
-    struct str root;
     *out = (struct unread_event){.actions = STR("[]")};
     out->is_before_join = e->position <= scan->join;
-    if (!may_notify(scan, e)) {
+    if (out->is_before_join || !may_notify(c, e)) {
         return 0;
     }
-    int rc = evaluate(c, c->arena, e->ev, &result, err);
-    if (rc != 0 || !result.notify) {
-        return rc;
-    }
-    rc = unread_thread_of(c->server, c->arena, e, &root, err);
-    if (rc == 0) {
+    int rc = ask(c, &scan->news, c->arena, SIZE_MAX, e->ev, &result, err);
+    if (rc == 0 && result.notify) {
         out->notify = true;
         out->highlight = result.highlight;
         out->actions = result.actions;
-        out->is_read = e->position <= c->floor || e->position <= tally_of(c, root)->start;
+        out->is_read = !tallies_has(&c->tallies, e->position);
     }
     return rc;
 }
@@ -680,10 +552,9 @@ int unread_scan_look(struct unread_scan *scan, const struct entry *e, struct unr
 struct unread *unread_new(struct server *s)
 {
     static const struct cache_ops memo_ops = {.ref = memo_ref, .unref = memo_unref};
-    static const struct cache_ops reader_ops = {.ref = reader_ref, .unref = reader_unref};
     struct unread *u = xcalloc(1, sizeof(*u));
     u->memos = cache_new(server_share(s, SHARE_UNREAD), &memo_ops);
-    u->readers = cache_new(server_share(s, SHARE_READERS), &reader_ops);
+    u->readers = unread_readers_new(server_share(s, SHARE_READERS));
     return u;
 }
 

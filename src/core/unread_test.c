@@ -325,7 +325,7 @@ static void carrying_on_agrees_with_starting_over(void **state)
             break;
         default:
             assert_ok(unread_thread_of(s->t->server, &s->t->arena, test_entry(s->t, some), &root,
-                                       &s->t->err),
+                                       NULL, &s->t->err),
                       &s->t->err);
             read_upto(s, some, root.n ? arena_cstr(&s->t->arena, root) : "main");
         }

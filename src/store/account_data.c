@@ -15,6 +15,8 @@ static const struct sql put = {
     " DO UPDATE SET position = excluded.position, content = excluded.content"};
 static const struct sql get = {"SELECT content FROM account_data WHERE user_nid = $1 AND room_nid "
                                "= $2 AND type = $3 AND content IS NOT NULL"};
+static const struct sql find = {"SELECT " COLUMNS " FROM account_data WHERE user_nid = $1 AND "
+                                "room_nid = $2 AND type = $3"};
 static const struct sql size = {
     "SELECT COALESCE(SUM(octet_length(content)), 0) FROM account_data WHERE user_nid = $1"};
 static const struct sql changes = {
@@ -26,7 +28,8 @@ static const struct sql of_room = {"SELECT " COLUMNS
 static const struct sql delete_of_room = {"DELETE FROM account_data WHERE room_nid = $1"};
 static const struct sql delete_of_user = {"DELETE FROM account_data WHERE user_nid = $1"};
 
-STATEMENTS(account_data, &put, &get, &size, &changes, &of_room, &delete_of_room, &delete_of_user);
+STATEMENTS(account_data, &put, &get, &find, &size, &changes, &of_room, &delete_of_room,
+           &delete_of_user);
 
 int account_data_put(struct txn *t, uint64_t user_nid, const struct account_data_row *row,
                      struct err *err)
@@ -47,6 +50,13 @@ int account_data_get(struct db_read *r, struct arena *a, uint64_t user_nid, uint
         *out_content = row.v;
     }
     return rc;
+}
+
+int account_data_find(struct db_read *r, struct arena *a, uint64_t user_nid, uint64_t room_nid,
+                      struct str type, struct account_data_row *out, struct err *err)
+{
+    return db_row(r, a, &find, PARAMS(P_INT(user_nid), P_INT(room_nid), P_TEXT(type)), &row_cols,
+                  out, err);
 }
 
 int account_data_size(struct db_read *r, uint64_t user_nid, int64_t *out, struct err *err)

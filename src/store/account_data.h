@@ -20,6 +20,10 @@ MUST_USE int account_data_put(struct txn *t, uint64_t user_nid, const struct acc
 MUST_USE int account_data_get(struct db_read *r, struct arena *a, uint64_t user_nid,
                               uint64_t room_nid, struct str type, struct str *out_content,
                               struct err *err);
+/* The same with the position of the change; a deletion is found. */
+MUST_USE int account_data_find(struct db_read *r, struct arena *a, uint64_t user_nid,
+                               uint64_t room_nid, struct str type, struct account_data_row *out,
+                               struct err *err);
 /* Bytes of content that a user has in all rooms together. */
 MUST_USE int account_data_size(struct db_read *r, uint64_t user_nid, int64_t *out, struct err *err);
 /* What changed in from < position <= upto, in that order. With from == 0 deletions are left out. */

@@ -18,14 +18,14 @@ static const struct sql put = {
     " WHERE excluded.event_position = 0 OR excluded.event_position > receipts.event_position"};
 static const struct sql of_room = {
     "SELECT " COLUMNS " FROM receipts WHERE room_nid = $1 AND position > $3 AND position <= $4"
-    " AND (kind = 0 OR user_nid = $2) ORDER BY position"};
+    " AND (kind = 0 OR (kind = 1 AND user_nid = $2)) ORDER BY position"};
 static const struct sql of_user = {
     "SELECT " COLUMNS " FROM receipts WHERE room_nid = $1 AND user_nid = $2 ORDER BY kind, thread"};
 static const struct sql delete_of_room = {"DELETE FROM receipts WHERE room_nid = $1"};
 static const struct sql delete_of_user = {"DELETE FROM receipts WHERE user_nid = $1"};
 
 STATEMENTS(receipts, &put, &of_room, &of_user, &delete_of_room, &delete_of_user);
-_Static_assert(RECEIPT_READ == 0, "the statement of_room names it by number");
+_Static_assert(RECEIPT_READ == 0 && RECEIPT_READ_PRIVATE == 1, "of_room names them by number");
 
 int receipts_put(struct txn *t, const struct receipt_row *row, bool *out_changed, struct err *err)
 {

@@ -482,6 +482,17 @@ CREATE INDEX uia_sessions_expiry ON uia_sessions (expires_ts);
 
 CREATE INDEX uia_sessions_user ON uia_sessions (user_nid);
 
+CREATE TABLE unread_counts (
+    user_nid INTEGER NOT NULL,
+    room_nid INTEGER NOT NULL,
+    rules_version INTEGER NOT NULL,  -- position of the push rules plus that of the ignore list it was counted by
+    upto INTEGER NOT NULL,           -- events up to this position are counted
+    body BLOB NOT NULL,            -- per thread the positions of unread events, see core/unread_marks.c
+    PRIMARY KEY (user_nid, room_nid)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX unread_counts_room ON unread_counts (room_nid);
+
 CREATE TABLE user_directory (
     is_inside INTEGER NOT NULL,     -- the part begins inside of a word
     part TEXT NOT NULL,             -- in lower case, cut at a length

@@ -334,6 +334,13 @@ uia_sessions.user_nid bigint NOT NULL
 CREATE INDEX uia_sessions_expiry ON public.uia_sessions USING btree (expires_ts)
 CREATE INDEX uia_sessions_user ON public.uia_sessions USING btree (user_nid)
 CREATE UNIQUE INDEX uia_sessions_pkey ON public.uia_sessions USING btree (session_id)
+unread_counts.body bytea NOT NULL
+unread_counts.room_nid bigint NOT NULL
+unread_counts.rules_version bigint NOT NULL
+unread_counts.upto bigint NOT NULL
+unread_counts.user_nid bigint NOT NULL
+CREATE INDEX unread_counts_room ON public.unread_counts USING btree (room_nid)
+CREATE UNIQUE INDEX unread_counts_pkey ON public.unread_counts USING btree (user_nid, room_nid)
 user_directory.is_inside boolean NOT NULL
 user_directory.part text C NOT NULL
 user_directory.user_nid bigint NOT NULL

@@ -39,6 +39,7 @@
     X(tokens)                                                                                      \
     X(transactions)                                                                                \
     X(uia)                                                                                         \
+    X(unread_counts)                                                                               \
     X(user_directory)                                                                              \
     X(users)
 

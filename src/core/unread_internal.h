@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this module share: unread.c counts, unread_reader.c knows the readers and when what is remembered
+ * is void, unread_marks.c holds what was counted, unread_news.c the events. */
+#ifndef INGOT_CORE_UNREAD_INTERNAL_H
+#define INGOT_CORE_UNREAD_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "base/buf.h"
+#include "base/map.h"
+#include "base/refcount.h"
+#include "core/unread.h"
+#include "matrix/push_rules.h"
+
+struct cache;
+
+enum { UNREAD_EPOCHS = 1 << 14 };
+
+struct unread {
+    atomic_int_least64_t epochs[UNREAD_EPOCHS];
+    struct cache *memos;   /* {user, room} -> struct memo (unread.c) */
+    struct cache *readers; /* {user, 0} -> struct reader */
+};
+
+/* ---- unread_reader.c ---- */
+
+/* What an answer rests on. All counters only grow, so a sum is as good as its parts. */
+struct grounds {
+    int64_t rules, receipts;
+};
+struct grounds unread_grounds(struct unread *u, uint64_t user, uint64_t room);
+
+/* What is the same for a user in all rooms. */
+struct reader {
+    struct refcount refs;
+    int64_t epoch;
+    int64_t version;    /* of rules and ignore list, as stored: grows when they change */
+    struct str user_id; /* in the arena, as is what follows */
+    const struct push_ruleset *rules;
+    struct smap ignored; /* user ids */
+    struct arena arena;
+};
+/* Held by the arena. */
+MUST_USE int unread_reader_get(struct server *s, struct arena *a, uint64_t user,
+                               struct reader **out, struct err *err);
+struct cache *unread_readers_new(size_t budget);
+
+/* ---- unread_marks.c ---- */
+
+enum { MARK_HIGHLIGHT = 1, MARK_CALL = 2, MARK_BITS = 2 };
+
+/* What is unread in a thread. */
+struct tally {
+    struct str root; /* empty: the main timeline */
+    int64_t start;   /* read up to here: a receipt, or an own message */
+    int64_t *marks;  /* unread events: position << MARK_BITS | flags, oldest first */
+    size_t n, room;
+};
+
+/* What is unread in a room: in an arena. */
+struct tallies {
+    struct arena *arena;
+    int64_t floor; /* nothing up to here counts: the join, or a receipt for the whole room */
+    struct tally *p;
+    size_t n, room, n_marks;
+};
+
+void tallies_read(struct tallies *t, struct str root, int64_t position);
+void tallies_read_all(struct tallies *t, int64_t position);
+/* An event that notifies; later than all before. Beyond UNREAD_MAX the oldest is forgotten. */
+void tallies_mark(struct tallies *t, struct str root, int64_t position, unsigned flags);
+void tallies_unmark(struct tallies *t, int64_t position);
+bool tallies_has(const struct tallies *t, int64_t position);
+struct unread_count tally_count(const struct tally *t);
+/* For memory and disk. Events up to `upto` have been counted: what goes without saying is left out. */
+void tallies_encode(const struct tallies *t, int64_t upto, struct buf *out);
+MUST_USE int tallies_decode(struct arena *a, struct str encoded, struct tallies *out,
+                            struct err *err);
+
+/* ---- unread_news.c ---- */
+
+/* The newest events of a room with from < position <= upto, for push rules to be asked about. */
+struct unread_news {
+    struct server *server;
+    struct arena *arena;
+    struct room *room;
+    int64_t from, upto;
+    struct entry **entries; /* newest first */
+    size_t n;
+    bool more;
+    struct push_event **events; /* of `entries`, kept for the next reader; NULL: for one reader */
+    bool has_context;           /* of the room as it is now, read when the first event wants it */
+    struct push_room context;
+    const struct event *create;
+};
+/* is_shared: more than one reader will ask. */
+MUST_USE int unread_news_init(struct unread_news *news, struct server *s, struct arena *a,
+                              struct room *room, int64_t from, int64_t upto, bool is_shared,
+                              struct err *err);
+/* What the reader's rules say of an event of the room; `i` is its place in news->entries, SIZE_MAX if it is none of
+ * them. Of the scratch arena nothing is kept. */
+MUST_USE int unread_news_ask(struct unread_news *news, struct arena *scratch, size_t i,
+                             const struct event *ev, const struct push_ruleset *rules,
+                             const struct push_reader *who, struct push_result *out,
+                             struct err *err);
+
+#endif
