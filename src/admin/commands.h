@@ -24,4 +24,12 @@ int user_make_admin_cmd(const struct cli_args *args);
 extern const struct cli_option user_add_options[], user_password_options[],
     user_deactivate_options[], user_make_admin_options[];
 
+int room_list_cmd(const struct cli_args *args);
+int room_show_cmd(const struct cli_args *args);
+int room_block_cmd(const struct cli_args *args);
+int room_unblock_cmd(const struct cli_args *args);
+int room_delete_cmd(const struct cli_args *args);
+int room_purge_history_cmd(const struct cli_args *args);
+extern const struct cli_option room_delete_options[], room_purge_history_options[];
+
 #endif

@@ -2,6 +2,7 @@
 #include "admin/operations.h"
 
 #include "admin/control.h"
+#include "admin/room_operations.h"
 #include "core/account.h"
 #include "core/data_lock.h"
 #include "core/server.h"
@@ -178,6 +179,11 @@ static const struct operation operations[] = {
     {"user.password", user_password},
     {"user.deactivate", user_deactivate},
     {"user.make_admin", user_make_admin},
+    {"room.list", room_list_operation},
+    {"room.show", room_show_operation},
+    {"room.block", room_block_operation},
+    {"room.delete", room_delete_operation},
+    {"room.purge_history", room_purge_history_operation},
 };
 
 int operation_run(struct server *s, struct arena *a, struct str name, const json_t *arguments,

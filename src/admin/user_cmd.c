@@ -6,10 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin/call.h"
 #include "admin/commands.h"
-#include "admin/operations.h"
-#include "base/log.h"
-#include "core/config.h"
 
 static bool make_admin, password_stdin, no_password, keep_devices, erase, take_away;
 
@@ -80,54 +78,11 @@ static int get_password(char *out, size_t room)
 
 /* ---- calling ---------------------------------------------------------------------------------- */
 
-struct call {
-    struct config *config;
-    struct arena arena;
-    struct buf arguments;
-    struct json_writer w;
-    struct err err;
-    const json_t *result;
-};
-
-static int call_begin(struct call *c, const struct cli_args *args)
-{
-    *c = (struct call){.arguments = BUF_INIT(1 << 16)};
-    int status = cli_load_config(args, &c->config);
-    if (status != CLI_DONE) {
-        return status;
-    }
-    log_setup(LOG_WARN, LOG_TEXT);
-    c->w = jw_over(&c->arguments);
-    jw_object(&c->w);
-    return CLI_DONE;
-}
-
-static void call_end(struct call *c)
-{
-    buf_release(&c->arguments);
-    arena_release(&c->arena);
-    config_free(c->config);
-}
-
-static int call_run(struct call *c, const char *operation)
-{
-    jw_end(&c->w);
-    int rc = operation_call(c->config, &c->arena, operation, buf_str(&c->arguments), &c->result,
-                            &c->err);
-    return rc == 0 ? CLI_DONE : cli_fail_err(&c->err);
-}
-
-static int print_json(struct call *c)
-{
-    struct str text = json_encode(&c->arena, c->result);
-    return cli_print(ARENA_CONCAT(&c->arena, text, STR("\n")));
-}
-
 /* "Made @bob:example.org." */
 static int print_done(struct call *c, const struct cli_args *args, const char *verb)
 {
     struct str id = json_str(json_get(c->result, "user_id"));
-    return args->json ? print_json(c)
+    return args->json ? call_print_json(c)
                       : cli_print(arena_printf(&c->arena, "%s %.*s.\n", verb, STR_ARG(id)));
 }
 

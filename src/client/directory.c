@@ -99,6 +99,9 @@ static int put_alias(struct request *rq, struct err *err)
     if (rc == 0 && room_member_of(room, rq->who.user_nid).membership != MEMBERSHIP_JOIN) {
         rc = err_forbidden(err, "You are not in this room");
     }
+    if (rc == 0 && room->is_blocked) {
+        rc = err_forbidden(err, "This room has been blocked on this server");
+    }
     if (rc == 0) {
         w.room = room->nid;
         rc = store_write(server_of(rq)->store, "alias-add", add_alias, &w, err);

@@ -6,6 +6,7 @@
 #include "client/member_event.h"
 #include "client/routes.h"
 #include "core/live_user.h"
+#include "core/purge.h"
 #include "matrix/ids.h"
 #include "store/names.h"
 #include "store/rooms.h"
@@ -74,7 +75,17 @@ static int room_of_path(struct request *rq, struct room **out, struct err *err)
     if (room_id.n && room_id.p[0] == '#') {
         rc = directory_resolve(rq, rq->params[0], &room_id, err);
     }
-    return rc == 0 ? room_hold(server_of(rq), rq->arena, room_id, out, err) : rc;
+    rc = rc ? rc : room_hold(server_of(rq), rq->arena, room_id, out, err);
+    if (rc == E_NOT_FOUND) {
+        bool is_blocked = false;
+        struct err why;
+        if (blocked_rooms_has(store_reader(server_of(rq)->store), room_id, &is_blocked, &why) ==
+                0 &&
+            is_blocked) {
+            return err_forbidden(err, "This room has been blocked on this server");
+        }
+    }
+    return rc;
 }
 
 static int post_join(struct request *rq, struct err *err)
@@ -141,7 +152,8 @@ static int forget(struct txn *t, void *arg)
 {
     struct forgetting *f = arg;
     txn_on_commit(t, forgotten, f);
-    return room_members_forget(t, f->room->nid, f->user, txn_err(t));
+    int rc = room_members_forget(t, f->room->nid, f->user, txn_err(t));
+    return rc ? rc : purge_note_forgotten(t, f->room->nid);
 }
 
 static int post_forget(struct request *rq, struct err *err)

@@ -318,7 +318,7 @@ static int readable_of(struct search *s, uint64_t room_nid, struct readable **ou
     slot->ptr = *out = in;
     int rc = room_hold_nid(s->server, s->rq->arena, room_nid, &in->room, err);
     if (rc != 0) {
-        return rc;
+        return rc == E_NOT_FOUND ? 0 : rc; /* deleted since */
     }
     viewer_init(&in->viewer, s->server, s->rq->arena, in->room, s->rq->who.user_nid);
     rc = viewer_may_read(&in->viewer, &in->upto, err);
@@ -339,11 +339,15 @@ static int judge(struct search *s, const struct search_hit *hit, struct readable
     }
     *out_in = in;
     const struct room_member *me = &in->viewer.member;
-    if (me->membership == MEMBERSHIP_JOIN && me->position <= hit->position) {
+    bool may_expire = s->server->config->retention.enabled;
+    if (me->membership == MEMBERSHIP_JOIN && me->position <= hit->position && !may_expire) {
         *out = true; /* without a look at the event */
         return 0;
     }
     rc = entry_hold(s->server, s->rq->arena, hit->event_nid, &e, err);
+    if (rc == E_NOT_FOUND) {
+        return 0; /* purged since */
+    }
     return rc == 0 ? viewer_sees(&in->viewer, e, out, err) : rc;
 }
 
@@ -362,7 +366,7 @@ static int take(struct search *s, const struct search_hit *hit, struct readable 
         s->found[s->n++] = (struct found){e, in, hit->rank};
         s->count += s->cursor.count ? 0 : 1;
     }
-    return rc;
+    return rc == E_NOT_FOUND ? 0 : rc; /* purged since */
 }
 
 /* The hits of one window: first onto the page; those behind it are only counted, and only for the first page. */

@@ -6,6 +6,7 @@
 #include "client/routes.h"
 #include "core/batch.h"
 #include "core/presence.h"
+#include "core/retention.h"
 #include "matrix/ids.h"
 #include "matrix/relation.h"
 #include "store/events.h"
@@ -196,6 +197,9 @@ static int state_check(struct request *rq, struct room *room, struct new_event *
     }
     if (str_eq(ev->type, STR("m.room.canonical_alias")) && ev->state_key.n == 0) {
         return check_canonical_alias(rq, room, err);
+    }
+    if (str_eq(ev->type, STR("m.room.retention")) && ev->state_key.n == 0) {
+        return retention_check_content(ev->content, err);
     }
     return 0;
 }

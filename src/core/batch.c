@@ -14,11 +14,13 @@
 #include "core/unread.h"
 #include "matrix/auth_events.h"
 #include "matrix/auth_rules.h"
+#include "matrix/canon.h"
 #include "matrix/ids.h"
 #include "matrix/power_levels.h"
 #include "matrix/relation.h"
 #include "store/media.h"
 #include "store/names.h"
+#include "store/purge.h"
 #include "store/receipts.h"
 #include "store/rooms.h"
 #include "wire/json.h"
@@ -59,9 +61,6 @@ int batch_begin(struct batch *b, struct server *s, struct arena *a, struct room 
     int rc = lock_live_room(b, room, err);
     if (rc != 0) {
         return rc;
-    }
-    if (b->room->is_blocked) {
-        return err_forbidden(err, "This room has been blocked on this server");
     }
     b->base = room_view_get(b->room);
     b->state = b->base->state;
@@ -438,11 +437,21 @@ static int accept(struct batch *b, const struct new_event *want, struct event *e
     return ev->redacts.n && ev->ids.type == NID_REDACTION ? find_redacted(b, p, err) : 0;
 }
 
+/* One may always leave. */
+static bool leaves(const struct new_event *want)
+{
+    return want->is_state && str_eq(want->type, STR("m.room.member")) &&
+           str_eq(canon_find(want->content, STR("membership")), STR("\"leave\""));
+}
+
 int batch_add(struct batch *b, const struct new_event *want, struct entry **out, struct err *err)
 {
     struct links auth = {.n = 0}, prev = {.n = 0};
     struct event *ev;
     struct entry *entry;
+    if (b->room->is_blocked && !leaves(want)) {
+        return err_forbidden(err, "This room has been blocked on this server");
+    }
     int rc = find_same_state(b, want, &entry, err);
     if (rc == 0 && entry && entry->ev->ids.type != NID_MEMBER) {
         rc = batch_auth_check(b, entry->ev, err); /* he might not say so again */
@@ -555,6 +564,7 @@ static int write_redaction(struct batch *b, struct txn *t, const struct pending 
         rc = rc == 0 ? search_index_remove(t, p->redacts_nid) : rc;
         rc = rc == 0 ? room_icons_redact(t, ev->ids.room, p->redacts_nid, txn_err(t)) : rc;
         rc = rc == 0 ? keep_read(b, t, p) : rc;
+        rc = rc ? rc : redacted_contents_add(t, p->redacts_nid, p->entry->received_ts, txn_err(t));
         return rc != 0 ? rc : relations_delete(t, p->redacts_nid, txn_err(t));
     }
     if (ev->ids.type == NID_REDACTION && ev->redacts.n) {

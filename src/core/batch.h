@@ -31,6 +31,7 @@ struct new_event {
     struct str content;       /* canonical JSON of an object */
     struct str redacts;       /* m.room.redaction only */
     int64_t origin_server_ts; /* 0: now */
+    bool without_policy;      /* the room's policy server is not asked (policy_server.h) */
     struct str txn_id; /* with device: idempotency, and unsigned.transaction_id; empty: none */
     uint64_t device_nid;
 };

@@ -155,7 +155,16 @@ struct config {
     } media;
     struct {
         struct str default_version;
+        int64_t forgotten_retention_ms; /* 0: for ever */
     } rooms;
+    struct {
+        bool enabled;
+        int64_t default_max_lifetime_ms; /* 0: for ever, as for allowed_lifetime_max_ms */
+        int64_t allowed_lifetime_min_ms, allowed_lifetime_max_ms, purge_every_ms;
+    } retention;
+    struct {
+        int64_t keep_for_ms;
+    } redaction;
     struct {
         bool enabled, search_all_users;
     } user_directory;

@@ -440,6 +440,31 @@ const struct config_key config_keys[] = {
     KEY(rooms.default_version, "\"12\"", "Version of new rooms.", .check = check_room_version,
         .reload = true),
 
+    KEY_AS("rooms.forgotten_retention", rooms.forgotten_retention_ms, "0",
+           "Delete a room this long after the last user of this server has forgotten it; 0: never.",
+           .as = CONFIG_DURATION, .max = 3650 * DAYS, .reload = true),
+
+    KEY(retention.enabled, "false",
+        "Whether messages expire, as m.room.retention of their room or the default below says. "
+        "Expired messages are deleted for good.",
+        .reload = true),
+    KEY_AS("retention.default_max_lifetime", retention.default_max_lifetime_ms, "0",
+           "Lifetime of messages in rooms that do not say it themselves; 0 for no end.",
+           .as = CONFIG_DURATION, .max = 36500 * DAYS, .reload = true),
+    KEY_AS("retention.allowed_lifetime_min", retention.allowed_lifetime_min_ms, "0",
+           "Rooms that want less keep their messages this long.", .as = CONFIG_DURATION,
+           .max = 36500 * DAYS, .reload = true),
+    KEY_AS("retention.allowed_lifetime_max", retention.allowed_lifetime_max_ms, "0",
+           "Rooms that want more keep their messages this long only; 0 for no bound.",
+           .as = CONFIG_DURATION, .max = 36500 * DAYS, .reload = true),
+    KEY_AS("retention.purge_every", retention.purge_every_ms, "1d",
+           "Expired messages are hidden at once, and deleted from the database this often.",
+           .as = CONFIG_DURATION, .min = SECONDS, .max = 365 * DAYS, .reload = true),
+
+    KEY_AS("redaction.keep_for", redaction.keep_for_ms, "7d",
+           "How long the database keeps what was redacted; no client sees it in any case.",
+           .as = CONFIG_DURATION, .max = 36500 * DAYS, .reload = true),
+
     KEY(user_directory.enabled, "true", "Whether people may search for people.", .reload = true),
     KEY(user_directory.search_all_users, "false",
         "Find every user of this server, not only those in public or shared rooms.",

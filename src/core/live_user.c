@@ -85,6 +85,21 @@ void live_users_update(struct server *s, uint64_t user_nid, const struct user_ro
     lock_release(&l->lock);
 }
 
+void live_users_drop_room(struct server *s, uint64_t user_nid, uint64_t room_nid)
+{
+    struct live_users *l = s->users;
+    lock_take(&l->lock);
+    union map_val *v = imap_find(&l->by_nid, user_nid);
+    if (v) {
+        /* Not taken out: a load that read the rows before would put it back. */
+        bool is_new;
+        union map_val *room = imap_at(&((struct live_user *)v->ptr)->rooms, room_nid, &is_new);
+        room->ptr = is_new ? xmalloc(sizeof(struct user_room)) : room->ptr;
+        *(struct user_room *)room->ptr = (struct user_room){.room = room_nid, .forgotten = true};
+    }
+    lock_release(&l->lock);
+}
+
 /* With the lock held: the user, made if he is not there. */
 static struct live_user *touch(struct live_users *l, uint64_t user_nid)
 {

@@ -35,6 +35,8 @@ MUST_USE int user_room(struct server *s, uint64_t user_nid, uint64_t room_nid,
                        struct user_room *out, struct err *err);
 /* Called after a commit changed a membership, or it was forgotten. */
 void live_users_update(struct server *s, uint64_t user_nid, const struct user_room *room);
+/* The room is no more: his membership is MEMBERSHIP_NONE, as if he had never been there. */
+void live_users_drop_room(struct server *s, uint64_t user_nid, uint64_t room_nid);
 /* Whether two users share a joined room. */
 MUST_USE int users_share_room(struct server *s, uint64_t a, uint64_t b, bool *out, struct err *err);
 /* All users (local and remote) who share a joined room with this one, himself included; sorted; in the arena. */

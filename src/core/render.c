@@ -85,7 +85,7 @@ static int write_redaction(const struct renderer *r, struct json_writer *w, cons
         JW_KEY(w, "redacted_because");
         rc = render_event(&inner, w, redaction, err);
     }
-    return rc;
+    return rc == E_NOT_FOUND ? 0 : rc; /* the redaction may have been purged before its target */
 }
 
 static int write_unsigned(const struct renderer *r, struct json_writer *w, const struct entry *e,

@@ -327,6 +327,28 @@ void room_replace_in_tail(struct room *room, struct entry *e)
     }
 }
 
+/* The ring keeps its order: what stays moves together. */
+void room_cut_tail(struct room *room, const uint64_t *gone, size_t n_gone)
+{
+    struct entry *kept[ROOM_TAIL];
+    size_t n = (size_t)MIN(room->tail_n, (uint64_t)ROOM_TAIL), n_kept = 0;
+    for (uint64_t at = room->tail_n - n; at < room->tail_n; at++) {
+        struct entry **slot = &room->tail[at % ROOM_TAIL];
+        bool is_gone = false;
+        for (size_t i = 0; i < n_gone && !is_gone; i++) {
+            is_gone = (*slot)->ev->ids.event == gone[i];
+        }
+        if (is_gone) {
+            entry_unref(slot);
+        } else {
+            kept[n_kept++] = *slot;
+        }
+        *slot = NULL;
+    }
+    memcpy(room->tail, kept, n_kept * sizeof(struct entry *));
+    room->tail_n = n_kept;
+}
+
 /* Collects from the tail; false if the tail does not reach far enough back to answer. One more than `limit`
  * is collected, to see whether there is more. */
 static bool timeline_from_tail(struct arena *a, struct room *room, int64_t from, int64_t to,

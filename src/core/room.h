@@ -86,6 +86,7 @@ MUST_USE int room_hold_nid(struct server *s, struct arena *a, uint64_t nid, stru
                            struct err *err);
 /* The room if it is in memory, as a new reference, else NULL; reads nothing. */
 struct room *room_find_loaded(struct server *s, uint64_t nid);
+struct room *room_find_loaded_id(struct server *s, struct str room_id);
 void room_unref(struct room **room);
 struct room *room_ref(struct room *room);
 

@@ -13,6 +13,9 @@ void room_push_tail(struct room *room, struct entry *e);
 /* A redaction was applied: the new entry takes the old one's place. */
 void room_replace_in_tail(struct room *room, struct entry *e);
 
+/* These events are no more. */
+void room_cut_tail(struct room *room, const uint64_t *gone, size_t n_gone);
+
 /* A room object that is not registered; one reference. room_id is copied. */
 struct room *room_new(uint64_t nid, struct str room_id, const struct room_version *version);
 /* Makes a freshly created room known. */

@@ -164,6 +164,11 @@ struct room *room_find_loaded(struct server *s, uint64_t nid)
     return find_loaded(s->rooms, STR_NONE, nid);
 }
 
+struct room *room_find_loaded_id(struct server *s, struct str room_id)
+{
+    return find_loaded(s->rooms, room_id, 0);
+}
+
 /* From one snapshot, so that members and view agree. */
 static int room_read(struct server *s, struct str room_id, uint64_t nid, struct room **out,
                      struct err *err)

@@ -85,6 +85,9 @@ int search_index_remove(struct txn *t, uint64_t nid)
     struct search_doc doc;
     bool was_noted = false;
     int rc = events_get(txn_read(t), a, nid, &row, txn_err(t));
+    if (rc == E_NOT_FOUND) {
+        return 0; /* it was purged */
+    }
     if (rc != 0 || !row.position || !is_searched(row.type_nid)) {
         return rc;
     }

@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "core/live_user.h"
 #include "core/presence.h"
+#include "core/purge.h"
+#include "core/retention.h"
 #include "core/room.h"
 #include "core/search_index.h"
 #include "core/server.h"
@@ -49,6 +51,8 @@ static const struct task core_tasks[] = {
     {.name = "presence-tell", .every_ms = 1000, .run = tell_presence},
     {.name = "presence", .every_ms = 5000, .at_stop = true, .run = expire_presence},
     {.name = "search-index", .every_ms = 1000, .run = search_index_task},
+    {.name = "purge", .every_ms = 1000, .run = purge_task},
+    {.name = "retention", .every_ms = 1000, .run = retention_task},
     {.name = "trim", .every_ms = 10 * 1000, .run = trim},
     {.name = "devices-seen", .every_ms = 2 * 60 * 1000, .at_stop = true, .run = flush_seen},
     {0},

@@ -91,6 +91,7 @@ struct unread_news {
     struct push_event **events; /* of `entries`, kept for the next reader; NULL: for one reader */
     bool has_context;           /* of the room as it is now, read when the first event wants it */
     struct push_room context;
+    int64_t expired_before; /* retention.h: older events notify nobody */
     const struct event *create;
 };
 /* is_shared: more than one reader will ask. */

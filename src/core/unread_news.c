@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/retention.h"
 #include "core/server.h"
 #include "core/unread_internal.h"
 #include "matrix/power_levels.h"
@@ -30,6 +31,10 @@ static int read_context(struct unread_news *news, struct err *err)
                         &create, err);
     }
     if (rc == 0) {
+        rc = retention_cutoff(s, news->arena, room_view_hold(news->arena, news->room)->state,
+                              &news->expired_before, err);
+    }
+    if (rc == 0) {
         news->create = create->ev;
         news->context = (struct push_room){.members = room_counts_now(news->room).joined,
                                            .levels = levels ? levels->ev->power_levels : NULL};
@@ -54,6 +59,10 @@ int unread_news_ask(struct unread_news *news, struct arena *scratch, size_t i,
     int rc = read_context(news, err);
     if (rc != 0) {
         return rc;
+    }
+    if (!ev->is_state && ev->origin_server_ts < news->expired_before) {
+        *out = (struct push_result){0};
+        return 0;
     }
     if (!news->events || i == SIZE_MAX) {
         prepare(news, scratch, ev, pe);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/visibility.h"
 
+#include "core/retention.h"
 #include "core/server.h"
 
 void viewer_init(struct viewer *v, struct server *s, struct arena *a, struct room *room,
@@ -97,11 +98,28 @@ int viewer_was_joined(struct viewer *v, bool *out, int64_t *out_until, struct er
     return rc;
 }
 
+static int has_expired(struct viewer *v, const struct entry *e, bool *out, struct err *err)
+{
+    int rc = 0;
+    if (!v->knows_expiry) {
+        rc = retention_cutoff(v->server, v->arena, room_view_hold(v->arena, v->room)->state,
+                              &v->expired_before, err);
+        v->knows_expiry = rc == 0;
+    }
+    *out = rc == 0 && retention_has_expired(e, v->expired_before);
+    return rc;
+}
+
 int viewer_sees(struct viewer *v, const struct entry *e, bool *out, struct err *err)
 {
     *out = false;
     if (e->flags & (EVENT_REJECTED | EVENT_SOFT_FAILED | EVENT_OUTLIER)) {
         return 0;
+    }
+    bool expired;
+    int rc = has_expired(v, e, &expired, err);
+    if (rc != 0 || expired) {
+        return rc;
     }
     /* What became of himself he may always know: else his client would never hear that an invite was withdrawn. */
     bool own_member =
@@ -117,7 +135,7 @@ int viewer_sees(struct viewer *v, const struct entry *e, bool *out, struct err *
         *out = v->last_visible;
         return 0;
     }
-    int rc = find_how_he_left(v, err);
+    rc = find_how_he_left(v, err);
     if (rc == 0) {
         rc = sees_in(v, e->state_after, e, out, err);
     }

@@ -19,6 +19,8 @@ struct viewer {
     bool knows_how_he_left, was_joined;
     uint64_t left_nid;
     int64_t left_position;
+    bool knows_expiry;
+    int64_t expired_before; /* retention.h; found when first asked for */
     /* Decision of the state that was looked at last: neighbours in a timeline mostly share theirs. */
     struct state_id last_state;
     bool last_visible, has_last;
@@ -26,8 +28,8 @@ struct viewer {
 
 void viewer_init(struct viewer *v, struct server *s, struct arena *a, struct room *room,
                  uint64_t user_nid);
-/* Whether he may see this event (of this room). Rejected and soft-failed events are visible to nobody, what ignored
- * users sent is not filtered here. */
+/* Whether he may see this event (of this room). Rejected, soft-failed and expired events are visible to nobody, what
+ * ignored users sent is not filtered here. */
 MUST_USE int viewer_sees(struct viewer *v, const struct entry *e, bool *out, struct err *err);
 /* Removes what he may not see from an array of entries. */
 MUST_USE int viewer_filter(struct viewer *v, struct entry **entries, size_t *n, struct err *err);

@@ -28,6 +28,11 @@ static int version_cmd(const struct cli_args *args)
 static const char data_help[] =
     "Works while the server runs (it is then done by the server) and while it does not.";
 
+static const char room_delete_help[] =
+    "Its aliases and its entry in the directory go too. Without --purge all that was said stays\n"
+    "readable for those who were there, until they forget the room. If it is interrupted, call it\n"
+    "again; a deletion of what is stored, once begun, the server also ends by itself.";
+
 static const struct cli_command commands[] = {
     {"serve", NULL, "run the server",
      "Runs in the foreground and logs to standard error. SIGTERM and SIGINT stop it in order, "
@@ -50,6 +55,20 @@ static const struct cli_command commands[] = {
     {"mail test", "ADDRESS", "send a letter to try the e-mail settings",
      "Says what the mail server answered if it does not take the letter.", NULL, 1, 1, CLI_CONFIG,
      mail_test_cmd},
+    {"room list", NULL, "list the rooms: members, of them users of this server, name",
+     "With --json: one object per line.", NULL, 0, 0, CLI_CONFIG | CLI_JSON, room_list_cmd},
+    {"room show", "ROOM", "tell what is known of a room", "ROOM is an id or an alias.", NULL, 1, 1,
+     CLI_CONFIG | CLI_JSON, room_show_cmd},
+    {"room block", "ROOM", "let nobody of this server join, invite or send",
+     "Also the id of a room that this server does not know yet. One may always leave.", NULL, 1, 1,
+     CLI_CONFIG | CLI_JSON, room_block_cmd},
+    {"room unblock", "ROOM", "undo a block", NULL, NULL, 1, 1, CLI_CONFIG | CLI_JSON,
+     room_unblock_cmd},
+    {"room delete", "ROOM", "remove everybody of this server from a room", room_delete_help,
+     room_delete_options, 1, 1, CLI_CONFIG | CLI_JSON, room_delete_cmd},
+    {"room purge-history", "ROOM", "delete old messages of a room for good",
+     "State and the newest message stay. Can be interrupted and called again.",
+     room_purge_history_options, 1, 1, CLI_CONFIG | CLI_JSON, room_purge_history_cmd},
     {"config check", NULL, "explain what is wrong with the configuration", NULL, NULL, 0, 0,
      CLI_CONFIG, config_check_cmd},
     {"config show", NULL, "print the settings in force, secrets masked", NULL, NULL, 0, 0,

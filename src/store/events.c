@@ -36,6 +36,11 @@ static const struct sql timeline_newest = {
 static const struct sql timeline_oldest = {
     "SELECT " EVENT_COLUMNS " FROM events WHERE room_nid = $1 AND position > $2 AND position <= $3 "
     "ORDER BY position LIMIT $4"};
+static const struct sql select_any = {"SELECT " EVENT_COLUMNS
+                                      " FROM events WHERE room_nid = $1 LIMIT $2"};
+static const struct sql delete_event = {"DELETE FROM events WHERE nid = $1"};
+static const struct sql set_json = {
+    "UPDATE events SET client_json = $2, server_json = $3 WHERE nid = $1"};
 static const struct sql time_after = {
     "SELECT " EVENT_COLUMNS " FROM events WHERE room_nid = $1 AND "
     "(origin_server_ts, position) > ($2, $3) AND position IS NOT NULL "
@@ -50,6 +55,7 @@ static const struct sql select_txn = {
 
 static const struct sql insert_node = {
     "INSERT INTO state_nodes (id, body) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING"};
+static const struct sql delete_node = {"DELETE FROM state_nodes WHERE id = $1"};
 static const struct sql select_node = {"SELECT body FROM state_nodes WHERE id = $1"};
 
 static const struct sql insert_relation = {
@@ -94,16 +100,41 @@ static const struct sql select_threads = {
 static const struct sql insert_waiting = {
     "INSERT INTO waiting_redactions (target_id, redaction_nid) VALUES ($1, $2) "
     "ON CONFLICT (target_id, redaction_nid) DO NOTHING"};
+static const struct sql delete_waiting = {
+    "DELETE FROM waiting_redactions WHERE target_id = $1 AND redaction_nid = $2"};
 static const struct sql take_waiting = {
     "DELETE FROM waiting_redactions WHERE target_id = $1 RETURNING redaction_nid"};
 
 const struct sql *const events_statements[] = {
-    &insert_event,     &set_redacted,     &select_event,       &select_event_by_id,
-    &select_nid,       &timeline_newest,  &timeline_oldest,    &time_after,
-    &time_before,      &select_txn,       &insert_node,        &select_node,
-    &insert_relation,  &delete_relation,  &tree_newest,        &tree_oldest,
-    &relations_newest, &relations_oldest, &select_relation_of, &count_relations,
-    &select_threads,   &insert_waiting,   &take_waiting,       NULL,
+    &insert_event,
+    &set_redacted,
+    &select_event,
+    &select_event_by_id,
+    &select_nid,
+    &timeline_newest,
+    &timeline_oldest,
+    &time_after,
+    &time_before,
+    &select_txn,
+    &insert_node,
+    &select_node,
+    &insert_relation,
+    &delete_relation,
+    &tree_newest,
+    &tree_oldest,
+    &relations_newest,
+    &relations_oldest,
+    &select_relation_of,
+    &count_relations,
+    &select_threads,
+    &insert_waiting,
+    &take_waiting,
+    &select_any,
+    &delete_event,
+    &set_json,
+    &delete_waiting,
+    &delete_node,
+    NULL,
 };
 
 struct str nids_pack(struct arena *a, const uint64_t *nids, size_t n)
@@ -186,6 +217,24 @@ int events_timeline(struct db_read *r, struct arena *a, uint64_t room_nid, int64
                    out_n, err);
 }
 
+int events_any(struct db_read *r, struct arena *a, uint64_t room_nid, size_t limit,
+               struct event_row **out, size_t *out_n, struct err *err)
+{
+    return db_rows(r, a, &select_any, PARAMS(P_INT(room_nid), P_INT(limit)), &event_cols, out,
+                   out_n, err);
+}
+
+int events_delete(struct txn *t, uint64_t nid, struct err *err)
+{
+    return db_exec(t, &delete_event, PARAMS(P_INT(nid)), err);
+}
+
+int events_set_json(struct txn *t, uint64_t nid, struct str client_json, struct str server_json,
+                    struct err *err)
+{
+    return db_exec(t, &set_json, PARAMS(P_INT(nid), P_TEXT(client_json), P_TEXT(server_json)), err);
+}
+
 int events_by_time(struct db_read *r, struct arena *a, uint64_t room_nid, struct event_time from,
                    bool forward, size_t limit, struct event_row **out, size_t *out_n,
                    struct err *err)
@@ -222,6 +271,11 @@ int state_nodes_get(struct db_read *r, struct arena *a, struct str id, struct st
         *out_body = row.v;
     }
     return rc;
+}
+
+int state_nodes_delete(struct txn *t, struct str id, struct err *err)
+{
+    return db_exec(t, &delete_node, PARAMS(P_BLOB(id)), err);
 }
 
 int relations_insert(struct txn *t, const struct relation_row *row, struct err *err)
@@ -301,6 +355,12 @@ int waiting_redactions_add(struct txn *t, struct str target_id, uint64_t redacti
                            struct err *err)
 {
     return db_exec(t, &insert_waiting, PARAMS(P_TEXT(target_id), P_INT(redaction_nid)), err);
+}
+
+int waiting_redactions_remove(struct txn *t, struct str target_id, uint64_t redaction_nid,
+                              struct err *err)
+{
+    return db_exec(t, &delete_waiting, PARAMS(P_TEXT(target_id), P_INT(redaction_nid)), err);
 }
 
 int waiting_redactions_take(struct txn *t, struct arena *a, struct str target_id, uint64_t **out,

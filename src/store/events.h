@@ -51,6 +51,14 @@ enum event_order { EVENTS_NEWEST_FIRST, EVENTS_OLDEST_FIRST };
 MUST_USE int events_timeline(struct db_read *r, struct arena *a, uint64_t room_nid, int64_t from,
                              int64_t to, enum event_order order, size_t limit,
                              struct event_row **out, size_t *out_n, struct err *err);
+/* Some events of a room, in the timeline or not, in no order. */
+MUST_USE int events_any(struct db_read *r, struct arena *a, uint64_t room_nid, size_t limit,
+                        struct event_row **out, size_t *out_n, struct err *err);
+/* The row alone; core/purge.h has what goes with it. */
+MUST_USE int events_delete(struct txn *t, uint64_t nid, struct err *err);
+/* The redacted form takes the place of the original, for good. */
+MUST_USE int events_set_json(struct txn *t, uint64_t nid, struct str client_json,
+                             struct str server_json, struct err *err);
 /* Timeline events of a room in the order of their time stamps (then of position), strictly after `from` or, not
  * forward, strictly before it. */
 struct event_time {
@@ -69,6 +77,7 @@ MUST_USE int events_of_txn(struct db_read *r, struct arena *a, uint64_t device_n
 MUST_USE int state_nodes_insert(struct txn *t, struct str id, struct str body, struct err *err);
 MUST_USE int state_nodes_get(struct db_read *r, struct arena *a, struct str id,
                              struct str *out_body, struct err *err);
+MUST_USE int state_nodes_delete(struct txn *t, struct str id, struct err *err);
 
 /* Relations. */
 struct relation_row {
@@ -121,6 +130,8 @@ MUST_USE int relations_threads(struct db_read *r, struct arena *a, const struct 
 /* Redactions whose target is not here yet. */
 MUST_USE int waiting_redactions_add(struct txn *t, struct str target_id, uint64_t redaction_nid,
                                     struct err *err);
+MUST_USE int waiting_redactions_remove(struct txn *t, struct str target_id, uint64_t redaction_nid,
+                                       struct err *err);
 MUST_USE int waiting_redactions_take(struct txn *t, struct arena *a, struct str target_id,
                                      uint64_t **out, size_t *out_n, struct err *err);
 

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/rooms.h"
 
+#include "base/clock.h"
+
 #define ROOM_COLUMNS                                                                               \
     "nid, room_id, version, row_version, state, heads, depth, last_position, create_nid, "         \
-    "is_published, created_ts, is_blocked"
+    "is_published, created_ts"
+/* A room that an administrator has ordered to be deleted (since_ts 0) is closed from then on. */
+#define IS_BLOCKED                                                                                 \
+    ", (EXISTS (SELECT 1 FROM blocked_rooms b WHERE b.room_id = rooms.room_id) OR "                \
+    "EXISTS (SELECT 1 FROM doomed_rooms d WHERE d.room_nid = rooms.nid AND d.since_ts = 0)) "
 
 COLS(room_cols, struct room_row, COL(struct room_row, nid), COL(struct room_row, room_id),
      COL(struct room_row, version), COL(struct room_row, row_version), COL(struct room_row, state),
@@ -20,20 +26,30 @@ COLS(member_cols, struct member_row, COL(struct member_row, room_nid),
 COLS(alias_cols, struct alias_row, COL(struct alias_row, alias), COL(struct alias_row, room_nid),
      COL(struct alias_row, creator_nid));
 
-static const struct sql insert_room = {
-    "INSERT INTO rooms (" ROOM_COLUMNS
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"};
+static const struct sql insert_room = {"INSERT INTO rooms (" ROOM_COLUMNS
+                                       ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"};
 static const struct sql advance_room = {
     "UPDATE rooms SET row_version = row_version + 1, state = $3, heads = $4, depth = $5, "
     "last_position = $6 WHERE nid = $1 AND row_version = $2"};
-static const struct sql select_room = {"SELECT " ROOM_COLUMNS " FROM rooms WHERE room_id = $1"};
-static const struct sql select_room_nid = {"SELECT " ROOM_COLUMNS " FROM rooms WHERE nid = $1"};
+static const struct sql select_room = {"SELECT " ROOM_COLUMNS IS_BLOCKED
+                                       "FROM rooms WHERE room_id = $1"};
+static const struct sql select_room_nid = {"SELECT " ROOM_COLUMNS IS_BLOCKED
+                                           "FROM rooms WHERE nid = $1"};
+static const struct sql list_rooms = {"SELECT " ROOM_COLUMNS IS_BLOCKED
+                                      "FROM rooms WHERE nid > $1 ORDER BY nid LIMIT $2"};
+static const struct sql count_members = {
+    "SELECT COUNT(*), COUNT(CASE WHEN is_local THEN 1 END) FROM room_members "
+    "WHERE room_nid = $1 AND membership = 2"};
 static const struct sql set_published = {"UPDATE rooms SET is_published = $2 WHERE nid = $1"};
-static const struct sql set_blocked = {"UPDATE rooms SET is_blocked = $2 WHERE nid = $1"};
+static const struct sql insert_blocked = {
+    "INSERT INTO blocked_rooms (room_id, blocked_ts) VALUES ($1, $2) "
+    "ON CONFLICT (room_id) DO NOTHING"};
+static const struct sql delete_blocked = {"DELETE FROM blocked_rooms WHERE room_id = $1"};
+static const struct sql select_blocked = {"SELECT COUNT(*) FROM blocked_rooms WHERE room_id = $1"};
 static const struct sql select_published = {
     "SELECT r.nid, (SELECT COUNT(*) FROM room_members m WHERE m.room_nid = r.nid AND "
-    "m.membership = 2) AS joined FROM rooms r WHERE r.is_published = TRUE ORDER BY joined DESC, "
-    "r.nid"};
+    "m.membership = 2) AS joined FROM rooms r WHERE r.is_published = TRUE AND NOT EXISTS "
+    "(SELECT 1 FROM blocked_rooms b WHERE b.room_id = r.room_id) ORDER BY joined DESC, r.nid"};
 
 #define MEMBER_COLUMNS                                                                             \
     "room_nid, user_nid, membership, event_nid, sender_nid, position, is_local, forgotten"
@@ -55,17 +71,18 @@ static const struct sql insert_alias = {
 static const struct sql delete_alias = {"DELETE FROM room_aliases WHERE alias = $1"};
 static const struct sql move_aliases = {
     "UPDATE room_aliases SET room_nid = $2 WHERE room_nid = $1"};
+static const struct sql drop_aliases = {"DELETE FROM room_aliases WHERE room_nid = $1"};
 static const struct sql select_alias = {
     "SELECT alias, room_nid, creator_nid FROM room_aliases WHERE alias = $1"};
 static const struct sql aliases_of_room = {
     "SELECT alias, room_nid, creator_nid FROM room_aliases WHERE room_nid = $1 ORDER BY alias"};
 
 const struct sql *const rooms_statements[] = {
-    &insert_room,   &advance_room,    &select_room,      &select_room_nid,
-    &set_published, &set_blocked,     &select_published, &put_member,
-    &forget_member, &members_of_room, &members_of_user,  &insert_alias,
-    &delete_alias,  &move_aliases,    &select_alias,     &aliases_of_room,
-    NULL,
+    &insert_room,      &advance_room,  &select_room,    &select_room_nid, &list_rooms,
+    &count_members,    &set_published, &insert_blocked, &delete_blocked,  &select_blocked,
+    &select_published, &put_member,    &forget_member,  &members_of_room, &members_of_user,
+    &insert_alias,     &delete_alias,  &move_aliases,   &drop_aliases,    &select_alias,
+    &aliases_of_room,  NULL,
 };
 
 int rooms_insert(struct txn *t, const struct room_row *row, struct err *err)
@@ -74,8 +91,7 @@ int rooms_insert(struct txn *t, const struct room_row *row, struct err *err)
                    PARAMS(P_INT(row->nid), P_TEXT(row->room_id), P_TEXT(row->version),
                           P_INT(row->row_version), P_BLOB(row->state), P_BLOB(row->heads),
                           P_INT(row->depth), P_INT(row->last_position), P_INT(row->create_nid),
-                          P_BOOL(row->is_published), P_INT(row->created_ts),
-                          P_BOOL(row->is_blocked)),
+                          P_BOOL(row->is_published), P_INT(row->created_ts)),
                    err);
 }
 
@@ -109,9 +125,33 @@ int rooms_set_published(struct txn *t, uint64_t nid, bool published, struct err 
     return db_exec(t, &set_published, PARAMS(P_INT(nid), P_BOOL(published)), err);
 }
 
-int rooms_set_blocked(struct txn *t, uint64_t nid, bool blocked, struct err *err)
+int rooms_list(struct db_read *r, struct arena *a, uint64_t after, size_t limit,
+               struct room_row **out, size_t *out_n, struct err *err)
 {
-    return db_exec(t, &set_blocked, PARAMS(P_INT(nid), P_BOOL(blocked)), err);
+    return db_rows(r, a, &list_rooms, PARAMS(P_INT(after), P_INT(limit)), &room_cols, out, out_n,
+                   err);
+}
+
+COLS(size_cols, struct room_size, COL(struct room_size, joined), COL(struct room_size, local));
+
+int rooms_size(struct db_read *r, uint64_t nid, struct room_size *out, struct err *err)
+{
+    return db_row(r, NULL, &count_members, PARAMS(P_INT(nid)), &size_cols, out, err);
+}
+
+int blocked_rooms_set(struct txn *t, struct str room_id, bool blocked, struct err *err)
+{
+    return blocked
+               ? db_exec(t, &insert_blocked, PARAMS(P_TEXT(room_id), P_INT(clock_wall_ms())), err)
+               : db_exec(t, &delete_blocked, PARAMS(P_TEXT(room_id)), err);
+}
+
+int blocked_rooms_has(struct db_read *r, struct str room_id, bool *out, struct err *err)
+{
+    int64_t n = 0;
+    int rc = db_int(r, &select_blocked, PARAMS(P_TEXT(room_id)), &n, err);
+    *out = n > 0;
+    return rc;
 }
 
 COLS(published_cols, struct published_room, COL(struct published_room, nid),
@@ -170,6 +210,11 @@ int room_aliases_remove(struct txn *t, struct str alias, struct err *err)
 int room_aliases_move(struct txn *t, uint64_t from_room, uint64_t to_room, struct err *err)
 {
     return db_exec(t, &move_aliases, PARAMS(P_INT(from_room), P_INT(to_room)), err);
+}
+
+int room_aliases_drop(struct txn *t, uint64_t room_nid, struct err *err)
+{
+    return db_exec(t, &drop_aliases, PARAMS(P_INT(room_nid)), err);
 }
 
 int room_aliases_find(struct db_read *r, struct arena *a, struct str alias, struct alias_row *out,

@@ -17,7 +17,7 @@ struct room_row {
     uint64_t create_nid;
     bool is_published;
     int64_t created_ts;
-    bool is_blocked;
+    bool is_blocked; /* by an administrator; not written by rooms_insert */
 };
 
 MUST_USE int rooms_insert(struct txn *t, const struct room_row *row, struct err *err);
@@ -30,9 +30,19 @@ MUST_USE int rooms_find(struct db_read *r, struct arena *a, struct str room_id,
 MUST_USE int rooms_get(struct db_read *r, struct arena *a, uint64_t nid, struct room_row *out,
                        struct err *err);
 MUST_USE int rooms_set_published(struct txn *t, uint64_t nid, bool published, struct err *err);
-MUST_USE int rooms_set_blocked(struct txn *t, uint64_t nid, bool blocked, struct err *err);
+/* The rooms of the server in the order of their nids, from the one after `after`. */
+MUST_USE int rooms_list(struct db_read *r, struct arena *a, uint64_t after, size_t limit,
+                        struct room_row **out, size_t *out_n, struct err *err);
+struct room_size {
+    int64_t joined, local; /* members; of them, users of this server */
+};
+MUST_USE int rooms_size(struct db_read *r, uint64_t nid, struct room_size *out, struct err *err);
 
-/* Published rooms with their number of joined members, most members first, then by nid. */
+/* Rooms that an administrator has closed, known to this server or not. */
+MUST_USE int blocked_rooms_set(struct txn *t, struct str room_id, bool blocked, struct err *err);
+MUST_USE int blocked_rooms_has(struct db_read *r, struct str room_id, bool *out, struct err *err);
+
+/* Published rooms that are not blocked, with their number of joined members, most members first, then by nid. */
 struct published_room {
     uint64_t nid;
     int64_t joined;
@@ -62,6 +72,7 @@ MUST_USE int room_aliases_add(struct txn *t, struct str alias, uint64_t room_nid
 MUST_USE int room_aliases_remove(struct txn *t, struct str alias, struct err *err);
 MUST_USE int room_aliases_move(struct txn *t, uint64_t from_room, uint64_t to_room,
                                struct err *err);
+MUST_USE int room_aliases_drop(struct txn *t, uint64_t room_nid, struct err *err);
 struct alias_row {
     struct str alias;
     uint64_t room_nid, creator_nid;

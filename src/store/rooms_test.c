@@ -56,7 +56,7 @@ static void a_room_is_found_as_it_was_stored(void **state)
     assert_int_equal(out.create_nid, 9);
     assert_false(out.is_published || out.is_blocked);
     MUST_WRITE(f, rooms_set_published(t, 3, true, err));
-    MUST_WRITE(f, rooms_set_blocked(t, 3, true, err));
+    MUST_WRITE(f, blocked_rooms_set(t, STR("!a:b"), true, err));
     assert_ok(rooms_get(reader(f), &f->arena, 3, &out, &f->err), &f->err);
     assert_true(out.is_published && out.is_blocked);
     assert_int_equal(rooms_find(reader(f), &f->arena, STR("!A:b"), &out, &f->err), E_NOT_FOUND);

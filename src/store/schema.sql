@@ -32,6 +32,11 @@ CREATE TABLE background_tasks (
     updated_ts INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE blocked_rooms (
+    room_id TEXT PRIMARY KEY,
+    blocked_ts INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE counters (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     position INTEGER NOT NULL,   -- stream position: events, receipts, account data, to-device, device lists
@@ -73,6 +78,13 @@ CREATE TABLE devices (
 ) STRICT;
 
 CREATE UNIQUE INDEX devices_user ON devices (user_nid, device_id);
+
+CREATE TABLE doomed_rooms (
+    room_nid INTEGER PRIMARY KEY,
+    since_ts INTEGER NOT NULL        -- 0: an administrator ordered it; else when the last user of this server forgot it
+) STRICT;
+
+CREATE INDEX doomed_rooms_due ON doomed_rooms (since_ts);
 
 CREATE TABLE events (
     nid INTEGER PRIMARY KEY,
@@ -304,6 +316,13 @@ CREATE INDEX receipts_stream ON receipts (room_nid, position);
 
 CREATE INDEX receipts_user ON receipts (user_nid, room_nid);
 
+CREATE TABLE redacted_contents (
+    event_nid INTEGER PRIMARY KEY,
+    redacted_ts INTEGER NOT NULL     -- when this server got the redaction
+) STRICT;
+
+CREATE INDEX redacted_contents_due ON redacted_contents (redacted_ts);
+
 CREATE TABLE refresh_tokens (
     hash BLOB PRIMARY KEY,
     user_nid INTEGER NOT NULL,
@@ -390,9 +409,7 @@ CREATE TABLE rooms (
     last_position INTEGER NOT NULL,       -- stream position of the newest event
     create_nid INTEGER NOT NULL,          -- nid of the m.room.create event
     is_published INTEGER NOT NULL DEFAULT FALSE, -- in this server's room directory
-    created_ts INTEGER NOT NULL,
-    is_blocked INTEGER NOT NULL DEFAULT FALSE    -- by an administrator: nobody may join or send
-) STRICT;
+    created_ts INTEGER NOT NULL, purged_upto INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE INDEX rooms_published ON rooms (is_published, nid);
 

@@ -21,6 +21,9 @@ background_tasks.name text C NOT NULL
 background_tasks.progress text C NOT NULL
 background_tasks.updated_ts bigint NOT NULL
 CREATE UNIQUE INDEX background_tasks_pkey ON public.background_tasks USING btree (name)
+blocked_rooms.blocked_ts bigint NOT NULL
+blocked_rooms.room_id text C NOT NULL
+CREATE UNIQUE INDEX blocked_rooms_pkey ON public.blocked_rooms USING btree (room_id)
 counters.event_id bigint NOT NULL
 counters.name_id bigint NOT NULL
 counters.one bigint NOT NULL
@@ -49,6 +52,10 @@ devices.last_seen_ts bigint NOT NULL
 devices.user_nid bigint NOT NULL
 CREATE UNIQUE INDEX devices_pkey ON public.devices USING btree (device_nid)
 CREATE UNIQUE INDEX devices_user ON public.devices USING btree (user_nid, device_id)
+doomed_rooms.room_nid bigint NOT NULL
+doomed_rooms.since_ts bigint NOT NULL
+CREATE INDEX doomed_rooms_due ON public.doomed_rooms USING btree (since_ts)
+CREATE UNIQUE INDEX doomed_rooms_pkey ON public.doomed_rooms USING btree (room_nid)
 events.auth_nids bytea NOT NULL
 events.client_json text C NOT NULL
 events.depth bigint NOT NULL
@@ -211,6 +218,10 @@ receipts.user_nid bigint NOT NULL
 CREATE INDEX receipts_stream ON public.receipts USING btree (room_nid, "position")
 CREATE INDEX receipts_user ON public.receipts USING btree (user_nid, room_nid)
 CREATE UNIQUE INDEX receipts_pkey ON public.receipts USING btree (room_nid, user_nid, kind, thread)
+redacted_contents.event_nid bigint NOT NULL
+redacted_contents.redacted_ts bigint NOT NULL
+CREATE INDEX redacted_contents_due ON public.redacted_contents USING btree (redacted_ts)
+CREATE UNIQUE INDEX redacted_contents_pkey ON public.redacted_contents USING btree (event_nid)
 refresh_tokens.created_ts bigint NOT NULL
 refresh_tokens.device_nid bigint NOT NULL
 refresh_tokens.expires_ts bigint NOT NULL
@@ -268,10 +279,10 @@ rooms.create_nid bigint NOT NULL
 rooms.created_ts bigint NOT NULL
 rooms.depth bigint NOT NULL
 rooms.heads bytea NOT NULL
-rooms.is_blocked boolean NOT NULL
 rooms.is_published boolean NOT NULL
 rooms.last_position bigint NOT NULL
 rooms.nid bigint NOT NULL
+rooms.purged_upto bigint NOT NULL
 rooms.room_id text C NOT NULL
 rooms.row_version bigint NOT NULL
 rooms.state bytea NOT NULL

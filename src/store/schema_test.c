@@ -53,6 +53,9 @@ static const char *const large[] = {
     "reports",
     "openid_tokens",
     "user_directory",
+    "redacted_contents",
+    "doomed_rooms",
+    "blocked_rooms",
 };
 
 static bool is_large(struct str table)

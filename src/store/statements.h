@@ -27,6 +27,7 @@
     X(openid_tokens)                                                                               \
     X(presence)                                                                                    \
     X(profiles)                                                                                    \
+    X(purge)                                                                                       \
     X(push)                                                                                        \
     X(receipts)                                                                                    \
     X(registration_tokens)                                                                         \
