@@ -320,22 +320,29 @@ static int add_preset(struct creation *c, struct err *err)
     return rc;
 }
 
+struct initial_body {
+    struct str type, state_key;
+    const json_t *content;
+};
+static const struct jfield initial_fields[] = {
+    FIELD(struct initial_body, type),
+    FIELD(struct initial_body, state_key, .flags = OPT),
+    FIELD(struct initial_body, content, .flags = J_OBJECT),
+    {0},
+};
+
 static int add_initial(struct creation *c, const json_t *ev, struct err *err)
 {
-    struct str type, key = STR("");
-    const json_t *content;
-    if (!json_get_str(ev, "type", &type) || !json_get_object(ev, "content", &content)) {
-        return err_bad_json(err, "Each event of initial_state needs a type and a content");
+    struct initial_body in = {.state_key = STR("")};
+    int rc = json_decode(c->rq->arena, ev, initial_fields, &in, err);
+    if (rc == 0 && str_eq(in.type, STR("m.room.member"))) {
+        rc = member_check_content(c->server, c->rq->arena, NULL, &c->rq->who, in.state_key,
+                                  (json_t *)in.content, err);
     }
-    json_get_str(ev, "state_key", &key);
-    int rc = str_eq(type, STR("m.room.member"))
-                 ? member_check_content(c->server, c->rq->arena, NULL, &c->rq->who, key,
-                                        (json_t *)content, err)
-                 : 0;
     if (rc != 0) {
         return rc;
     }
-    rc = add(c, type, key, content, err);
+    rc = add(c, in.type, in.state_key, in.content, err);
     if (rc == E_FORBIDDEN && err) {
         err->http = 400;
         err->errcode = "M_INVALID_ROOM_STATE";

@@ -30,6 +30,16 @@ static const struct jfield search_fields[] = {
     {0},
 };
 
+struct filter_body {
+    struct str generic_search_term;
+    const json_t *room_types;
+};
+static const struct jfield filter_fields[] = {
+    FIELD(struct filter_body, generic_search_term, .flags = OPT, .max = TERM_MAX),
+    FIELD(struct filter_body, room_types, .flags = OPT | J_ARRAY),
+    {0},
+};
+
 struct search {
     int64_t limit, offset;
     struct str term;          /* empty: all */
@@ -151,18 +161,31 @@ static int get_public_rooms(struct request *rq, struct err *err)
     return rc == 0 ? reply_page(rq, &q, err) : rc;
 }
 
+static int read_filter(struct request *rq, const json_t *filter, struct search *q, struct err *err)
+{
+    struct filter_body in = {0};
+    int rc = filter ? json_decode(rq->arena, filter, filter_fields, &in, err) : 0;
+    for (size_t i = 0; rc == 0 && i < json_array_size(in.room_types); i++) {
+        const json_t *type = json_array_get(in.room_types, i);
+        if (!json_is_string(type) && !json_is_null(type)) {
+            rc = err_bad_json(err, "A type of rooms is a string, or null for none");
+        }
+    }
+    q->term = in.generic_search_term;
+    q->room_types = in.room_types;
+    return rc;
+}
+
 static int post_public_rooms(struct request *rq, struct err *err)
 {
     const struct search_body *in = rq->in;
     struct search q = {.limit = in->limit > 0 ? MIN(in->limit, LIMIT_MAX) : LIMIT_DEFAULT};
-    json_get_str(in->filter, "generic_search_term", &q.term);
-    json_get_array(in->filter, "room_types", &q.room_types);
     int rc = check_server(rq, err);
     if (rc == 0) {
-        rc = read_since(in->since, &q.offset, err);
+        rc = read_filter(rq, in->filter, &q, err);
     }
-    if (rc == 0 && q.term.n > TERM_MAX) {
-        rc = err_invalid_param(err, "What is searched for may have %d bytes", TERM_MAX);
+    if (rc == 0) {
+        rc = read_since(in->since, &q.offset, err);
     }
     return rc == 0 ? reply_page(rq, &q, err) : rc;
 }

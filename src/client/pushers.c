@@ -77,6 +77,15 @@ static const struct jfield pusher_fields[] = {
     {0},
 };
 
+struct data_body {
+    struct str url, format;
+};
+static const struct jfield data_fields[] = {
+    FIELD(struct data_body, url, .flags = OPT),
+    FIELD(struct data_body, format, .flags = OPT),
+    {0},
+};
+
 struct pusher_change {
     struct server *server;
     struct pusher_row row;
@@ -100,10 +109,10 @@ static int write_pusher(struct txn *t, void *arg)
 
 /* "MUST be an HTTPS URL with a path of /_matrix/push/v1/notify"; plain HTTP only where the operator lets this server
  * push to private addresses, for gateways on the same machine. */
-static int check_url(struct request *rq, const json_t *data, struct err *err)
+static int check_url(struct request *rq, struct str url, struct err *err)
 {
-    struct str url, rest, path;
-    if (!json_get_str(data, "url", &url)) {
+    struct str rest, path;
+    if (!url.p) {
         return err_missing_param(err, "data must have a \"url\"");
     }
     bool is_private_ok = server_of(rq)->config->push.allow_private_addresses;
@@ -130,11 +139,16 @@ static int check_new(struct request *rq, const struct pusher_body *in, struct er
         return err_missing_param(
             err, "app_display_name, device_display_name, lang and data are required");
     }
+    struct data_body data = {0};
+    int rc = json_decode(rq->arena, in->data, data_fields, &data, err);
+    if (rc != 0) {
+        return rc;
+    }
     if (!str_eq(in->kind, STR("http"))) {
         return err_invalid_param(err, "Pushers of the kind \"%.*s\" are not supported",
                                  STR_ARG(in->kind));
     }
-    return check_url(rq, in->data, err);
+    return check_url(rq, data.url, err);
 }
 
 static int post_set(struct request *rq, struct err *err)

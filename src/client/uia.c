@@ -11,6 +11,7 @@
 #include "store/registration_tokens.h"
 #include "store/uia.h"
 #include "wire/canonical.h"
+#include "wire/jfield.h"
 #include "wire/json_writer.h"
 
 enum { SESSION_MS = 30 * 60 * 1000, SESSION_ID = 24 };
@@ -355,14 +356,37 @@ static int answer(const struct check *c)
     return reply_json(c->rq, 401, out);
 }
 
+struct auth {
+    struct str type, session;
+};
+static const struct jfield auth_fields[] = {
+    FIELD(struct auth, type, .flags = OPT),
+    FIELD(struct auth, session, .flags = OPT),
+    {0},
+};
+
+/* `auth` of the body, whose members that all stages share are of the right types; NULL if there is none. */
+static int read_auth(struct request *rq, const json_t **out, struct err *err)
+{
+    struct auth auth = {0};
+    *out = json_get(rq->json, "auth");
+    if (!*out || json_is_null(*out)) {
+        *out = NULL;
+        return 0;
+    }
+    return json_decode(rq->arena, *out, auth_fields, &auth, err);
+}
+
 int uia_check(struct request *rq, const unsigned *flows, size_t n_flows, struct uia_result *out,
               struct err *err)
 {
     struct check c = {
         .rq = rq, .flows = flows, .n_flows = n_flows, .found = {.user_nid = rq->who.user_nid}};
-    const json_t *auth = NULL;
-    (void)json_get_object(rq->json, "auth", &auth);
-    int rc = open_session(&c, auth, err);
+    const json_t *auth;
+    int rc = read_auth(rq, &auth, err);
+    if (rc == 0) {
+        rc = open_session(&c, auth, err);
+    }
     if (rc == 0 && !c.why.kind) {
         rc = attempt(&c, auth, err);
     }

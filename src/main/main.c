@@ -79,7 +79,9 @@ static const struct cli_command commands[] = {
      "Who may call: none (anybody), optional (with or without a token), guest, user, admin,\n"
      "appservice, server. The rate limit is a key of rate_limits in the configuration. With "
      "--json:\n"
-     "one object per line, which also tells the listeners (serve) and what a limit counts by.",
+     "one object per line, which also tells the listeners (serve), the most bytes of a body and "
+     "what\n"
+     "a limit counts by.",
      NULL, 0, 0, CLI_JSON, routes_cmd},
     {"doctor", NULL, "check the installation and say what to do",
      "Looks at directories, permissions, keys, disk, database, ports, certificates, clock,\n"

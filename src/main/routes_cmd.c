@@ -73,6 +73,9 @@ static void add_json(void *arg, const struct route *route, struct str template, 
     }
     JW_STR(&w, "auth", str_c(auth_names[route->auth]));
     JW_STR(&w, "body", str_c(body_names[route->body]));
+    if (!route->body_max_fn) { /* else it depends on the configuration */
+        JW_INT(&w, "body_max", (int64_t)(route->body_max ? route->body_max : HTTP_BODY_MAX));
+    }
     JW_STR(&w, "rate", str_c(rate_class_name(route->rate)));
     add_counted_by(&w, p->limits, route->rate);
     JW_STR(&w, "lane", str_c(lane_names[route->lane]));

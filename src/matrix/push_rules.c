@@ -3,6 +3,7 @@
 
 #include "matrix/glob.h"
 #include "matrix/push_internal.h"
+#include "wire/jfield.h"
 #include "wire/json_writer.h"
 
 /* Client-server API, "Predefined Rules". */
@@ -11,7 +12,7 @@
 #define HIGHLIGHT        "{\"set_tweak\":\"highlight\"}"
 #define MATCH(key, text) "{\"kind\":\"event_match\",\"key\":\"" key "\",\"pattern\":\"" text "\"}"
 #define IS(key, value)   "{\"kind\":\"event_property_is\",\"key\":\"" key "\",\"value\":" value "}"
-#define HAS(key, value)                                                                            \
+#define CONTAINS(key, value)                                                                       \
     "{\"kind\":\"event_property_contains\",\"key\":\"" key "\",\"value\":" value "}"
 #define MEMBERS(n)       "{\"kind\":\"room_member_count\",\"is\":\"" n "\"}"
 #define MAY_NOTIFY(what) "{\"kind\":\"sender_notification_permission\",\"key\":\"" what "\"}"
@@ -28,7 +29,7 @@ const struct push_default push_defaults[] = {
     {PUSH_OVERRIDE, ".m.rule.member_event", .conditions = LIST(MATCH("type", "m.room.member")),
      .actions = LIST()},
     {PUSH_OVERRIDE, ".m.rule.is_user_mention",
-     .conditions = LIST(HAS("content.m\\\\.mentions.user_ids", "\"" PUSH_READER "\"")),
+     .conditions = LIST(CONTAINS("content.m\\\\.mentions.user_ids", "\"" PUSH_READER "\"")),
      .actions = LIST(NOTIFY "," SOUND("default") "," HIGHLIGHT)},
     {PUSH_OVERRIDE, ".m.rule.is_room_mention",
      .conditions = LIST(IS("content.m\\\\.mentions.room", "true") "," MAY_NOTIFY("room")),
@@ -454,64 +455,77 @@ static int check_actions(const json_t *actions, json_t **out, struct err *err)
     return 0;
 }
 
-static int check_conditions(const json_t *conditions, struct err *err)
+struct condition {
+    struct str kind, key, pattern, is;
+    const json_t *value;
+};
+static const struct jfield condition_fields[] = {
+    FIELD(struct condition, kind),
+    FIELD(struct condition, key, .flags = OPT),
+    FIELD(struct condition, pattern, .flags = OPT, .max = GLOB_MAX_BYTES),
+    FIELD(struct condition, is, .flags = OPT),
+    FIELD(struct condition, value, .flags = OPT),
+    {0},
+};
+
+static int check_conditions(struct arena *a, const json_t *conditions, struct err *err)
 {
-    if (conditions && !json_is_array(conditions)) {
-        return err_bad_json(err, "conditions must be a list");
-    }
     for (size_t i = 0; i < json_array_size(conditions); i++) {
-        struct str kind, pattern = STR_NONE;
-        const json_t *condition = json_array_get(conditions, i);
-        if (!json_get_str(condition, "kind", &kind)) {
-            return err_bad_json(err, "A condition is an object with a kind");
+        struct condition c = {0};
+        int rc = json_decode(a, json_array_get(conditions, i), condition_fields, &c, err);
+        if (rc != 0) {
+            return rc;
         }
-        json_get_str(condition, "pattern", &pattern);
-        if (pattern.n > GLOB_MAX_BYTES) {
-            return err_invalid_param(err, "A pattern has at most %d bytes", GLOB_MAX_BYTES);
+        if (json_is_object(c.value) || json_is_array(c.value)) {
+            return err_bad_json(err, "The value of a condition is no list and no object");
         }
     }
     return 0;
 }
 
-/* What makes the rule match: `conditions` or `pattern`, by kind. */
-static int put_matcher(json_t *rule, const struct push_rule_edit *edit, struct err *err)
-{
+struct rule_body {
+    const json_t *actions, *conditions;
     struct str pattern;
-    const json_t *conditions = json_get(edit->body, "conditions");
+};
+static const struct jfield rule_fields[] = {
+    FIELD(struct rule_body, actions, .flags = J_ARRAY),
+    FIELD(struct rule_body, conditions, .flags = OPT | J_ARRAY),
+    FIELD(struct rule_body, pattern, .flags = OPT, .max = GLOB_MAX_BYTES),
+    {0},
+};
+
+/* What makes the rule match: `conditions` or `pattern`, by kind. */
+static int put_matcher(struct arena *a, json_t *rule, enum push_kind kind,
+                       const struct rule_body *in, struct err *err)
+{
     int rc = 0;
-    switch (edit->kind) {
+    switch (kind) {
     case PUSH_OVERRIDE:
     case PUSH_UNDERRIDE:
-        rc = check_conditions(conditions, err);
-        if (rc == 0) {
-            json_put(rule, STR("conditions"),
-                     conditions ? json_deep_copy(conditions) : json_array());
-        }
+        rc = check_conditions(a, in->conditions, err);
+        json_put(rule, STR("conditions"),
+                 in->conditions ? json_deep_copy(in->conditions) : json_array());
         return rc;
     case PUSH_CONTENT:
-        if (!json_get(edit->body, "pattern")) {
+        if (!in->pattern.p) {
             return err_missing_param(err, "A content rule needs a pattern");
         }
-        if (!json_get_str(edit->body, "pattern", &pattern)) {
-            return err_bad_json(err, "pattern must be a string");
-        }
-        if (pattern.n > GLOB_MAX_BYTES) {
-            return err_invalid_param(err, "A pattern has at most %d bytes", GLOB_MAX_BYTES);
-        }
-        json_put_str(rule, "pattern", pattern);
+        json_put_str(rule, "pattern", in->pattern);
         return 0;
     default:
         return 0;
     }
 }
 
-static int make_rule(const struct push_rule_edit *edit, bool enabled, json_t **out, struct err *err)
+static int make_rule(struct arena *a, const struct push_rule_edit *edit, bool enabled, json_t **out,
+                     struct err *err)
 {
+    struct rule_body in = {0};
     json_t *actions;
-    if (!json_get(edit->body, "actions")) {
-        return err_missing_param(err, "A push rule needs actions");
+    int rc = json_decode(a, edit->body, rule_fields, &in, err);
+    if (rc == 0) {
+        rc = check_actions(in.actions, &actions, err);
     }
-    int rc = check_actions(json_get(edit->body, "actions"), &actions, err);
     if (rc != 0) {
         return rc;
     }
@@ -519,7 +533,7 @@ static int make_rule(const struct push_rule_edit *edit, bool enabled, json_t **o
     json_put_str(*out, "rule_id", edit->rule_id);
     json_put_bool(*out, "enabled", enabled);
     json_put(*out, STR("actions"), actions);
-    return put_matcher(*out, edit, err);
+    return put_matcher(a, *out, edit->kind, &in, err);
 }
 
 static size_t index_of(const json_t *list, const json_t *rule)
@@ -553,7 +567,7 @@ static int put_rule(struct edit *e, const struct push_rule_edit *edit, struct er
 {
     json_t *old = push_rule_of_id(e->list, edit->rule_id), *rule = NULL;
     size_t old_at = index_of(e->list, old), at;
-    int rc = make_rule(edit, stored_bool(old, "enabled", true), &rule, err);
+    int rc = make_rule(e->a, edit, stored_bool(old, "enabled", true), &rule, err);
     if (rc == 0) {
         rc = find_place(e->list, edit, old ? old_at : 0, &at, err);
     }

@@ -10,7 +10,7 @@ import fs from "node:fs";
 import path from "node:path";
 import readline from "node:readline";
 import { errorDifferences } from "./errors.mjs";
-import { ANSWERS, AWAITED, NEVER, TWINS } from "./exceptions.mjs";
+import { ANSWERS, AWAITED, excuse, NEVER, TWINS } from "./exceptions.mjs";
 import { ABSENT, operations } from "./specification.mjs";
 
 /** What was seen of one operation. */
@@ -37,8 +37,8 @@ class Coverage {
   }
 
   note(exchange, difference) {
-    const excuse = ANSWERS.find(a => a.ids.includes(this.operation.id) && a.status === exchange.status && a.is.test(difference));
-    if (excuse) { excuse.used = true; return; }
+    const excused = excuse(this.operation.id, exchange.status, difference);
+    if (excused) { excused.used = true; return; }
     const key = `${exchange.status} ${difference}`;
     const kind = this.kinds.get(key) ?? { count: 0, example: `${exchange.target.slice(0, 160)} ${JSON.stringify(exchange.body ?? null).slice(0, 400)}` };
     kind.count++;
