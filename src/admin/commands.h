@@ -32,4 +32,12 @@ int room_delete_cmd(const struct cli_args *args);
 int room_purge_history_cmd(const struct cli_args *args);
 extern const struct cli_option room_delete_options[], room_purge_history_options[];
 
+int registration_token_add_cmd(const struct cli_args *args);
+int registration_token_list_cmd(const struct cli_args *args);
+int registration_token_show_cmd(const struct cli_args *args);
+int registration_token_update_cmd(const struct cli_args *args);
+int registration_token_remove_cmd(const struct cli_args *args);
+extern const struct cli_option registration_token_add_options[],
+    registration_token_update_options[];
+
 #endif

@@ -2,6 +2,7 @@
 #include "admin/operations.h"
 
 #include "admin/control.h"
+#include "admin/registration_token_operations.h"
 #include "admin/room_operations.h"
 #include "core/account.h"
 #include "core/data_lock.h"
@@ -184,6 +185,11 @@ static const struct operation operations[] = {
     {"room.block", room_block_operation},
     {"room.delete", room_delete_operation},
     {"room.purge_history", room_purge_history_operation},
+    {"registration_token.add", registration_token_add},
+    {"registration_token.list", registration_token_list},
+    {"registration_token.show", registration_token_show},
+    {"registration_token.update", registration_token_update},
+    {"registration_token.remove", registration_token_remove},
 };
 
 int operation_run(struct server *s, struct arena *a, struct str name, const json_t *arguments,

@@ -11,6 +11,14 @@
 
 static const unsigned password_flow = UIA_PASSWORD;
 
+/* They may be called without a token, so the route cannot say it. */
+static int check_no_guest(const struct request *rq, struct err *err)
+{
+    return rq->who.is_guest ? err_set(err, E_FORBIDDEN, 403, "M_GUEST_ACCESS_FORBIDDEN",
+                                      "Guests may not do this")
+                            : 0;
+}
+
 /* ---- password --------------------------------------------------------------------------------- */
 
 struct password_body {
@@ -30,7 +38,8 @@ static int post_password(struct request *rq, struct err *err)
     struct server *s = server_of(rq);
     bool logs_out = in->logout_devices || !in->has_logout_devices;
     struct uia_result uia;
-    int rc = account_check_password(s, in->new_password, err);
+    int rc = check_no_guest(rq, err);
+    rc = rc ? rc : account_check_password(s, in->new_password, err);
     rc = rc ? rc : uia_check(rq, &password_flow, 1, &uia, err);
     if (rc != 0) {
         return uia_reply(rc);
@@ -54,7 +63,8 @@ static int post_deactivate(struct request *rq, struct err *err)
 {
     const struct deactivate_body *in = rq->in;
     struct uia_result uia;
-    int rc = uia_check(rq, &password_flow, 1, &uia, err);
+    int rc = check_no_guest(rq, err);
+    rc = rc ? rc : uia_check(rq, &password_flow, 1, &uia, err);
     if (rc != 0) {
         return uia_reply(rc);
     }

@@ -80,6 +80,7 @@ int authenticate(struct request *rq, const struct route *route, struct str token
         return rc;
     }
     rq->who = (struct identity){.user_id = owner.user_id,
+                                .token_hash = arena_str(rq->arena, key),
                                 .user_nid = owner.user_nid,
                                 .device_id = owner.device_id,
                                 .device_nid = owner.device_nid,
@@ -90,6 +91,30 @@ int authenticate(struct request *rq, const struct route *route, struct str token
         devices_note_seen(s->store, owner.device_nid, clock_wall_ms(), rq->remote);
     }
     return 0;
+}
+
+/* The device goes with its session at a logout; a refresh leaves it. */
+static int token_is_gone(const struct request *rq, struct err *err)
+{
+    struct device_row device;
+    struct store *store = server_of(rq)->store;
+    int rc = devices_find(store_reader(store), rq->arena, rq->who.user_nid, rq->who.device_id,
+                          &device, err);
+    return rc == 0 || rc == E_NOT_FOUND ? unknown_token(err, rc == 0) : rc;
+}
+
+int authenticate_again(const struct request *rq, struct err *err)
+{
+    struct store *store = server_of(rq)->store;
+    struct token_owner owner;
+    if (rq->who.token_hash.n == 0) {
+        return 0;
+    }
+    int rc = tokens_find(store, store_reader(store), rq->who.token_hash, rq->arena, &owner, err);
+    if (rc == E_NOT_FOUND) {
+        return token_is_gone(rq, err);
+    }
+    return rc == 0 && owner.is_locked ? authenticate_locked(err) : rc;
 }
 
 int authenticate_not_suspended(const struct request *rq, struct err *err)

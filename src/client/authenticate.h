@@ -7,6 +7,9 @@
 
 /* The server's authenticate hook: 401 M_UNKNOWN_TOKEN (soft_logout when it may be refreshed), 401 M_USER_LOCKED. */
 int authenticate(struct request *rq, const struct route *route, struct str token, struct err *err);
+/* The same once more for a request that has waited meanwhile: its session may have ended since. A token that was
+ * replaced by a refresh is answered with soft_logout, so that the client goes on with the one it has got. */
+MUST_USE int authenticate_again(const struct request *rq, struct err *err);
 /* 403 M_USER_SUSPENDED if the account of the caller is suspended: called by what suspension forbids. */
 MUST_USE int authenticate_not_suspended(const struct request *rq, struct err *err);
 /* 401 M_USER_LOCKED: a locked account can do nothing but log out; its tokens stay ("Account locking"). */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a client finds out before it does anything: versions, capabilities, well-known files, TURN servers. */
+#include "base/clock.h"
 #include "client/handler.h"
 #include "client/routes.h"
+#include "crypto/hash.h"
 #include "matrix/room_version.h"
+#include "wire/base64.h"
 #include "wire/json.h"
 
 /* ---- GET versions ---- */
@@ -116,21 +119,64 @@ static int get_well_known_support(struct request *rq, struct err *err)
     return reply_bytes(rq, 200, "application/json", support);
 }
 
+static int get_well_known_policy_server(struct request *rq, struct err *err)
+{
+    struct str key = server_of(rq)->config->well_known.policy_key;
+    json_t *out = json_object(), *keys = json_object();
+    if (key.n == 0) {
+        return err_not_found(err, "There is no policy server under this name");
+    }
+    json_put_str(keys, "ed25519", key);
+    json_put(out, STR("public_keys"), keys);
+    return reply_json(rq, 200, out);
+}
+
 /* ---- GET turnServer ---- */
 
-/* No TURN server is part of this one yet: clients take an empty object for that. */
+/* The scheme that TURN servers call "REST API": the name is the end of its own validity, the password a MAC of it. */
+static void put_made_credentials(json_t *out, struct request *rq)
+{
+    const struct config *config = server_of(rq)->config;
+    unsigned char mac[SHA1_LEN];
+    int64_t end = (clock_wall_ms() + config->turn.user_lifetime_ms) / 1000;
+    struct str name =
+        arena_printf(rq->arena, "%lld:%.*s", (long long)end, STR_ARG(rq->who.user_id));
+    hmac_sha1(config->turn.shared_secret, name, mac);
+    json_put_str(out, "username", name);
+    json_put_str(out, "password",
+                 base64_encode(rq->arena, str_n((char *)mac, sizeof(mac)), BASE64_PADDED));
+}
+
 static int get_turn_server(struct request *rq, UNUSED struct err *err)
 {
-    return reply_empty_object(rq);
+    const struct config *config = server_of(rq)->config;
+    json_t *out = json_object(), *uris = json_array();
+    if (config->turn.uris.n == 0) {
+        return reply_empty_object(rq); /* clients take it for "there is none" */
+    }
+    for (size_t i = 0; i < config->turn.uris.n; i++) {
+        json_array_append_new(uris, json_new_str(config->turn.uris.p[i]));
+    }
+    if (config->turn.shared_secret.n) {
+        put_made_credentials(out, rq);
+    } else {
+        json_put_str(out, "username", config->turn.username);
+        json_put_str(out, "password", config->turn.password);
+    }
+    json_put(out, STR("uris"), uris);
+    json_put_int(out, "ttl", config->turn.user_lifetime_ms / 1000);
+    return reply_json(rq, 200, out);
 }
 
 const struct route capabilities_routes[] = {
     {HTTP_GET, "/_matrix/client/versions", get_versions, .auth = ROUTE_NONE},
-    {HTTP_GET, "/_matrix/client/v3/capabilities", get_capabilities, .auth = ROUTE_GUEST_OK,
+    {HTTP_GET, "/_matrix/client/v3/capabilities", get_capabilities, .auth = ROUTE_USER,
      .rate = RATE_DEFAULT},
     {HTTP_GET, "/.well-known/matrix/client", get_well_known_client, .auth = ROUTE_NONE},
+    {HTTP_GET, "/.well-known/matrix/policy_server", get_well_known_policy_server,
+     .auth = ROUTE_NONE},
     {HTTP_GET, "/.well-known/matrix/support", get_well_known_support, .auth = ROUTE_NONE},
-    {HTTP_GET, "/_matrix/client/v3/voip/turnServer", get_turn_server, .auth = ROUTE_GUEST_OK,
+    {HTTP_GET, "/_matrix/client/v3/voip/turnServer", get_turn_server, .auth = ROUTE_USER,
      .rate = RATE_DEFAULT},
     {0},
 };

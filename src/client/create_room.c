@@ -5,6 +5,7 @@
 #include "client/member_event.h"
 #include "client/routes.h"
 #include "core/config.h"
+#include "core/limits.h"
 #include "matrix/ids.h"
 #include "store/rooms.h"
 #include "wire/canonical.h"
@@ -152,6 +153,7 @@ static int check(struct creation *c, struct err *err)
         find_preset, find_version, check_creators, check_visibility, check_alias, check_invites,
     };
     int rc = authenticate_not_suspended(c->rq, err);
+    rc = rc ? rc : limit_check_rooms(c->server, c->rq->arena, c->rq->who.user_nid, err);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(checks); i++) {
         rc = checks[i](c, err);
     }

@@ -72,9 +72,9 @@ static int get_filter(struct request *rq, struct err *err)
 }
 
 const struct route filter_routes[] = {
-    {HTTP_POST, "/_matrix/client/v3/user/{userId}/filter", post_filter, .auth = ROUTE_GUEST_OK,
+    {HTTP_POST, "/_matrix/client/v3/user/{userId}/filter", post_filter, .auth = ROUTE_USER,
      .body = ROUTE_BODY_JSON, .body_max = FILTER_MAX, .rate = RATE_DEFAULT},
     {HTTP_GET, "/_matrix/client/v3/user/{userId}/filter/{filterId}", get_filter,
-     .auth = ROUTE_GUEST_OK},
+     .auth = ROUTE_USER},
     {0},
 };

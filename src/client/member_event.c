@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/member_event.h"
 
+#include "core/guests.h"
+#include "core/limits.h"
 #include "core/live_user.h"
 #include "core/render.h"
 #include "core/server.h"
@@ -182,7 +184,7 @@ int member_guest_may_join(struct server *s, struct arena *a, struct room *room, 
 {
     struct entry *e;
     int rc = room_state_event(s, a, room, NID_GUEST_ACCESS, NID_EMPTY, &e, err);
-    if (rc == 0 && (!e || str_find(e->ev->content, STR("\"guest_access\":\"can_join\"")) < 0)) {
+    if (rc == 0 && !guests_may_join(e)) {
         return err_set(err, E_FORBIDDEN, 403, "M_GUEST_ACCESS_FORBIDDEN",
                        "Guests may not join this room");
     }
@@ -193,7 +195,11 @@ static int check_join(struct server *s, struct arena *a, struct room *room,
                       const struct identity *who, json_t *content, struct err *err)
 {
     struct str via;
-    int rc = who->is_guest ? member_guest_may_join(s, a, room, err) : 0;
+    bool is_new = room_member_of(room, who->user_nid).membership != MEMBERSHIP_JOIN;
+    int rc = is_new ? limit_check_rooms(s, a, who->user_nid, err) : 0;
+    if (rc == 0 && who->is_guest) {
+        rc = member_guest_may_join(s, a, room, err);
+    }
     if (rc == 0) {
         rc = member_find_authoriser(s, a, room, who->user_nid, &via, err);
     }

@@ -5,6 +5,7 @@
 #include "client/handler.h"
 #include "client/member_event.h"
 #include "client/routes.h"
+#include "core/limits.h"
 #include "core/live_user.h"
 #include "core/purge.h"
 #include "matrix/ids.h"
@@ -54,6 +55,7 @@ static int join(struct request *rq, struct room *room, struct err *err)
         return reply_room_id(rq, room);
     }
     int rc = authenticate_not_suspended(rq, err);
+    rc = rc ? rc : limit_check_rooms(server_of(rq), rq->arena, rq->who.user_nid, err);
     if (rc == 0 && rq->who.is_guest) {
         rc = member_guest_may_join(server_of(rq), rq->arena, room, err);
     }

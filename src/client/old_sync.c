@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "client/handler.h"
+#include "client/long_poll.h"
 #include "client/routes.h"
-#include "core/changes.h"
 #include "core/live_user.h"
 #include "core/nodes.h"
 #include "core/render.h"
@@ -299,8 +299,8 @@ static int get_one_event(struct request *rq, struct err *err)
 
 /* What is kept of a request while it waits. */
 struct parked_events {
-    struct waiter waiter;
-    int64_t from, deadline_mono;
+    struct long_poll poll;
+    int64_t from;
     uint64_t room; /* 0: all that he is joined to */
 };
 
@@ -393,10 +393,9 @@ static int read_stream(struct stream *st, uint64_t room_nid, struct err *err)
     return rc;
 }
 
-static int reply_stream(const struct stream *st, struct err *err)
+static int write_stream(const struct stream *st, struct buf *out, struct err *err)
 {
-    struct buf out = BUF_INIT(ANSWER_MAX);
-    struct json_writer w = jw_over(&out);
+    struct json_writer w = jw_over(out);
     struct renderer r;
     int rc = 0;
     handler_renderer(&r, st->rq);
@@ -409,34 +408,23 @@ static int reply_stream(const struct stream *st, struct err *err)
     }
     jw_end(&w);
     jw_end(&w);
-    return handler_reply_written(st->rq, &out, rc, err);
+    return rc;
 }
 
-static int answer_or_wait(struct request *rq, const struct parked_events *p, bool *out_waits,
-                          struct err *err)
+static int answer(struct request *rq, const struct long_poll *poll, struct buf *out,
+                  bool *out_found, struct err *err)
 {
+    const struct parked_events *p = container_of(poll, const struct parked_events, poll);
     struct stream st = {
         .rq = rq, .from = p->from, .upto = MAX(store_position(server_of(rq)->store), p->from)};
     int rc = read_stream(&st, p->room, err);
-    bool time_is_up = clock_mono_ms() >= p->deadline_mono || rq->woken_by == WOKEN_SHUTDOWN;
-    *out_waits = rc == 0 && st.n == 0 && !time_is_up;
-    return rc == 0 && !*out_waits ? reply_stream(&st, err) : rc;
+    *out_found = st.n > 0;
+    return rc ? rc : write_stream(&st, out, err);
 }
 
-static int resume(struct request *rq, struct err *err)
+static void release(UNUSED struct request *rq, struct long_poll *poll)
 {
-    struct parked_events *p = rq->parked;
-    bool waits = false;
-    int rc =
-        rq->woken_by == WOKEN_GONE ? reply_empty_object(rq) : answer_or_wait(rq, p, &waits, err);
-    if (waits) {
-        request_park(rq, p->deadline_mono, resume);
-        return REQUEST_PARKED;
-    }
-    waiter_remove(server_of(rq), &p->waiter);
-    rq->parked = NULL;
-    free(p);
-    return rc;
+    free(container_of(poll, struct parked_events, poll));
 }
 
 /* With room_id: one room, which a guest may only look into. */
@@ -478,15 +466,14 @@ static int get_events(struct request *rq, struct err *err)
     struct parked_events *p = xcalloc(1, sizeof(*p));
     p->from = from.position;
     p->room = room;
-    p->deadline_mono = clock_mono_ms() + MIN(timeout, TIMEOUT_MAX_MS);
-    /* Registered first, then looked at: what is committed in between is seen by one or the other. */
-    waiter_add(server_of(rq), &p->waiter, rq, rq->who.user_nid, rq->who.device_nid);
-    rq->parked = p;
-    return resume(rq, err);
+    p->poll = (struct long_poll){.deadline_mono = clock_mono_ms() + MIN(timeout, TIMEOUT_MAX_MS),
+                                 .answer = answer,
+                                 .release = release};
+    return long_poll_begin(rq, &p->poll, err);
 }
 
 const struct route old_sync_routes[] = {
-    {HTTP_GET, "/_matrix/client/v3/events", get_events, .auth = ROUTE_GUEST_OK},
+    {HTTP_GET, "/_matrix/client/v3/events", get_events, .auth = ROUTE_GUEST_OK, .rate = RATE_SYNC},
     {HTTP_GET, "/_matrix/client/v3/events/{eventId}", get_one_event, .auth = ROUTE_USER},
     {HTTP_GET, "/_matrix/client/v3/initialSync", get_initial_sync, .auth = ROUTE_USER},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/initialSync", get_room_initial_sync,

@@ -6,7 +6,9 @@
 #include "client/uia.h"
 #include "core/account.h"
 #include "core/sign_in.h"
+#include "crypto/token.h"
 #include "matrix/ids.h"
+#include "store/tokens.h"
 #include "wire/jfield.h"
 
 enum { MADE_UP_NAME = 12, MADE_UP_TRIES = 4 };
@@ -14,6 +16,7 @@ enum { MADE_UP_NAME = 12, MADE_UP_TRIES = 4 };
 struct register_body {
     const json_t *auth;
     struct str username, password, device_id, initial_device_display_name;
+    struct str guest_access_token;
     bool inhibit_login, refresh_token;
 };
 static const struct jfield register_fields[] = {
@@ -22,6 +25,7 @@ static const struct jfield register_fields[] = {
     FIELD(struct register_body, password, .flags = OPT),
     FIELD(struct register_body, device_id, .flags = OPT, .max = DEVICE_ID_MAX),
     FIELD(struct register_body, initial_device_display_name, .flags = OPT, .max = DEVICE_NAME_MAX),
+    FIELD(struct register_body, guest_access_token, .flags = OPT),
     FIELD(struct register_body, inhibit_login, .flags = OPT),
     FIELD(struct register_body, refresh_token, .flags = OPT),
     {0},
@@ -40,18 +44,20 @@ static struct str make_up_name(struct arena *a)
     return str_n(name, MADE_UP_NAME);
 }
 
-/* With a name that is made up where none is wanted. */
-static int create(struct request *rq, struct new_account *account, uint64_t *out_nid,
-                  struct err *err)
+/* With a name that is made up where none is wanted. *nid != 0: of a guest who becomes a user. */
+static int create(struct request *rq, struct new_account *account, uint64_t *nid, struct err *err)
 {
     struct server *s = server_of(rq);
+    if (*nid) {
+        return account_upgrade_guest(s, rq->arena, *nid, account, err);
+    }
     if (account->localpart.n) {
-        return account_create(s, rq->arena, account, out_nid, err);
+        return account_create(s, rq->arena, account, nid, err);
     }
     int rc = E_CONFLICT;
     for (int i = 0; rc == E_CONFLICT && i < MADE_UP_TRIES; i++) {
         account->localpart = make_up_name(rq->arena);
-        rc = account_create(s, rq->arena, account, out_nid, err);
+        rc = account_create(s, rq->arena, account, nid, err);
     }
     return rc;
 }
@@ -91,15 +97,43 @@ static int register_guest(struct request *rq, struct err *err)
     return create_and_sign_in(rq, &account, &who, true, err);
 }
 
+/* "Guest users can also upgrade their account": the token says whose it is, and the name must be the one that he has.
+ * *out_nid is 0 where that is not asked for. */
+static int find_guest(struct request *rq, const struct register_body *in, uint64_t *out_nid,
+                      struct err *err)
+{
+    struct store *store = server_of(rq)->store;
+    unsigned char hash[SHA256_LEN];
+    struct token_owner owner;
+    struct matrix_id id = {0};
+    *out_nid = 0;
+    if (!in->guest_access_token.p) {
+        return 0;
+    }
+    token_hash(in->guest_access_token, hash);
+    int rc = tokens_find(store, store_reader(store), str_n((char *)hash, sizeof(hash)), rq->arena,
+                         &owner, err);
+    if (rc == E_NOT_FOUND || (rc == 0 && (!owner.is_guest || owner.is_locked))) {
+        return err_forbidden(err, "\"guest_access_token\" is not the token of a guest");
+    }
+    if (rc == 0 && (!user_id_parse(owner.user_id, &id) || !str_eq(id.local, in->username))) {
+        return err_invalid_param(err, "\"username\" must be the guest's: \"%.*s\"",
+                                 STR_ARG(id.local));
+    }
+    *out_nid = rc == 0 ? owner.user_nid : 0;
+    return rc;
+}
+
 /* ---- users ------------------------------------------------------------------------------------ */
 
 /* What is wrong with the wanted account is told before anybody is asked to authenticate. Without a password the
  * client can only be asking for the flows. */
-static int check_wish(struct request *rq, const struct register_body *in, struct err *err)
+static int check_wish(struct request *rq, const struct register_body *in, bool is_guest,
+                      struct err *err)
 {
     struct server *s = server_of(rq);
-    int rc = 0;
-    if (in->username.p) {
+    int rc = account_check_room_for_one(s, store_reader(s->store), err);
+    if (rc == 0 && in->username.p && !is_guest) {
         rc = account_check_name(s, rq->arena, in->username, err);
     }
     if (rc == 0 && in->password.p) {
@@ -128,17 +162,19 @@ static int register_user(struct request *rq, struct err *err)
         return err_forbidden(
             err, "Registration is closed: ask the operator of this server for an account");
     }
-    int rc = check_wish(rq, in, err);
+    struct sign_in who = {.device_id = in->device_id,
+                          .display_name = in->initial_device_display_name,
+                          .wants_refresh = in->refresh_token};
+    int rc = find_guest(rq, in, &who.user_nid, err);
+    rc = rc ? rc : check_wish(rq, in, who.user_nid != 0, err);
     rc = rc ? rc : uia_check(rq, &flow, 1, &uia, err);
     if (rc != 0) {
         return uia_reply(rc);
     }
     struct new_account account = {.localpart = in->username,
                                   .password = in->password,
+                                  .is_own_wish = true,
                                   .registration_token = uia.registration_token};
-    struct sign_in who = {.device_id = in->device_id,
-                          .display_name = in->initial_device_display_name,
-                          .wants_refresh = in->refresh_token};
     return create_and_sign_in(rq, &account, &who, !in->inhibit_login, err);
 }
 

@@ -35,6 +35,7 @@ extern const struct route report_routes[];
 extern const struct route room_keys_routes[];
 extern const struct route search_routes[];
 extern const struct route send_routes[];
+extern const struct route sso_routes[];
 extern const struct route state_routes[];
 extern const struct route sync_routes[];
 extern const struct route tags_routes[];

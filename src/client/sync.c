@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "client/handler.h"
+#include "client/long_poll.h"
 #include "client/routes.h"
-#include "core/changes.h"
 #include "core/presence.h"
 #include "store/filters.h"
 
@@ -15,14 +15,12 @@ enum {
     TIMEOUT_MAX_MS = 10 * 60 * 1000,
     WAITS_MAX =
         1000, /* of one user at a time, for each holds a socket; further ones are answered at once */
-    RESPONSE_MAX = 1 << 30, /* an initial sync of very many rooms; the writer grows as needed */
 };
 
 /* What is kept of a request while it waits: everything else is made anew from it. */
 struct parked_sync {
-    struct waiter waiter;
+    struct long_poll poll;
     struct sync_token since;
-    int64_t deadline_mono;
     enum presence_state presence;
     bool is_initial, full_state, use_state_after;
     struct str filter; /* JSON text of the filter, empty: none; behind this struct */
@@ -89,9 +87,10 @@ static int read_parameters(struct request *rq, struct parked_sync *p, int64_t *o
 
 /* ---- answering ---- */
 
-static int try_answer(struct request *rq, const struct parked_sync *p, struct buf *out,
-                      bool *out_found, struct err *err)
+static int answer(struct request *rq, const struct long_poll *poll, struct buf *out,
+                  bool *out_found, struct err *err)
 {
+    const struct parked_sync *p = container_of(poll, const struct parked_sync, poll);
     struct sync s = {.server = server_of(rq),
                      .arena = rq->arena,
                      .user_id = rq->who.user_id,
@@ -103,47 +102,16 @@ static int try_answer(struct request *rq, const struct parked_sync *p, struct bu
                      .full_state = p->full_state,
                      .use_state_after = p->use_state_after};
     int rc = parse_filter(rq->arena, p->filter, &s.filter, err);
-    return rc != 0 ? rc : sync_write(&s, out, out_found, err);
-}
-
-/* Answers if there is something or the time is up; else *out_waits. */
-static int answer_or_wait(struct request *rq, const struct parked_sync *p, bool *out_waits,
-                          struct err *err)
-{
-    struct buf out = BUF_INIT(RESPONSE_MAX);
-    bool found = false;
-    *out_waits = false;
-    int rc = try_answer(rq, p, &out, &found, err);
-    bool time_is_up = clock_mono_ms() >= p->deadline_mono || rq->woken_by == WOKEN_SHUTDOWN;
-    if (rc == 0 && (found || p->full_state || time_is_up)) {
-        rc = reply_buf(rq, 200, &out);
-    } else if (rc == 0) {
-        *out_waits = true;
-    }
-    buf_release(&out);
+    rc = rc ? rc : sync_write(&s, out, out_found, err);
+    *out_found |= p->full_state;
     return rc;
 }
 
-static void finish(struct request *rq, struct parked_sync *p)
+static void release(struct request *rq, struct long_poll *poll)
 {
-    waiter_remove(server_of(rq), &p->waiter);
+    struct parked_sync *p = container_of(poll, struct parked_sync, poll);
     presence_sync_end(server_of(rq), rq->who.user_nid, p->presence);
-    rq->parked = NULL;
     free(p);
-}
-
-static int resume(struct request *rq, struct err *err)
-{
-    struct parked_sync *p = rq->parked;
-    bool waits = false;
-    int rc =
-        rq->woken_by == WOKEN_GONE ? reply_empty_object(rq) : answer_or_wait(rq, p, &waits, err);
-    if (waits) {
-        request_park(rq, p->deadline_mono, resume);
-        return REQUEST_PARKED;
-    }
-    finish(rq, p);
-    return rc;
 }
 
 static struct parked_sync *keep(const struct parked_sync *p)
@@ -158,29 +126,19 @@ static struct parked_sync *keep(const struct parked_sync *p)
 
 static int get_sync(struct request *rq, struct err *err)
 {
-    struct parked_sync first = {.is_initial = false};
+    struct parked_sync p = {.poll = {.answer = answer, .release = release}};
     int64_t timeout = 0;
-    bool waits;
-    int rc = read_parameters(rq, &first, &timeout, err);
+    int rc = read_parameters(rq, &p, &timeout, err);
     if (rc != 0) {
         return rc;
     }
     bool may_wait = timeout > 0 && waiters_count(server_of(rq), rq->who.user_nid) < WAITS_MAX;
-    first.deadline_mono = clock_mono_ms() + (may_wait ? MIN(timeout, TIMEOUT_MAX_MS) : 0);
-    presence_sync_begin(server_of(rq), rq->who.user_nid, first.presence);
-    rc = answer_or_wait(rq, &first, &waits, err);
-    if (!waits) {
-        presence_sync_end(server_of(rq), rq->who.user_nid, first.presence);
-        return rc;
-    }
-    /* Registered first, then looked at once more: what is committed in between is seen by one or the other. */
-    struct parked_sync *p = keep(&first);
-    waiter_add(server_of(rq), &p->waiter, rq, rq->who.user_nid, rq->who.device_nid);
-    rq->parked = p;
-    return resume(rq, err);
+    p.poll.deadline_mono = clock_mono_ms() + (may_wait ? MIN(timeout, TIMEOUT_MAX_MS) : 0);
+    presence_sync_begin(server_of(rq), rq->who.user_nid, p.presence);
+    return long_poll_begin(rq, &keep(&p)->poll, err);
 }
 
 const struct route sync_routes[] = {
-    {HTTP_GET, "/_matrix/client/v3/sync", get_sync, .auth = ROUTE_GUEST_OK, .rate = RATE_NONE},
+    {HTTP_GET, "/_matrix/client/v3/sync", get_sync, .auth = ROUTE_GUEST_OK, .rate = RATE_SYNC},
     {0},
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages from device to device ("Send-to-Device messaging"). */
 #include "store/to_device.h"
+
+#include "base/rand.h"
 #include "client/handler.h"
 #include "client/routes.h"
 #include "core/changes.h"
@@ -101,6 +103,20 @@ static int read_messages(struct request *rq, const json_t *messages, struct send
 
 /* ---- delivering ---- */
 
+/*
+ * Who sends cannot know that a device of somebody else is full, so nothing is refused: the oldest messages go. To look
+ * costs as much as there are messages, so a long queue is looked at now and then only, and may be longer by a little.
+ */
+static int trim(struct txn *t, struct sending *s, uint64_t device_nid)
+{
+    enum { LOOKS = 64 };
+    int64_t most = s->server->config->limits.to_device_messages;
+    if (most == 0 || rand_below((uint64_t)(1 + most / LOOKS)) != 0) {
+        return 0;
+    }
+    return to_device_trim(t, device_nid, most, txn_err(t));
+}
+
 static int deliver(struct txn *t, struct sending *s, const struct message *m, uint64_t device_nid)
 {
     struct to_device_row row = {.position = txn_position(t), .event = m->event};
@@ -111,7 +127,8 @@ static int deliver(struct txn *t, struct sending *s, const struct message *m, ui
     changes_add(
         t, s->server,
         (struct change){CHANGE_TO_DEVICE, row.position, .user = m->user_nid, .device = device_nid});
-    return to_device_insert(t, device_nid, &row, txn_err(t));
+    int rc = to_device_insert(t, device_nid, &row, txn_err(t));
+    return rc ? rc : trim(t, s, device_nid);
 }
 
 /* To the devices that there are now: what is for others is dropped. */

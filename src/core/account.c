@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "core/batch.h"
 #include "core/device_list.h"
+#include "core/limits.h"
 #include "core/live_user.h"
 #include "core/server.h"
 #include "core/sign_in.h"
@@ -104,6 +105,8 @@ bool account_has_password(struct server *s, struct arena *a, const struct user_r
 /* ---- making ----------------------------------------------------------------------------------- */
 
 struct creation {
+    struct server *server;
+    bool is_own_wish;
     struct str user_id, displayname, registration_token;
     struct user_row row;
 };
@@ -131,11 +134,20 @@ static int put_displayname(struct txn *t, const struct creation *c, struct err *
     return rc;
 }
 
+int account_check_room_for_one(struct server *s, struct db_read *r, struct err *err)
+{
+    int64_t most = s->config->registration.max_accounts;
+    bool is_full = false;
+    int rc = most ? users_are_at_least(r, most, &is_full, err) : 0;
+    return rc == 0 && is_full ? limit_of_server(s, err, "This server takes no more accounts") : rc;
+}
+
 static int create_body(struct txn *t, void *arg)
 {
     struct creation *c = arg;
     struct err *err = txn_err(t);
-    int rc = names_intern(t, c->user_id, &c->row.nid, err);
+    int rc = c->is_own_wish ? account_check_room_for_one(c->server, txn_read(t), err) : 0;
+    rc = rc ? rc : names_intern(t, c->user_id, &c->row.nid, err);
     rc = rc ? rc : users_insert(t, &c->row, err);
     rc = rc ? rc : use_token(t, c->registration_token, err);
     rc = rc ? rc : put_displayname(t, c, err);
@@ -161,6 +173,8 @@ int account_create(struct server *s, struct arena *a, const struct new_account *
 {
     struct str name = account->displayname;
     struct creation c = {
+        .server = s,
+        .is_own_wish = account->is_own_wish,
         .user_id = user_id_make(a, account->localpart, s->server_name),
         .displayname = name.n && name.n <= DISPLAYNAME_MAX ? name : account->localpart,
         .registration_token = account->registration_token,
@@ -182,6 +196,33 @@ int account_create(struct server *s, struct arena *a, const struct new_account *
         *out_nid = c.row.nid;
     }
     return rc;
+}
+
+static int upgrade_body(struct txn *t, void *arg)
+{
+    struct creation *c = arg;
+    struct err *err = txn_err(t);
+    struct user_row now;
+    int rc = c->is_own_wish ? account_check_room_for_one(c->server, txn_read(t), err) : 0;
+    rc = rc ? rc : users_get(txn_read(t), txn_arena(t), c->row.nid, &now, err);
+    if (rc == 0 && (!now.is_guest || now.is_deactivated)) {
+        return err_not_found(err, "This is no guest any more");
+    }
+    rc = rc ? rc : use_token(t, c->registration_token, err);
+    rc = rc ? rc : users_set_password(t, c->row.nid, c->row.password_hash, err);
+    rc = rc ? rc : users_set_flag(t, c->row.nid, USER_GUEST, false, err);
+    return rc ? rc : user_directory_update(t, c->row.nid, err);
+}
+
+int account_upgrade_guest(struct server *s, struct arena *a, uint64_t user_nid,
+                          const struct new_account *account, struct err *err)
+{
+    struct creation c = {.server = s,
+                         .is_own_wish = account->is_own_wish,
+                         .registration_token = account->registration_token,
+                         .row = {.nid = user_nid}};
+    int rc = account->password.p ? hash(s, a, account->password, &c.row.password_hash, err) : 0;
+    return rc ? rc : store_write(s->store, "account-upgrade-guest", upgrade_body, &c, err);
 }
 
 /* ---- changing --------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+struct db_read;
 struct server;
 struct user_row;
 
@@ -18,6 +19,7 @@ struct new_account {
     struct str localpart;
     struct str password; /* .p == NULL: none, nobody can sign in with one */
     bool is_admin, is_guest;
+    bool is_own_wish;       /* somebody registers himself: registration.max_accounts applies */
     struct str appservice;  /* .p == NULL: none */
     struct str displayname; /* empty: the localpart */
     struct str
@@ -27,6 +29,11 @@ struct new_account {
  * registration token is used up. *out_nid may be NULL. */
 MUST_USE int account_create(struct server *s, struct arena *a, const struct new_account *account,
                             uint64_t *out_nid, struct err *err);
+
+/* A guest becomes a user: takes password, registration token and is_own_wish of `account`, keeps name, devices and
+ * rooms. Errors as account_create; E_NOT_FOUND if it is no guest any more. */
+MUST_USE int account_upgrade_guest(struct server *s, struct arena *a, uint64_t user_nid,
+                                   const struct new_account *account, struct err *err);
 
 /* A new password; with `sign_out` all devices end but keep_device (0: none is kept). */
 MUST_USE int account_set_password(struct server *s, struct arena *a, uint64_t user_nid,
@@ -39,6 +46,9 @@ MUST_USE int account_set_admin(struct server *s, uint64_t user_nid, bool is_admi
 MUST_USE int account_deactivate(struct server *s, struct arena *a, uint64_t user_nid, bool erase,
                                 struct err *err);
 
+/* 403 M_RESOURCE_LIMIT_EXCEEDED if nobody may register any more (registration.max_accounts). `r` may be a
+ * transaction's reader. */
+MUST_USE int account_check_room_for_one(struct server *s, struct db_read *r, struct err *err);
 /* What a new name must fulfil: 400 M_INVALID_USERNAME, M_USER_IN_USE. */
 MUST_USE int account_check_name(struct server *s, struct arena *a, struct str localpart,
                                 struct err *err);

@@ -7,6 +7,7 @@
 #include "base/rand.h"
 #include "core/cache.h"
 #include "core/changes.h"
+#include "core/guests.h"
 #include "core/live_user.h"
 #include "core/room_internal.h"
 #include "core/search_index.h"
@@ -800,6 +801,7 @@ static int send_once(struct server *s, struct arena *a, struct room *room,
         }
         rc = rc == E_NOT_FOUND ? batch_add(&b, want, &entry, err) : rc;
     }
+    rc = rc ? rc : guests_follow(&b, entry, err);
     if (rc == 0) {
         *out_event_id = arena_str(a, entry->ev->event_id);
         rc = b.n_pending ? batch_commit(&b, err) : 0;

@@ -80,6 +80,7 @@ struct config {
         enum config_email email;   /* whether an address is asked for */
         struct str shared_secret;  /* empty: /_synapse/admin/v1/register is off */
         struct config_strs tokens; /* accepted for ever, beside those in the database */
+        int64_t max_accounts;      /* of people who register themselves; 0: no limit */
         struct {
             struct str version, name, url; /* version empty: no m.login.terms stage */
         } terms;
@@ -172,10 +173,19 @@ struct config {
         struct str client_base_url, server; /* empty: public_url; no delegation */
         struct str identity_server;
         struct str extra_client, support; /* JSON objects, or empty */
+        struct str policy_key;            /* base64 of an Ed25519 key, or empty */
     } well_known;
+    struct {
+        struct config_strs uris;
+        struct str shared_secret;      /* credentials are made per user; empty: those that follow */
+        struct str username, password; /* the same for all */
+        int64_t user_lifetime_ms;
+    } turn;
     struct {
         int64_t workers, slow_workers, network_threads; /* 0: by the number of processors */
         int64_t memory_budget, max_connections, max_connections_per_address;
+        int64_t devices_per_user, rooms_per_user, to_device_messages; /* 0: no limit */
+        struct str info_uri, admin_contact; /* told with errors; empty: public_url */
     } limits;
     struct {
         enum log_level level;

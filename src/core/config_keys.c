@@ -6,6 +6,7 @@
 #include "matrix/glob.h"
 #include "matrix/ids.h"
 #include "net/router.h"
+#include "wire/base64.h"
 
 #define KB      ((int64_t)1024)
 #define MB      (1024 * KB)
@@ -61,6 +62,38 @@ static const char *check_mail_address(struct str v)
     bool is_valid = mail_address_parse(&a, v, &form);
     arena_release(&a);
     return v.n == 0 || is_valid ? NULL : "must be an e-mail address such as ingot@example.org";
+}
+
+/* These stand in every error of their kind, whose further members have 256 bytes. */
+static const char *check_contact(struct str v)
+{
+    bool is_mail = str_starts(v, STR("mailto:"));
+    if (v.n > 200) {
+        return "is longer than 200 bytes";
+    }
+    return is_mail || !check_url(v) ? NULL : "must begin with mailto:, https:// or http://";
+}
+
+static const char *check_turn_uri(struct str v)
+{
+    bool is_turn = str_starts(v, STR("turn:")) || str_starts(v, STR("turns:")) ||
+                   str_starts(v, STR("stun:")) || str_starts(v, STR("stuns:"));
+    return is_turn ? NULL : "must begin with turn:, turns:, stun: or stuns:";
+}
+
+static const char *check_support(struct str v)
+{
+    bool is_useful =
+        str_find(v, STR("\"contacts\"")) >= 0 || str_find(v, STR("\"support_page\"")) >= 0;
+    return v.n == 0 || is_useful ? NULL : "needs contacts or support_page";
+}
+
+static const char *check_ed25519_key(struct str v)
+{
+    unsigned char key[32];
+    return v.n == 0 || base64_decode_exact(key, sizeof(key), v, BASE64_ANY)
+               ? NULL
+               : "is no Ed25519 key in base64 (43 characters)";
 }
 
 static bool is_address(struct str v)
@@ -246,6 +279,10 @@ const struct config_key config_keys[] = {
         .reload = true),
     KEY(registration.tokens, "[]", "Registration tokens, beside those made by the admin.",
         .secret = true, .reload = true),
+    KEY(registration.max_accounts, "0",
+        "How many active accounts there may be before nobody can register any more; 0: no limit. "
+        "Guests, bridges' users and what administrators make do not count.",
+        .max = 1000000000, .reload = true),
     KEY(registration.terms.version, "",
         "If set, people accept terms when they register; change it when the terms change.",
         .reload = true),
@@ -326,6 +363,8 @@ const struct config_key config_keys[] = {
     RATE(RATE_PREVIEW, "preview", "2", "30", "Link previews asked for by one user."),
     RATE(RATE_KEYS, "keys", "10", "100", "Uploads and queries of encryption keys by one user."),
     RATE(RATE_SEARCH, "search", "2", "20", "Searches of one user."),
+    RATE(RATE_SYNC, "sync", "20", "200",
+         "Requests of one user for news (/sync), all devices together."),
     RATE(RATE_FEDERATION, "federation", "100", "500", "Requests of one other server."),
 
     KEY(presence, "own", "off; own: only between users of this server; full: over federation too.",
@@ -481,7 +520,24 @@ const struct config_key config_keys[] = {
         "A mapping with further members of /.well-known/matrix/client.", .as = CONFIG_JSON,
         .reload = true),
     KEY(well_known.support, "", "A mapping: the content of /.well-known/matrix/support.",
-        .as = CONFIG_JSON, .reload = true),
+        .as = CONFIG_JSON, .check = check_support, .reload = true),
+    KEY(well_known.policy_key, "",
+        "Public Ed25519 key of the policy server under this name, in base64, for "
+        "/.well-known/matrix/policy_server.",
+        .check = check_ed25519_key, .reload = true),
+
+    KEY(turn.uris, "[]", "TURN servers for calls: turn:turn.example.org?transport=udp, turns:… .",
+        .check = check_turn_uri, .reload = true),
+    KEY(turn.shared_secret, "",
+        "The secret that the TURN server shares with this one (static-auth-secret of coturn).",
+        .secret = true, .reload = true),
+    KEY(turn.username, "", "Where there is no shared secret: one name for all users.",
+        .reload = true),
+    KEY(turn.password, "", "Where there is no shared secret: one password for all users.",
+        .secret = true, .reload = true),
+    KEY_AS("turn.user_lifetime", turn.user_lifetime_ms, "1h",
+           "How long the credentials are good that users get.", .as = CONFIG_DURATION,
+           .min = 60 * SECONDS, .max = 30 * DAYS, .reload = true),
 
     KEY(limits.workers, "0", "Threads that run requests; 0: by the number of processors.",
         .max = 1024),
@@ -497,6 +553,21 @@ const struct config_key config_keys[] = {
         "Of them, those from one address; trusted_proxies and this machine itself have no limit. "
         "0: none.",
         .max = 1000000),
+    KEY(limits.devices_per_user, "1000",
+        "Devices that one user may be signed in with; 0: no limit. More are refused.",
+        .max = 1000000, .reload = true),
+    KEY(limits.rooms_per_user, "0", "Rooms that one user may be joined to; 0: no limit.",
+        .max = 1000000, .reload = true),
+    KEY(limits.to_device_messages, "10000",
+        "Messages kept for a device that does not fetch them; of more, the oldest are dropped. 0: "
+        "no limit.",
+        .max = 100000000, .reload = true),
+    KEY(limits.info_uri, "",
+        "Page about these limits, told to users who reach one. Default: public_url.",
+        .check = check_contact, .reload = true),
+    KEY(limits.admin_contact, "",
+        "Whom to ask when the server is full: mailto: or https://. Default: public_url.",
+        .check = check_contact, .reload = true),
 
     KEY(log.level, "info", "debug, info, warn or error.", .as = CONFIG_WORD, .words = level_words,
         .reload = true),

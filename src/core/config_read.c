@@ -208,7 +208,8 @@ static int read_json(struct config_reader *r, const struct config_key *key,
     }
     *out = arena_str(r->arena, buf_str(&json));
     buf_release(&json);
-    return 0;
+    const char *wrong = key->check ? key->check(*out) : NULL;
+    return wrong ? config_fail(r, v->line, "%s %s", key->path, wrong) : 0;
 }
 
 /* "320x240 scale" */

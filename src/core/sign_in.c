@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/rand.h"
 #include "core/device_list.h"
+#include "core/limits.h"
 #include "core/server.h"
 #include "crypto/token.h"
 #include "store/devices.h"
@@ -45,6 +46,7 @@ static void make_pair(const struct server *s, struct arena *a, bool with_refresh
 /* ---- signing in ------------------------------------------------------------------------------- */
 
 struct entering {
+    struct server *server;
     const struct sign_in *who;
     struct str device_id;
     struct pair pair;
@@ -60,6 +62,26 @@ static int check_open(struct txn *t, uint64_t user_nid, struct err *err)
                                           : rc;
 }
 
+/* A device with this id that is there already is none more. */
+static int check_devices(struct txn *t, const struct entering *e, struct err *err)
+{
+    int64_t most = e->server->config->limits.devices_per_user, n = 0;
+    struct device_row device;
+    if (most == 0) {
+        return 0;
+    }
+    int rc = devices_count(txn_read(t), e->who->user_nid, &n, err);
+    if (rc != 0 || n < most) {
+        return rc;
+    }
+    rc = devices_find(txn_read(t), txn_arena(t), e->who->user_nid, e->device_id, &device, err);
+    return rc == E_NOT_FOUND
+               ? limit_of_user(e->server, err,
+                               "You are signed in on %lld devices: sign one out first",
+                               (long long)n)
+               : rc;
+}
+
 static int enter(struct txn *t, void *arg)
 {
     struct entering *e = arg;
@@ -67,6 +89,7 @@ static int enter(struct txn *t, void *arg)
     uint64_t user = e->who->user_nid, device;
     bool is_new;
     int rc = check_open(t, user, err);
+    rc = rc ? rc : check_devices(t, e, err);
     rc = rc ? rc : devices_put(t, user, e->device_id, e->who->display_name, &device, &is_new, err);
     if (rc == 0 && !is_new) {
         rc = tokens_delete_of_device(t, user, device, err);
@@ -78,6 +101,7 @@ int sign_in(struct server *s, struct arena *a, const struct sign_in *who, struct
             struct err *err)
 {
     struct entering e = {
+        .server = s,
         .who = who,
         .device_id = who->device_id.n ? who->device_id : rand_alnum(a, MADE_UP_DEVICE_ID),
     };

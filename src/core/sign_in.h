@@ -28,7 +28,8 @@ struct signed_in {
     int64_t expires_in_ms;    /* 0: the access token does not expire */
 };
 
-/* Durable when it returns 0; strings in the arena. 403 M_USER_DEACTIVATED if the account has just ended. */
+/* Durable when it returns 0; strings in the arena. 403 M_USER_DEACTIVATED if the account has just ended, 403
+ * M_USER_LIMIT_EXCEEDED if it would be a device too many. */
 MUST_USE int sign_in(struct server *s, struct arena *a, const struct sign_in *who,
                      struct signed_in *out, struct err *err);
 /* A new pair for a refresh token, without device_id. 401 M_UNKNOWN_TOKEN. */

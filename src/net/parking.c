@@ -165,8 +165,8 @@ static void poke(struct parking *p)
 static void keep_strings(struct exchange *ex)
 {
     struct request *rq = &ex->rq;
-    struct str *const strings[] = {&rq->who.user_id, &rq->who.device_id, &rq->who.server_name,
-                                   &rq->remote};
+    struct str *const strings[] = {&rq->who.user_id, &rq->who.device_id, &rq->who.token_hash,
+                                   &rq->who.server_name, &rq->remote};
     size_t n = 0;
     if (ex->park.kept) { /* they lie there since it parked before */
         return;

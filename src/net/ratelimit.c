@@ -36,7 +36,7 @@ static const char *const class_names[] = {
     [RATE_LOGIN] = "login",     [RATE_REGISTER] = "register", [RATE_EMAIL] = "email",
     [RATE_JOIN] = "join",       [RATE_INVITE] = "invite",     [RATE_MEDIA] = "media",
     [RATE_KEYS] = "keys",       [RATE_SEARCH] = "search",     [RATE_FEDERATION] = "federation",
-    [RATE_PREVIEW] = "preview",
+    [RATE_PREVIEW] = "preview", [RATE_SYNC] = "sync",
 };
 _Static_assert(ARRAY_LEN(class_names) == RATE_CLASSES, "a name per class");
 
@@ -46,14 +46,23 @@ static const struct {
     enum rate_by by;
     struct rate_setting setting;
 } defaults[] = {
-    {RATE_DEFAULT, RATE_BY_USER, {50, 500}},     {RATE_MESSAGE, RATE_BY_USER, {10, 100}},
-    {RATE_LOGIN, RATE_BY_ADDRESS, {0.2, 20}},    {RATE_LOGIN, RATE_BY_ACCOUNT, {0.1, 10}},
-    {RATE_REGISTER, RATE_BY_ADDRESS, {0.1, 10}}, {RATE_EMAIL, RATE_BY_ADDRESS, {0.01, 5}},
-    {RATE_EMAIL, RATE_BY_ACCOUNT, {0.01, 5}},    {RATE_JOIN, RATE_BY_USER, {0.5, 30}},
-    {RATE_INVITE, RATE_BY_USER, {0.5, 50}},      {RATE_INVITE, RATE_BY_ACCOUNT, {0.1, 10}},
-    {RATE_MEDIA, RATE_BY_USER, {20, 200}},       {RATE_MEDIA, RATE_BY_ADDRESS, {50, 500}},
-    {RATE_PREVIEW, RATE_BY_USER, {2, 30}},       {RATE_KEYS, RATE_BY_USER, {20, 200}},
-    {RATE_SEARCH, RATE_BY_USER, {2, 30}},        {RATE_FEDERATION, RATE_BY_ADDRESS, {100, 1000}},
+    {RATE_DEFAULT, RATE_BY_USER, {50, 500}},
+    {RATE_MESSAGE, RATE_BY_USER, {10, 100}},
+    {RATE_LOGIN, RATE_BY_ADDRESS, {0.2, 20}},
+    {RATE_LOGIN, RATE_BY_ACCOUNT, {0.1, 10}},
+    {RATE_REGISTER, RATE_BY_ADDRESS, {0.1, 10}},
+    {RATE_EMAIL, RATE_BY_ADDRESS, {0.01, 5}},
+    {RATE_EMAIL, RATE_BY_ACCOUNT, {0.01, 5}},
+    {RATE_JOIN, RATE_BY_USER, {0.5, 30}},
+    {RATE_INVITE, RATE_BY_USER, {0.5, 50}},
+    {RATE_INVITE, RATE_BY_ACCOUNT, {0.1, 10}},
+    {RATE_MEDIA, RATE_BY_USER, {20, 200}},
+    {RATE_MEDIA, RATE_BY_ADDRESS, {50, 500}},
+    {RATE_PREVIEW, RATE_BY_USER, {2, 30}},
+    {RATE_KEYS, RATE_BY_USER, {20, 200}},
+    {RATE_SEARCH, RATE_BY_USER, {2, 30}},
+    {RATE_SYNC, RATE_BY_USER, {20, 200}},
+    {RATE_FEDERATION, RATE_BY_ADDRESS, {100, 1000}},
 };
 
 const char *rate_class_name(enum rate_class c)

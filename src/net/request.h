@@ -56,7 +56,8 @@ struct identity {
     uint64_t user_nid;
     struct str device_id; /* empty: the token has no device (some appservices) */
     uint64_t device_nid;
-    uint64_t token_nid;
+    struct str
+        token_hash; /* of the access token, for asking again whether the session still is; empty: none */
     bool is_guest, is_admin, is_suspended;
     bool rate_exempt;       /* no limits by user */
     const void *appservice; /* NULL: not an appservice; else lives as long as the server object */

@@ -26,6 +26,7 @@ static const struct sql find = {"SELECT " DEVICE_COLUMNS
 static const struct sql get = {"SELECT " DEVICE_COLUMNS " FROM devices WHERE device_nid = $1"};
 static const struct sql of_user = {"SELECT " DEVICE_COLUMNS
                                    " FROM devices WHERE user_nid = $1 ORDER BY device_id"};
+static const struct sql count = {"SELECT count(*) FROM devices WHERE user_nid = $1"};
 static const struct sql insert = {
     "INSERT INTO devices (device_nid, user_nid, device_id, display_name, created_ts, last_seen_ts)"
     " VALUES ($1, $2, $3, $4, $5, 0)"};
@@ -34,7 +35,7 @@ static const struct sql set_seen = {"UPDATE devices SET last_seen_ts = $2, last_
                                     " WHERE device_nid = $1 AND last_seen_ts < $2"};
 static const struct sql delete = {"DELETE FROM devices WHERE device_nid = $1"};
 
-STATEMENTS(devices, &find, &get, &of_user, &insert, &set_name, &set_seen, &delete);
+STATEMENTS(devices, &find, &get, &of_user, &count, &insert, &set_name, &set_seen, &delete);
 
 int devices_put(struct txn *t, uint64_t user_nid, struct str device_id, struct str display_name,
                 uint64_t *out_nid, bool *out_is_new, struct err *err)
@@ -66,6 +67,11 @@ int devices_of_user(struct db_read *r, struct arena *a, uint64_t user_nid, struc
                     size_t *out_n, struct err *err)
 {
     return db_rows(r, a, &of_user, PARAMS(P_INT(user_nid)), &device_cols, out, out_n, err);
+}
+
+int devices_count(struct db_read *r, uint64_t user_nid, int64_t *out, struct err *err)
+{
+    return db_int(r, &count, PARAMS(P_INT(user_nid)), out, err);
 }
 
 int devices_set_display_name(struct txn *t, uint64_t nid, struct str name, struct err *err)

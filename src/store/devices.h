@@ -24,6 +24,7 @@ MUST_USE int devices_find(struct db_read *r, struct arena *a, uint64_t user_nid,
                           struct str device_id, struct device_row *out, struct err *err);
 MUST_USE int devices_of_user(struct db_read *r, struct arena *a, uint64_t user_nid,
                              struct device_row **out, size_t *out_n, struct err *err);
+MUST_USE int devices_count(struct db_read *r, uint64_t user_nid, int64_t *out, struct err *err);
 /* E_NOT_FOUND (which dooms nothing). */
 MUST_USE int devices_set_display_name(struct txn *t, uint64_t nid, struct str name,
                                       struct err *err);

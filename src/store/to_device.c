@@ -17,7 +17,11 @@ static const struct sql delete_upto = {
     "DELETE FROM to_device WHERE device_nid = $1 AND position <= $2"};
 static const struct sql delete_of_device = {"DELETE FROM to_device WHERE device_nid = $1"};
 
-STATEMENTS(to_device, &insert, &list, &has_upto, &delete_upto, &delete_of_device);
+static const struct sql trim = {"DELETE FROM to_device WHERE device_nid = $1 AND position <="
+                                " (SELECT position FROM to_device WHERE device_nid = $1 ORDER BY "
+                                "position DESC LIMIT 1 OFFSET $2)"};
+
+STATEMENTS(to_device, &insert, &list, &has_upto, &delete_upto, &delete_of_device, &trim);
 
 int to_device_insert(struct txn *t, uint64_t device_nid, const struct to_device_row *row,
                      struct err *err)
@@ -46,6 +50,11 @@ int to_device_has_upto(struct db_read *r, uint64_t device_nid, int64_t upto, boo
 int to_device_delete_upto(struct txn *t, uint64_t device_nid, int64_t upto, struct err *err)
 {
     return db_exec(t, &delete_upto, PARAMS(P_INT(device_nid), P_INT(upto)), err);
+}
+
+int to_device_trim(struct txn *t, uint64_t device_nid, int64_t keep, struct err *err)
+{
+    return db_exec(t, &trim, PARAMS(P_INT(device_nid), P_INT(keep)), err);
 }
 
 int to_device_delete_of_device(struct txn *t, uint64_t device_nid, struct err *err)

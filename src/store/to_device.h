@@ -13,7 +13,7 @@ struct to_device_row {
     struct str event; /* JSON as /sync gives it: type, sender, content */
 };
 
-/* Each message takes a position of its own. */
+/* Each message takes a position of its own. to_device_trim is for who inserts. */
 MUST_USE int to_device_insert(struct txn *t, uint64_t device_nid, const struct to_device_row *row,
                               struct err *err);
 /* The oldest `limit` messages with from < position <= upto. */
@@ -25,6 +25,9 @@ MUST_USE int to_device_has_upto(struct db_read *r, uint64_t device_nid, int64_t 
                                 struct err *err);
 MUST_USE int to_device_delete_upto(struct txn *t, uint64_t device_nid, int64_t upto,
                                    struct err *err);
+/* Drops the oldest messages of a device until `keep` are left: E2EE sessions begin anew with newer ones, and a device
+ * that nobody uses any more must not fill the disk. Costs as much as there are messages. */
+MUST_USE int to_device_trim(struct txn *t, uint64_t device_nid, int64_t keep, struct err *err);
 MUST_USE int to_device_delete_of_device(struct txn *t, uint64_t device_nid, struct err *err);
 
 #endif

@@ -38,15 +38,22 @@ static const struct sql list = {"SELECT " USER_COLUMNS
                                 " FROM users WHERE localpart > $1 ORDER BY localpart LIMIT $2"};
 static const struct sql count = {"SELECT count(*) FROM users",
                                  .may_scan = true /* for statistics, seldom */};
+static const struct sql count_some = {
+    "SELECT count(*) FROM (SELECT 1 FROM users WHERE NOT is_deactivated AND NOT is_guest"
+    " AND appservice IS NULL LIMIT $1) AS some",
+    .may_scan = true /* as far as the limit, and only where the configuration has one */};
 static const struct sql set_password = {"UPDATE users SET password_hash = $2 WHERE user_nid = $1"};
 static const struct sql set_admin = {"UPDATE users SET is_admin = $2 WHERE user_nid = $1"};
 static const struct sql set_locked = {"UPDATE users SET is_locked = $2 WHERE user_nid = $1"};
 static const struct sql set_suspended = {"UPDATE users SET is_suspended = $2 WHERE user_nid = $1"};
+static const struct sql set_guest = {"UPDATE users SET is_guest = $2 WHERE user_nid = $1"};
+static const struct sql guests_among = {
+    "SELECT user_nid FROM users WHERE user_nid IN {list:1} AND is_guest"};
 static const struct sql deactivate = {"UPDATE users SET is_deactivated = TRUE, is_erased = $2, "
                                       "password_hash = NULL WHERE user_nid = $1"};
 
-STATEMENTS(users, &insert, &find, &get, &list, &count, &set_password, &set_admin, &set_locked,
-           &set_suspended, &deactivate);
+STATEMENTS(users, &insert, &find, &get, &list, &count, &count_some, &set_password, &set_admin,
+           &set_locked, &set_suspended, &set_guest, &guests_among, &deactivate);
 
 int users_insert(struct txn *t, const struct user_row *u, struct err *err)
 {
@@ -88,6 +95,27 @@ int users_count(struct db_read *r, int64_t *out, struct err *err)
     return db_int(r, &count, PARAMS(), out, err);
 }
 
+int users_are_at_least(struct db_read *r, int64_t n, bool *out, struct err *err)
+{
+    int64_t counted = 0;
+    int rc = db_int(r, &count_some, PARAMS(P_INT(n)), &counted, err);
+    *out = counted >= n;
+    return rc;
+}
+
+int users_guests_among(struct db_read *r, struct arena *a, const uint64_t *users, size_t n,
+                       uint64_t **out, size_t *out_n, struct err *err)
+{
+    struct db_i64 *rows;
+    int rc =
+        db_rows(r, a, &guests_among, PARAMS(P_LIST(users, n)), &db_i64_cols, &rows, out_n, err);
+    *out = rc == 0 ? arena_array(a, uint64_t, *out_n) : NULL;
+    for (size_t i = 0; rc == 0 && i < *out_n; i++) {
+        (*out)[i] = (uint64_t)rows[i].v;
+    }
+    return rc;
+}
+
 /* What a token's holder may do can hang on any column: the token cache hears of each change. */
 static int update(struct txn *t, const struct sql *sql, uint64_t nid, struct db_value value,
                   struct err *err)
@@ -108,8 +136,10 @@ int users_set_password(struct txn *t, uint64_t nid, struct str hash, struct err 
 
 int users_set_flag(struct txn *t, uint64_t nid, enum user_flag flag, bool value, struct err *err)
 {
-    static const struct sql *const by_flag[] = {
-        [USER_ADMIN] = &set_admin, [USER_LOCKED] = &set_locked, [USER_SUSPENDED] = &set_suspended};
+    static const struct sql *const by_flag[] = {[USER_ADMIN] = &set_admin,
+                                                [USER_LOCKED] = &set_locked,
+                                                [USER_SUSPENDED] = &set_suspended,
+                                                [USER_GUEST] = &set_guest};
     return update(t, by_flag[flag], nid, P_BOOL(value), err);
 }
 

@@ -24,10 +24,16 @@ MUST_USE int users_get(struct db_read *r, struct arena *a, uint64_t nid, struct 
 MUST_USE int users_list(struct db_read *r, struct arena *a, struct str after, int64_t limit,
                         struct user_row **out, size_t *out_n, struct err *err);
 MUST_USE int users_count(struct db_read *r, int64_t *out, struct err *err);
+/* Whether there are `n` active accounts of people at least: no guests, no users of appservices. */
+MUST_USE int users_are_at_least(struct db_read *r, int64_t n, bool *out, struct err *err);
+
+/* Those of n users who are guests; in the arena. */
+MUST_USE int users_guests_among(struct db_read *r, struct arena *a, const uint64_t *users, size_t n,
+                                uint64_t **out, size_t *out_n, struct err *err);
 
 /* hash.p == NULL: no password login any more. These: E_NOT_FOUND (which dooms nothing). */
 MUST_USE int users_set_password(struct txn *t, uint64_t nid, struct str hash, struct err *err);
-enum user_flag { USER_ADMIN, USER_LOCKED, USER_SUSPENDED };
+enum user_flag { USER_ADMIN, USER_LOCKED, USER_SUSPENDED, USER_GUEST };
 MUST_USE int users_set_flag(struct txn *t, uint64_t nid, enum user_flag flag, bool value,
                             struct err *err);
 

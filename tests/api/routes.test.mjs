@@ -55,7 +55,7 @@ test("one command prints the table for people", async () => {
   const r = await hs.command(["routes"]);
   assert.equal(r.status, 0);
   assert.equal(r.stdout.trimEnd().split("\n").length, table.length);
-  assert.match(r.stdout, new RegExp(`^GET +guest +none +fast +${CLIENT}/sync$`, "m"));
+  assert.match(r.stdout, new RegExp(`^GET +guest +sync +fast +${CLIENT}/sync$`, "m"));
 });
 
 test("no path takes a method that is not its own", OWN_SERVER, async () => {

@@ -4,10 +4,10 @@
 
 /** Operations (operationId) that are not built yet. Who builds one takes it out: listed and there is an error. */
 export const AWAITED = [
-  "getWellknownPolicy", "pingAppservice", "getAuthMetadata", "getUrlPreviewAuthed", "getUrlPreview",
+  "pingAppservice", "getUrlPreviewAuthed", "getUrlPreview",
   "post3PIDs", "add3PID", "bind3PID", "delete3pidFromAccount", "unbind3pidFromAccount",
   "requestTokenTo3PIDEmail", "requestTokenTo3PIDMSISDN", "requestTokenToResetPasswordEmail", "requestTokenToResetPasswordMSISDN",
-  "requestTokenToRegisterEmail", "requestTokenToRegisterMSISDN", "redirectToSSO", "redirectToIdP",
+  "requestTokenToRegisterEmail", "requestTokenToRegisterMSISDN",
   "updateAppserviceRoomDirectoryVisibility", "getProtocols", "getProtocolMetadata",
   "queryLocationByProtocol", "queryUserByProtocol", "queryLocationByAlias", "queryUserByID",
   "inviteBy3PID",
@@ -28,10 +28,7 @@ export const UNDOCUMENTED = [
 /** Who may call, where it is not what the table says. `auth` is what `ingot routes` says. */
 export const AUTH = [
   { ids: ["getAdminLockUser", "setAdminLockUser", "getAdminSuspendUser", "setAdminSuspendUser"], auth: "admin", reason: "the specification says so in prose" },
-  { ids: ["getRelatingEvents", "getRelatingEventsWithRelType", "getRelatingEventsWithRelTypeAndEventType", "getThreadRoots", "getEventByTimestamp"], auth: "guest",
-    reason: "what guests see with /messages they may ask for in other ways too" },
   { ids: ["getEvents"], auth: "guest", reason: "one path for two operations, and guests may use the other (peekEvents)" },
-  { ids: ["getCapabilities", "getTurnServer", "defineFilter", "getFilter", "getPushRules", "getPushRulesGlobal"], auth: "guest", reason: "clients ask for it at their start, and tell nobody of anything" },
   { ids: ["joinRoom"], auth: "guest", reason: "guests may join by the path with the room's id; by alias it is the same act" },
   { ids: ["logout", "logout_all"], auth: "guest", reason: "whoever has a session may end it" },
   { ids: ["getUserProfile", "getProfileField"], auth: "optional", reason: "the answer may depend on who asks (v1.12: look-up may be refused)" },
@@ -44,6 +41,7 @@ export const LIMITED = [
   { ids: ["getRoomSummary"], reason: "looks at rooms that the caller is not in" },
   { ids: ["getKeysChanges"], reason: "walks through everybody whom the caller shares a room with" },
   { ids: ["getNotifications", "getPublicRooms"], reason: "looks through many rooms" },
+  { ids: ["sync", "getEvents", "peekEvents"], reason: "a client that asks without waiting would keep a worker busy" },
   { ids: ["getUserProfile", "getProfileField"], reason: "else one could go through all names" },
 ];
 
@@ -63,6 +61,7 @@ export const ANSWERS = [
   { ids: ["register", "changePassword"], status: 400, is: /M_WEAK_PASSWORD/, reason: "the specification's word of the prose, not in the OpenAPI files" },
   { ids: ["getProfileField", "deleteProfileField"], status: 400, is: /M_KEY_TOO_LARGE/, reason: "a name that cannot be is refused in the words of PUT" },
   { ids: ["createRoom"], status: 400, is: /M_THREEPID_NOT_FOUND/, reason: "the word for people who cannot be found by their address" },
+  { ids: ["redirectToSSO", "redirectToIdP"], status: 404, is: /without JSON/, reason: "a person's browser comes there, so it gets a page" },
   { ids: ["getTurnServer"], status: 200, is: /must have required property/, reason: "no TURN server: an empty object is what clients know; an empty list of `uris` makes browsers throw" },
 ];
 /** Why a difference of an operation's answer is none, or undefined. */
@@ -70,6 +69,7 @@ export const excuse = (id, status, difference) => ANSWERS.find(a => a.ids.includ
 
 /** Operations without any success to be had. */
 export const NEVER = [
+  { ids: ["redirectToSSO", "redirectToIdP", "getAuthMetadata"], reason: "there is no identity provider and no OAuth server" },
   { ids: ["getContent", "getContentOverrideName", "getContentThumbnail"], reason: "frozen since v1.11: what was uploaded later is served with a token only" },
 ];
 
