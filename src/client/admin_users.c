@@ -2,8 +2,10 @@
 /* What the specification has for administrators: locking and suspending accounts, and who is signed in from where. */
 #include "client/handler.h"
 #include "client/routes.h"
+#include "core/changes.h"
 #include "matrix/ids.h"
 #include "store/devices.h"
+#include "store/push.h"
 #include "store/users.h"
 #include "wire/jfield.h"
 
@@ -56,6 +58,7 @@ static int get_suspended(struct request *rq, struct err *err)
 }
 
 struct flag_change {
+    struct server *server;
     uint64_t user;
     enum user_flag flag;
     bool value;
@@ -64,13 +67,17 @@ struct flag_change {
 static int set_flag(struct txn *t, void *arg)
 {
     const struct flag_change *c = arg;
-    return users_set_flag(t, c->user, c->flag, c->value, txn_err(t));
+    int64_t now = txn_position(t);
+    /* Nothing is pushed to such an account (push/push.h); what it missed is not made up for. */
+    changes_add(t, c->server, (struct change){CHANGE_PUSHERS, now, .user = c->user});
+    int rc = users_set_flag(t, c->user, c->flag, c->value, txn_err(t));
+    return rc == 0 ? pushers_skip(t, c->user, now, txn_err(t)) : rc;
 }
 
 static int change_flag(struct request *rq, enum user_flag flag, bool value, const char *key,
                        struct err *err)
 {
-    struct flag_change c = {.flag = flag, .value = value};
+    struct flag_change c = {.server = server_of(rq), .flag = flag, .value = value};
     struct user_row user;
     int rc = find_target(rq, &user, err);
     if (rc == 0 && user.nid == rq->who.user_nid) {

@@ -92,18 +92,34 @@ struct pusher_change {
     bool deletes, append;
 };
 
+static void announce(struct txn *t, const struct pusher_change *c, uint64_t user_nid)
+{
+    changes_add(t, c->server, (struct change){CHANGE_PUSHERS, txn_position(t), .user = user_nid});
+}
+
+static int take_from_others(struct txn *t, const struct pusher_change *c)
+{
+    const struct pusher_row *p = &c->row;
+    uint64_t *users;
+    size_t n = 0;
+    int rc =
+        pushers_delete_of_others(t, p->user_nid, p->app_id, p->pushkey, &users, &n, txn_err(t));
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        announce(t, c, users[i]);
+    }
+    return rc;
+}
+
 static int write_pusher(struct txn *t, void *arg)
 {
-    struct pusher_change *c = arg;
+    const struct pusher_change *c = arg;
     const struct pusher_row *p = &c->row;
     int64_t id;
-    changes_add(t, c->server,
-                (struct change){CHANGE_PUSHERS, txn_position(t), .user = p->user_nid});
+    announce(t, c, p->user_nid);
     if (c->deletes) {
         return pushers_delete(t, p->user_nid, p->app_id, p->pushkey, txn_err(t));
     }
-    int rc =
-        c->append ? 0 : pushers_delete_of_others(t, p->user_nid, p->app_id, p->pushkey, txn_err(t));
+    int rc = c->append ? 0 : take_from_others(t, c);
     return rc == 0 ? pushers_put(t, p, &id, txn_err(t)) : rc;
 }
 

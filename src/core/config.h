@@ -121,7 +121,8 @@ struct config {
         struct config_strs trusted_key_servers;
     } federation;
     struct {
-        bool enabled, allow_private_addresses;
+        bool enabled, allow_private_addresses, group_unread_count_by_room;
+        int64_t give_up_after_ms;
     } push;
     struct config_strs appservices; /* registration files, absolute */
     struct {

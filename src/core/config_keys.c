@@ -381,6 +381,14 @@ const struct config_key config_keys[] = {
     KEY(push.enabled, "true", "Whether notifications are sent to the push gateways of clients."),
     KEY(push.allow_private_addresses, "false",
         "Allow push gateways in private address ranges, and over plain HTTP.", .reload = true),
+    KEY(push.group_unread_count_by_room, "false",
+        "Whether the number that clients show on their icon is that of rooms with something "
+        "unread, "
+        "not of unread messages.",
+        .reload = true),
+    KEY_AS("push.give_up_after", push.give_up_after_ms, "24h",
+           "An event that a gateway has not taken for so long is not offered any more.",
+           .as = CONFIG_DURATION, .min = SECONDS, .max = 30 * DAYS, .reload = true),
 
     KEY(appservices, "[]", "Registration files of bridges and other application services.",
         .as = CONFIG_PATHS, .reload = true),

@@ -453,6 +453,16 @@ int unread_count(struct server *s, struct arena *a, uint64_t user_nid, struct ro
     return rc;
 }
 
+int unread_has(struct server *s, struct arena *a, uint64_t user_nid, struct room *room,
+               int64_t position, bool *out, struct err *err)
+{
+    struct counting c = {.server = s, .arena = a, .room = room, .user = user_nid};
+    c.upto = MAX(position, room_view_hold(a, room)->position);
+    int rc = bring_up(&c, NULL, err);
+    *out = rc == 0 && tallies_has(&c.tallies, position);
+    return rc;
+}
+
 int unread_evaluate(struct server *s, struct arena *a, uint64_t user_nid, struct room *room,
                     const struct entry *e, struct push_result *out, struct err *err)
 {

@@ -50,6 +50,10 @@ void unread_free(struct unread *u);
 MUST_USE int unread_count(struct server *s, struct arena *a, uint64_t user_nid, struct room *room,
                           int64_t upto, bool by_thread, struct unread_counts *out, struct err *err);
 
+/* Whether an event of the timeline, by its position, is among those that count. */
+MUST_USE int unread_has(struct server *s, struct arena *a, uint64_t user_nid, struct room *room,
+                        int64_t position, bool *out, struct err *err);
+
 /* What the user's push rules say of one event of a room that he has to do with. *out is all zero if the event is
  * none to notify him of in any case: his own, of somebody he ignores, redacted. In the arena. */
 MUST_USE int unread_evaluate(struct server *s, struct arena *a, uint64_t user_nid,

@@ -1,7 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/live_user.h"
-#include "core/unread.h"
 #include "push/push_internal.h"
+
+/* Counts of a room in one value: neither is more than UNREAD_MAX. */
+enum { CALLS_BITS = 16 };
+_Static_assert(UNREAD_MAX < 1 << CALLS_BITS, "the number of calls must fit");
+
+static void add(struct push_user *u, int64_t packed, int64_t times)
+{
+    u->messages += times * (packed >> CALLS_BITS);
+    u->calls += times * (packed & ((1 << CALLS_BITS) - 1));
+}
+
+void badge_set_room(struct push_user *u, uint64_t room_nid, const struct unread_count *n)
+{
+    const union map_val *before = imap_find(&u->unread, room_nid);
+    int64_t packed = n->notify << CALLS_BITS | n->calls;
+    if (before) {
+        add(u, before->i, -1);
+    }
+    add(u, packed, 1);
+    if (n->notify > 0) {
+        imap_set(&u->unread, room_nid, (union map_val){.i = packed});
+    } else if (before) {
+        imap_remove(&u->unread, room_nid);
+    }
+}
 
 static int count_joined(struct push *p, struct arena *a, struct push_user *u, uint64_t room_nid,
                         struct unread_count *out, struct err *err)
@@ -25,15 +49,10 @@ static int count(struct push *p, struct arena *a, struct push_user *u, const str
 {
     struct unread_count n = {.notify = ur->membership == MEMBERSHIP_INVITE};
     int rc = ur->membership == MEMBERSHIP_JOIN ? count_joined(p, a, u, ur->room, &n, err) : 0;
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        badge_set_room(u, ur->room, &n);
     }
-    if (n.notify > 0) {
-        imap_set(&u->unread, ur->room, (union map_val){.i = 1 + n.calls});
-    } else {
-        imap_remove(&u->unread, ur->room);
-    }
-    return 0;
+    return rc;
 }
 
 int badge_count_room(struct push *p, struct arena *a, struct push_user *u, uint64_t room_nid,
@@ -51,6 +70,7 @@ int badge_count_all(struct push *p, struct arena *a, struct push_user *u, struct
     size_t n = 0;
     int rc = user_rooms(p->server, a, u->nid, &rooms, &n, err);
     imap_release(&u->unread);
+    u->messages = u->calls = 0;
     for (size_t i = 0; rc == 0 && i < n; i++) {
         struct arena room; /* of this room alone: a user may be in a thousand */
         arena_init(&room, 0);
@@ -60,14 +80,11 @@ int badge_count_all(struct push *p, struct arena *a, struct push_user *u, struct
     return rc;
 }
 
-struct badge badge_of(const struct push_user *u)
+/* "The number of unread messages a user has across all of the rooms they are a member of" (push gateway API), or, as
+ * many clients want to show it, the number of rooms. */
+struct badge badge_of(const struct push *p, const struct push_user *u)
 {
-    struct badge out = {.unread = (int64_t)u->unread.n};
-    size_t pos = 0;
-    uint64_t room;
-    union map_val v;
-    while (imap_next(&u->unread, &pos, &room, &v)) {
-        out.calls += v.i - 1;
-    }
-    return out;
+    bool by_room = atomic_load(&p->server->config)->push.group_unread_count_by_room;
+    return (struct badge){.unread = by_room ? (int64_t)u->unread.n : u->messages,
+                          .calls = u->calls};
 }

@@ -7,105 +7,188 @@
 #include "base/log.h"
 #include "core/changes.h"
 #include "core/live_user.h"
-#include "core/unread.h"
-#include "core/visibility.h"
 #include "matrix/push_rules.h"
 #include "push/push_internal.h"
 #include "store/rooms.h"
 #include "wire/json.h"
 
 enum {
-    ROOM_EVENTS_MAX = 100, /* of what is new in a room, only the newest */
-    GATHER_MS = 5,         /* what happens in this time is looked at together */
-    STUCK_MS = 1000,       /* before another attempt to read what could not be read */
+    GATHER_MS = 5,   /* what happens in this time is looked at together */
+    STUCK_MS = 1000, /* before another attempt to read what could not be read */
     IDLE_MS = 60 * 1000,
 };
 
-typedef VEC(struct awaiting) awaiting_list;
+/* ---- what is new in a room, for all its members ---------------------------------------------------- */
+
+/* Those that the reader has not read yet; what is after `upto` is for the next time. */
+static void collect(struct push_user *u, uint64_t room_nid, int64_t upto,
+                    const struct unread_new *fresh)
+{
+    for (size_t i = 0; i < fresh->n; i++) {
+        if (fresh->positions[i] <= upto) {
+            vec_push(&u->found,
+                     (struct awaiting){.room = room_nid, .position = fresh->positions[i]});
+        }
+    }
+}
+
+static int look_as(struct push *p, struct arena *a, struct unread_news *news, uint64_t room_nid,
+                   struct push_user *u, struct err *err)
+{
+    struct unread_new fresh;
+    int rc = unread_count_news(news, a, u->nid, p->looked, &fresh, err);
+    if (rc == 0) {
+        badge_set_room(u, room_nid, &fresh.count);
+        collect(u, room_nid, p->position, &fresh);
+    }
+    return rc;
+}
+
+/* A user who is behind is looked at on his own. */
+static int look_as_member(struct push *p, struct unread_news *news, uint64_t room_nid, uint64_t nid,
+                          struct err *err)
+{
+    const union map_val *v = imap_find(&p->users, nid);
+    struct push_user *u = v ? v->ptr : NULL;
+    if (!u || u->is_behind) {
+        return 0;
+    }
+    struct arena a;
+    arena_init(&a, 0);
+    struct arena *outer = json_arena_enter(&a);
+    push_user_mark(p, u);
+    int rc = look_as(p, &a, news, room_nid, u, err);
+    json_arena_leave(outer);
+    arena_release(&a);
+    return rc;
+}
+
+/* Local members who may have pushers. */
+static size_t members_of(struct push *p, struct arena *a, struct room *room, const uint64_t **out)
+{
+    if (p->users.n >= room_counts_now(room).joined_local) {
+        return room_local_users(a, room, out);
+    }
+    uint64_t *users = arena_array(a, uint64_t, p->users.n), nid;
+    size_t n = 0, pos = 0;
+    while (imap_next(&p->users, &pos, &nid, NULL)) {
+        if (room_member_of(room, nid).membership == MEMBERSHIP_JOIN) {
+            users[n++] = nid;
+        }
+    }
+    *out = users;
+    return n;
+}
+
+static int look_at_room(struct push *p, struct arena *a, uint64_t room_nid, struct err *err)
+{
+    struct room *room;
+    struct unread_news *news;
+    const uint64_t *users;
+    int rc = room_hold_nid(p->server, a, room_nid, &room, err);
+    size_t n = rc == 0 ? members_of(p, a, room, &users) : 0;
+    if (n > 0) {
+        int64_t upto = room_view_hold(a, room)->position;
+        rc = unread_news_read(p->server, a, room, p->looked, upto, &news, err);
+    }
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = look_as_member(p, news, room_nid, users[i], err);
+    }
+    return rc;
+}
+
+static void log_failure(const struct err *err)
+{
+    log_warn("push: cannot look for events", LOG_CSTR("reason", err->message),
+             LOG_CSTR("detail", err->detail));
+}
+
+static void mark_everybody(struct push *p);
+
+static void look_at_rooms(struct push *p)
+{
+    size_t pos = 0;
+    uint64_t nid;
+    while (imap_next(&p->rooms, &pos, &nid, NULL)) {
+        struct err err = {0};
+        struct arena a;
+        arena_init(&a, 0);
+        struct arena *outer = json_arena_enter(&a);
+        if (look_at_room(p, &a, nid, &err) != 0 && err.kind != E_NOT_FOUND) {
+            log_failure(&err);
+            mark_everybody(p);
+        }
+        json_arena_leave(outer);
+        arena_release(&a);
+    }
+    imap_release(&p->rooms);
+}
 
 /* ---- what is new for a user ------------------------------------------------------------------------ */
-
-/* Events up to here were looked at for all his pushers. */
-static int64_t seen_by_all(const struct push_user *u)
-{
-    int64_t seen = INT64_MAX;
-    list_for_each (it, &((struct push_user *)u)->pushers) {
-        seen = MIN(seen, container_of(it, struct pusher, in_user)->seen);
-    }
-    return seen;
-}
 
 struct look {
     struct push *push;
     struct push_user *user;
     struct arena *arena; /* of one room */
-    int64_t from, upto;
-    awaiting_list found;
+    int64_t from;
 };
 
-static int consider(struct look *l, struct room *room, const struct entry *e, struct err *err)
-{
-    struct push_result result;
-    int rc = unread_evaluate(l->push->server, l->arena, l->user->nid, room, e, &result, err);
-    if (rc == 0 && result.notify) {
-        vec_push(&l->found, (struct awaiting){e->ev->ids.event, room->nid, e->position});
-    }
-    return rc;
-}
-
-static int look_at_timeline(struct look *l, struct room *room, struct err *err)
-{
-    struct entry **entries;
-    struct viewer viewer;
-    size_t n = 0;
-    bool more, sees;
-    int rc = room_timeline(l->push->server, l->arena, room, l->from, l->upto, ROOM_EVENTS_MAX,
-                           &entries, &n, &more, err);
-    viewer_init(&viewer, l->push->server, l->arena, room, l->user->nid);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        rc = viewer_sees(&viewer, entries[i], &sees, err);
-        if (rc == 0 && sees) {
-            rc = consider(l, room, entries[i], err);
-        }
-    }
-    return rc;
-}
-
-static int look_at_invitation(struct look *l, struct room *room, const struct user_room *ur,
-                              struct err *err)
-{
-    struct entry *e;
-    if (ur->position <= l->from) {
-        return 0;
-    }
-    int rc = entry_hold(l->push->server, l->arena, ur->event_nid, &e, err);
-    return rc == 0 ? consider(l, room, e, err) : rc;
-}
-
-static int look_at_room_as(struct look *l, const struct user_room *ur, struct err *err)
+static int look_at_timeline(struct look *l, uint64_t room_nid, struct err *err)
 {
     struct room *room;
-    if (ur->membership != MEMBERSHIP_JOIN && ur->membership != MEMBERSHIP_INVITE) {
+    struct unread_news *news;
+    struct unread_new fresh;
+    struct push *p = l->push;
+    int rc = room_hold_nid(p->server, l->arena, room_nid, &room, err);
+    if (rc == 0) {
+        int64_t upto = room_view_hold(l->arena, room)->position;
+        rc = unread_news_read(p->server, l->arena, room, upto, upto, &news, err);
+    }
+    if (rc == 0) {
+        rc = unread_count_news(news, l->arena, l->user->nid, l->from, &fresh, err);
+    }
+    if (rc == 0) {
+        badge_set_room(l->user, room_nid, &fresh.count);
+        collect(l->user, room_nid, p->position, &fresh);
+    }
+    return rc;
+}
+
+static int look_at_invitation(struct look *l, const struct user_room *ur, struct err *err)
+{
+    struct room *room;
+    struct entry *e;
+    struct push_result result;
+    if (ur->position <= l->from || ur->position > l->push->position) {
         return 0;
     }
     int rc = room_hold_nid(l->push->server, l->arena, ur->room, &room, err);
-    if (rc == 0) {
-        rc = ur->membership == MEMBERSHIP_JOIN ? look_at_timeline(l, room, err)
-                                               : look_at_invitation(l, room, ur, err);
+    rc = rc ? rc : entry_hold(l->push->server, l->arena, ur->event_nid, &e, err);
+    rc = rc ? rc : unread_evaluate(l->push->server, l->arena, l->user->nid, room, e, &result, err);
+    if (rc == 0 && result.notify) {
+        vec_push(&l->user->found, (struct awaiting){.room = ur->room,
+                                                    .position = e->position,
+                                                    .invitation = ur->event_nid});
     }
     return rc;
 }
 
-static int look_at_room(struct look *l, struct user_room *ur, struct err *err)
+static int look_as_user(struct look *l, const struct user_room *ur, struct err *err)
+{
+    if (ur->membership == MEMBERSHIP_JOIN) {
+        return look_at_timeline(l, ur->room, err);
+    }
+    int rc = ur->membership == MEMBERSHIP_INVITE ? look_at_invitation(l, ur, err) : 0;
+    return rc == 0 ? badge_count_room(l->push, l->arena, l->user, ur->room, err) : rc;
+}
+
+static int look_at_his_room(struct look *l, struct user_room *ur, struct err *err)
 {
     struct arena a; /* of this room alone: a user may be in a thousand */
     arena_init(&a, 0);
     l->arena = &a;
     struct arena *outer = json_arena_enter(&a);
-    int rc = look_at_room_as(l, ur, err);
-    if (rc == 0 && !l->user->must_recount) {
-        rc = badge_count_room(l->push, &a, l->user, ur->room, err);
-    }
+    int rc = look_as_user(l, ur, err);
     json_arena_leave(outer);
     arena_release(&a);
     return rc;
@@ -122,7 +205,7 @@ static int look_at_dirty(struct look *l, struct err *err)
         rc = user_room(l->push->server, l->user->nid, nid, &ur, err);
         ur.room = nid;
         if (rc == 0) {
-            rc = look_at_room(l, &ur, err);
+            rc = look_at_his_room(l, &ur, err);
         }
     }
     return rc;
@@ -151,7 +234,7 @@ static int look_at_all(struct look *l, struct err *err)
     for (size_t i = 0; rc == 0 && i < n; i++) {
         rc = has_news(l, rooms[i].room, &news, err);
         if (rc == 0 && news) {
-            rc = look_at_room(l, &rooms[i], err);
+            rc = look_at_his_room(l, &rooms[i], err);
         }
     }
     arena_release(&a);
@@ -179,28 +262,41 @@ static int by_position(const void *a, const void *b)
     return (x->position > y->position) - (x->position < y->position);
 }
 
-static void hand_out(struct look *l)
+/* An event may have been found twice: as one of the room's, and as one of a room that is dirty. */
+static void hand_out(struct push *p, struct push_user *u)
 {
-    if (l->found.n > 1) {
-        qsort(l->found.p, l->found.n, sizeof(*l->found.p), by_position);
+    if (u->found.n > 1) {
+        qsort(u->found.p, u->found.n, sizeof(*u->found.p), by_position);
     }
-    list_for_each (it, &l->user->pushers) {
+    list_for_each (it, &u->pushers) {
         struct pusher *x = container_of(it, struct pusher, in_user);
-        for (size_t i = 0; i < l->found.n; i++) {
-            if (l->found.p[i].position > x->seen) {
-                pusher_add(x, l->found.p[i]);
+        for (size_t i = 0; i < u->found.n; i++) {
+            if (u->found.p[i].position > x->seen) {
+                pusher_add(x, u->found.p[i]);
+                x->seen = u->found.p[i].position;
             }
         }
-        x->seen = MAX(x->seen, l->upto);
-        pusher_continue(l->push, x);
+        x->seen = MAX(x->seen, p->position);
+        pusher_continue(p, x);
     }
+    vec_release(&u->found);
+}
+
+/* Events up to here were looked at for all his pushers. */
+static int64_t seen_by_all(const struct push_user *u)
+{
+    int64_t seen = INT64_MAX;
+    list_for_each (it, &((struct push_user *)u)->pushers) {
+        seen = MIN(seen, container_of(it, struct pusher, in_user)->seen);
+    }
+    return seen;
 }
 
 /* False: something could not be read; all is looked at again later. */
 static bool look_at_user(struct push *p, struct push_user *u)
 {
     struct err err = {0};
-    struct look l = {.push = p, .user = u, .from = seen_by_all(u), .upto = p->position};
+    struct look l = {.push = p, .user = u, .from = u->is_behind ? seen_by_all(u) : p->looked};
     int rc = u->is_behind ? look_at_all(&l, &err) : look_at_dirty(&l, &err);
     if (rc == 0) {
         rc = recount(&l, &err);
@@ -208,13 +304,11 @@ static bool look_at_user(struct push *p, struct push_user *u)
     if (rc == 0) {
         u->is_behind = false;
         imap_release(&u->dirty);
-        hand_out(&l);
+        hand_out(p, u);
     } else {
         u->is_behind = u->must_recount = true;
-        log_warn("push: cannot look for events", LOG_CSTR("reason", err.message),
-                 LOG_CSTR("detail", err.detail));
+        log_failure(&err);
     }
-    vec_release(&l.found);
     return rc == 0;
 }
 
@@ -243,24 +337,6 @@ static void mark_room(struct push *p, uint64_t user_nid, uint64_t room_nid)
     }
 }
 
-static void mark_members(struct push *p, uint64_t room_nid)
-{
-    struct arena a;
-    struct room *room;
-    const uint64_t *users;
-    struct err err = {0};
-    arena_init(&a, 0);
-    if (room_hold_nid(p->server, &a, room_nid, &room, &err) == 0) {
-        size_t n = room_local_users(&a, room, &users);
-        for (size_t i = 0; i < n; i++) {
-            mark_room(p, users[i], room_nid);
-        }
-    } else {
-        log_warn("push: room not loaded", LOG_CSTR("reason", err.message));
-    }
-    arena_release(&a);
-}
-
 static void mark_behind(struct push *p, struct push_user *u)
 {
     u->is_behind = u->must_recount = true;
@@ -286,31 +362,6 @@ static void reload(struct push *p, uint64_t user_nid)
     }
 }
 
-/* A device that changed hands: who else has a pusher with one of the user's keys may have lost it. */
-static void reload_sharing(struct push *p, uint64_t user_nid)
-{
-    const union map_val *mine = imap_find(&p->users, user_nid);
-    struct imap others = {0};
-    size_t pos = 0;
-    uint64_t nid;
-    union map_val v;
-    while (mine && imap_next(&p->users, &pos, &nid, &v)) {
-        list_for_each (x, &((struct push_user *)v.ptr)->pushers) {
-            list_for_each (y, &((struct push_user *)mine->ptr)->pushers) {
-                if (nid != user_nid &&
-                    str_eq(container_of(x, struct pusher, in_user)->row.pushkey,
-                           container_of(y, struct pusher, in_user)->row.pushkey)) {
-                    imap_at(&others, nid, NULL);
-                }
-            }
-        }
-    }
-    for (pos = 0; imap_next(&others, &pos, &nid, &v);) {
-        reload(p, nid);
-    }
-    imap_release(&others);
-}
-
 static void mark_receipt(struct push *p, const struct change *c)
 {
     const union map_val *v = imap_find(&p->users, c->user);
@@ -322,11 +373,11 @@ static void mark_receipt(struct push *p, const struct change *c)
     }
 }
 
-static void mark(struct push *p, const struct change *c, struct imap *rooms)
+static void mark(struct push *p, const struct change *c)
 {
     const union map_val *v = imap_find(&p->users, c->user);
     if (c->kind == CHANGE_EVENT && p->users.n > 0) {
-        imap_at(rooms, c->room, NULL);
+        imap_at(&p->rooms, c->room, NULL);
         mark_room(p, c->user, c->room);
     } else if (c->kind == CHANGE_RECEIPT) {
         mark_receipt(p, c);
@@ -335,7 +386,6 @@ static void mark(struct push *p, const struct change *c, struct imap *rooms)
         push_user_mark(p, v->ptr);
     } else if (c->kind == CHANGE_PUSHERS) {
         reload(p, c->user);
-        reload_sharing(p, c->user);
     } else if (c->kind == CHANGE_DEVICES && v && !c->only_user) {
         reload(p, c->user); /* pushers go with their device */
     }
@@ -344,22 +394,15 @@ static void mark(struct push *p, const struct change *c, struct imap *rooms)
 static void follow_log(struct push *p)
 {
     struct gathered g = {0};
-    struct imap rooms = {0};
     int64_t upto = store_position(p->server->store);
     if (!changes_each(p->server, p->position, upto, gather, &g)) {
         mark_everybody(p);
     }
+    p->looked = p->position;
     p->position = upto;
     vec_for_each (c, &g.list) {
-        mark(p, c, &rooms);
+        mark(p, c);
     }
-    size_t pos = 0;
-    uint64_t room;
-    union map_val v;
-    while (imap_next(&rooms, &pos, &room, &v)) {
-        mark_members(p, room);
-    }
-    imap_release(&rooms);
     vec_release(&g.list);
 }
 
@@ -462,6 +505,7 @@ static void *run(void *arg)
     while (wait_for_work(p, &done)) {
         follow_log(p);
         take_done(p, &done);
+        look_at_rooms(p);
         look_at_users(p);
         retry_due(p);
         progress_write(p);
@@ -530,6 +574,7 @@ void push_free(struct push *p)
         push_user_free(p, v.ptr);
     }
     imap_release(&p->users);
+    imap_release(&p->rooms);
     arena_release(&p->progress.arena);
     cond_destroy(&p->changed);
     lock_destroy(&p->lock);

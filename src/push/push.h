@@ -4,6 +4,9 @@
  * the gateways of users with pushers of kind "http" of events that their push rules notify of, of invitations, and
  * of changed counts of unread rooms.
  *
+ * Accounts that are locked or suspended are left out. A gateway that fails is asked again, at growing distances; an
+ * event that it has not taken after push.give_up_after is dropped.
+ *
  * The senders of messages are not involved: everything happens after their commit, on a thread of its own. How far a
  * pusher is, is stored (pushers.pushed_position), so that after a restart what was missed is sent; what was sent in
  * the last moments before a crash may be sent once more, which gateways recognise by the event id.

@@ -10,31 +10,36 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "core/server.h"
+#include "core/unread.h"
 #include "net/http_client.h"
 #include "push/push.h"
 #include "store/push.h"
 
 /* The counts that a client shows on its icon. */
 struct badge {
-    int64_t unread; /* rooms with something unread, and invitations */
+    int64_t unread; /* unread messages, or rooms with some; and invitations */
     int64_t calls;  /* missed ones */
 };
+
+/* An event that a pusher has to tell of. */
+struct awaiting {
+    uint64_t room;
+    int64_t position;
+    uint64_t invitation; /* nid of the member event; 0: an event of the room's timeline */
+};
+typedef VEC(struct awaiting) awaiting_list;
 
 /* A user with pushers. */
 struct push_user {
     uint64_t nid;
     struct list pushers;       /* of struct pusher, owned */
     struct list_node in_dirty; /* of push: something is to be looked at */
-    struct imap dirty;         /* rooms in which something happened */
+    struct imap dirty;         /* rooms that are to be looked at for him alone */
+    awaiting_list found;       /* for his pushers, not handed out yet */
     bool is_behind;            /* any room may have events that were not looked at */
     bool must_recount;         /* `unread` is to be made anew */
-    struct imap unread;        /* room -> 1 + missed calls; rooms with nothing unread are absent */
-};
-
-/* An event that a pusher has to tell of. */
-struct awaiting {
-    uint64_t event, room;
-    int64_t position;
+    struct imap unread;        /* room -> packed counts; rooms with nothing unread are absent */
+    int64_t messages, calls;   /* sums of `unread` */
 };
 
 struct delivery;
@@ -46,16 +51,16 @@ struct pusher {
     struct push_user *user;
     struct arena arena; /* of the row and what is made of it */
     struct pusher_row row;
-    struct str url, data;       /* data: what gateways get of it, JSON */
-    bool is_id_only;            /* format "event_id_only" */
-    VEC(struct awaiting) queue; /* in order of position */
-    int64_t seen;               /* events up to here were looked at */
-    int64_t position;           /* ... and up to here are delivered */
-    int64_t failing_since;      /* 0: the last delivery worked */
-    unsigned attempts;          /* that failed, one after another */
-    int64_t due_ms;             /* by the monotonic clock; 0: at once */
-    struct delivery *delivery;  /* under way; NULL: none */
-    struct badge told;          /* what the gateway was told last */
+    struct str url, data;      /* data: what gateways get of it, JSON */
+    bool is_id_only;           /* format "event_id_only" */
+    awaiting_list queue;       /* in order of position */
+    int64_t seen;              /* events up to here were looked at */
+    int64_t position;          /* ... and up to here are delivered */
+    int64_t failing_since;     /* 0: the last delivery worked */
+    unsigned attempts;         /* that failed, one after another */
+    int64_t due_ms;            /* by the monotonic clock; 0: at once */
+    struct delivery *delivery; /* under way; NULL: none */
+    struct badge told;         /* what the gateway was told last */
     bool knows_told;
     bool tells_badge; /* something was read: tell even if it is not known what was told last */
 };
@@ -89,9 +94,11 @@ struct push {
     struct list done;   /* deliveries that have ended */
     unsigned in_flight; /* deliveries that have not */
     struct imap users;  /* nid -> struct push_user * */
+    struct imap rooms;  /* in which something happened */
     struct list dirty;  /* of push_user */
     struct list retry, changed_pushers;
     bool is_ending;   /* nothing is sent any more */
+    int64_t looked;   /* the same before the changes that are being looked at */
     int64_t position; /* changes up to here were looked at */
     struct progress progress;
 };
@@ -112,15 +119,19 @@ void pusher_continue(struct push *p, struct pusher *x);
 void pusher_take(struct push *p, struct delivery *d);
 /* Milliseconds until the next attempt after so many failed ones. */
 int64_t pusher_backoff(unsigned attempts);
+/* How many were made in so many milliseconds of failing. */
+unsigned pusher_attempts_in(int64_t ms);
 
 /* ---- badge.c ---- */
 
+/* The room has so many unread now. */
+void badge_set_room(struct push_user *u, uint64_t room_nid, const struct unread_count *n);
 /* Counts one room anew. */
 int badge_count_room(struct push *p, struct arena *a, struct push_user *u, uint64_t room_nid,
                      struct err *err) MUST_USE;
 /* Counts all the user's rooms anew. */
 int badge_count_all(struct push *p, struct arena *a, struct push_user *u, struct err *err) MUST_USE;
-struct badge badge_of(const struct push_user *u);
+struct badge badge_of(const struct push *p, const struct push_user *u);
 
 /* ---- progress.c ---- */
 

@@ -13,8 +13,6 @@ enum {
     QUEUE_MAX = 100, /* of what waits for a gateway that does not answer only the newest is kept */
     FIRST_RETRY_MS = 1000,
     LAST_RETRY_MS = 60 * 60 * 1000,
-    GIVE_UP_MS =
-        24 * 60 * 60 * 1000, /* then what waits is dropped, and only new events are tried */
     ANSWER_MAX = 64 * 1024,
 };
 
@@ -22,6 +20,18 @@ int64_t pusher_backoff(unsigned attempts)
 {
     unsigned doublings = MIN(attempts ? attempts - 1 : 0, 16);
     return MIN((int64_t)FIRST_RETRY_MS << doublings, (int64_t)LAST_RETRY_MS);
+}
+
+unsigned pusher_attempts_in(int64_t ms)
+{
+    unsigned attempts = 0;
+    for (int64_t next; ms > 0; ms -= next) {
+        next = pusher_backoff(++attempts);
+        if (next == LAST_RETRY_MS) {
+            break; /* from here on they are all alike */
+        }
+    }
+    return attempts;
 }
 
 /* ---- loading --------------------------------------------------------------------------------------- */
@@ -81,6 +91,7 @@ static int pusher_new(const struct pusher_row *row, struct push_user *u, struct 
     x->user = u;
     x->seen = x->position = row->pushed_position;
     x->failing_since = row->failing_since_ts;
+    x->attempts = x->failing_since ? pusher_attempts_in(clock_wall_ms() - x->failing_since) : 0;
     int rc = read_data(x, err);
     if (rc != 0) {
         pusher_free(x);
@@ -113,6 +124,7 @@ void push_user_free(struct push *p, struct push_user *u)
     imap_remove(&p->users, u->nid);
     imap_release(&u->dirty);
     imap_release(&u->unread);
+    vec_release(&u->found);
     free(u);
 }
 
@@ -127,7 +139,8 @@ static const struct pusher_row *row_of(const struct pusher_row *rows, size_t n,
                                        const struct pusher *x)
 {
     for (size_t i = 0; i < n; i++) {
-        if (rows[i].pusher_id == x->row.pusher_id && str_eq(rows[i].data, x->row.data)) {
+        if (rows[i].pusher_id == x->row.pusher_id && str_eq(rows[i].data, x->row.data) &&
+            !rows[i].is_barred) {
             return &rows[i];
         }
     }
@@ -165,7 +178,8 @@ static void drop_changed(struct push_user *u, struct pusher_row *rows, size_t n)
 static void add_new(struct push *p, struct push_user *u, const struct pusher_row *row)
 {
     struct err err = {0};
-    if (!row->is_enabled || !str_eq(row->kind, STR("http")) || has_pusher(u, row)) {
+    if (row->is_barred || !row->is_enabled || !str_eq(row->kind, STR("http")) ||
+        has_pusher(u, row)) {
         return;
     }
     if (pusher_new(row, u, &err) != 0) {
@@ -281,25 +295,51 @@ static void submit(struct push *p, struct pusher *x, struct delivery *d, struct 
     http_client_submit(p->server->http_client, &d->fetch);
 }
 
+/* An event of the timeline has no nid here: most of them are read before anybody asks for it. */
+static int find_awaited(struct push *p, struct arena *a, struct room *room,
+                        const struct awaiting *w, struct entry **out, struct err *err)
+{
+    struct entry **entries;
+    size_t n;
+    bool more;
+    if (w->invitation) {
+        return entry_hold(p->server, a, w->invitation, out, err);
+    }
+    int rc = room_timeline(p->server, a, room, w->position - 1, w->position, 1, &entries, &n, &more,
+                           err);
+    *out = rc == 0 && n > 0 ? entries[0] : NULL;
+    return rc == 0 && n == 0 ? E_NOT_FOUND : rc;
+}
+
+static bool is_too_old(const struct push *p, const struct entry *e)
+{
+    int64_t limit = atomic_load(&p->server->config)->push.give_up_after_ms;
+    return clock_wall_ms() - e->received_ts > limit;
+}
+
 /* Whether there is still a reason to tell of the event; fills in what the notification says of it. */
 static int examine(struct push *p, struct arena *a, const struct awaiting *w,
                    struct notification *n, bool *out_tell, struct err *err)
 {
     const struct push_user *u = n->pusher->user;
     struct entry *e;
+    bool is_unread = imap_has(&u->unread, w->room); /* an invitation may have been answered */
     *out_tell = false;
-    /* Read meanwhile, or no business of his any more. */
-    if (!imap_has(&u->unread, w->room)) {
+    if (!is_unread) {
         return 0;
     }
     int rc = room_hold_nid(p->server, a, w->room, &n->room, err);
-    if (rc == 0) {
-        rc = entry_hold(p->server, a, w->event, &e, err);
+    if (rc == 0 && !w->invitation) {
+        rc = unread_has(p->server, a, u->nid, n->room, w->position, &is_unread, err);
     }
-    if (rc == 0) {
-        n->entry = e;
-        rc = unread_evaluate(p->server, a, u->nid, n->room, e, &n->result, err);
+    if (rc == 0 && is_unread) {
+        rc = find_awaited(p, a, n->room, w, &e, err);
     }
+    if (rc != 0 || !is_unread || is_too_old(p, e)) {
+        return rc;
+    }
+    n->entry = e;
+    rc = unread_evaluate(p->server, a, u->nid, n->room, e, &n->result, err);
     *out_tell = rc == 0 && n->result.notify;
     return rc;
 }
@@ -307,7 +347,7 @@ static int examine(struct push *p, struct arena *a, const struct awaiting *w,
 static int send_event(struct push *p, struct pusher *x, const struct awaiting *w, bool *out_sent,
                       struct err *err)
 {
-    struct notification n = {.pusher = x, .badge = badge_of(x->user)};
+    struct notification n = {.pusher = x, .badge = badge_of(p, x->user)};
     struct delivery *d = delivery_new(p);
     struct str body;
     int rc = examine(p, &d->arena, w, &n, out_sent, err);
@@ -333,7 +373,7 @@ static bool badge_is_news(const struct pusher *x, struct badge now)
 
 static int send_badge(struct push *p, struct pusher *x, struct err *err)
 {
-    struct notification n = {.pusher = x, .badge = badge_of(x->user)};
+    struct notification n = {.pusher = x, .badge = badge_of(p, x->user)};
     struct str body;
     if (!badge_is_news(x, n.badge)) {
         x->tells_badge = false;
@@ -441,10 +481,6 @@ static void failed(struct push *p, struct pusher *x, const struct delivery *d)
     log_debug("push gateway failed", LOG_INT("pusher", x->row.pusher_id),
               LOG_INT("status", d->fetch.status), LOG_CSTR("reason", d->fetch.err.message));
     x->failing_since = x->failing_since ? x->failing_since : now;
-    if (now - x->failing_since > GIVE_UP_MS) {
-        vec_clear(&x->queue);
-        x->position = x->seen;
-    }
     progress_note(p, x);
     wait_and_retry(p, x);
 }

@@ -14,6 +14,18 @@ static void attempts_come_at_doubling_distances_up_to_an_hour(void **state)
     }
 }
 
+static void how_long_it_has_failed_says_how_often(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t ms;
+        unsigned want;
+    } cases[] = {{0, 0}, {1, 1}, {1000, 1}, {1001, 2}, {3001, 3}, {7001, 4}, {INT64_MAX, 13}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(pusher_attempts_in(cases[i].ms), cases[i].want);
+    }
+}
+
 static void of_a_long_queue_the_newest_are_kept(void **state)
 {
     (void)state;
@@ -31,6 +43,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(attempts_come_at_doubling_distances_up_to_an_hour),
+        TEST(how_long_it_has_failed_says_how_often),
         TEST(of_a_long_queue_the_newest_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

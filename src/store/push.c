@@ -26,7 +26,8 @@ COLS(pusher_cols, struct pusher_row, COL(struct pusher_row, pusher_id),
      COL(struct pusher_row, profile_tag), COL(struct pusher_row, lang),
      COL(struct pusher_row, data), COL(struct pusher_row, device_nid),
      COL(struct pusher_row, is_enabled), COL(struct pusher_row, created_ts),
-     COL(struct pusher_row, pushed_position), COL(struct pusher_row, failing_since_ts));
+     COL(struct pusher_row, pushed_position), COL(struct pusher_row, failing_since_ts),
+     COL(struct pusher_row, is_barred));
 
 static const struct sql put = {
     "INSERT INTO pushers (" COLUMNS
@@ -35,22 +36,27 @@ static const struct sql put = {
     " app_display_name = excluded.app_display_name, device_display_name = "
     "excluded.device_display_name,"
     " profile_tag = excluded.profile_tag, lang = excluded.lang, data = excluded.data,"
-    " device_nid = excluded.device_nid, is_enabled = excluded.is_enabled RETURNING pusher_id"};
-static const struct sql of_user = {"SELECT " COLUMNS
-                                   " FROM pushers WHERE user_nid = $1 ORDER BY pusher_id"};
-static const struct sql list = {"SELECT " COLUMNS " FROM pushers ORDER BY pusher_id",
+    " device_nid = excluded.device_nid, is_enabled = excluded.is_enabled,"
+    " created_ts = excluded.created_ts RETURNING pusher_id"};
+#define READ                                                                                       \
+    "SELECT " COLUMNS ", EXISTS (SELECT 1 FROM users u WHERE u.user_nid = pushers.user_nid AND "   \
+    "(u.is_locked OR u.is_suspended)) FROM pushers"
+static const struct sql of_user = {READ " WHERE user_nid = $1 ORDER BY pusher_id"};
+static const struct sql list = {READ " ORDER BY pusher_id",
                                 .may_scan = true /* once, at the start */};
 static const struct sql set_progress = {
     "UPDATE pushers SET pushed_position = $2, failing_since_ts = $3 WHERE pusher_id = $1"};
 static const struct sql delete = {
     "DELETE FROM pushers WHERE user_nid = $1 AND app_id = $2 AND pushkey = $3"};
-static const struct sql delete_of_others = {
-    "DELETE FROM pushers WHERE user_nid <> $1 AND app_id = $2 AND pushkey = $3"};
+static const struct sql delete_of_others = {"DELETE FROM pushers WHERE user_nid <> $1 AND app_id = "
+                                            "$2 AND pushkey = $3 RETURNING user_nid"};
+static const struct sql skip = {
+    "UPDATE pushers SET pushed_position = $2 WHERE user_nid = $1 AND pushed_position < $2"};
 static const struct sql delete_of_device = {"DELETE FROM pushers WHERE device_nid = $1"};
 static const struct sql delete_of_user = {"DELETE FROM pushers WHERE user_nid = $1"};
 
 STATEMENTS(push, &put_rules, &get_rules, &delete_rules, &put, &of_user, &list, &set_progress,
-           &delete, &delete_of_others, &delete_of_device, &delete_of_user);
+           &delete, &delete_of_others, &skip, &delete_of_device, &delete_of_user);
 
 int stored_push_rules_put(struct txn *t, uint64_t user_nid, struct str json, int64_t position,
                           struct err *err)
@@ -116,10 +122,25 @@ int pushers_delete(struct txn *t, uint64_t user_nid, struct str app_id, struct s
 }
 
 int pushers_delete_of_others(struct txn *t, uint64_t user_nid, struct str app_id,
-                             struct str pushkey, struct err *err)
+                             struct str pushkey, uint64_t **out_users, size_t *out_n,
+                             struct err *err)
 {
-    return db_exec(t, &delete_of_others, PARAMS(P_INT(user_nid), P_TEXT(app_id), P_TEXT(pushkey)),
-                   err);
+    struct db_i64 *rows;
+    int rc = db_exec_rows(t, txn_arena(t), &delete_of_others,
+                          PARAMS(P_INT(user_nid), P_TEXT(app_id), P_TEXT(pushkey)), &db_i64_cols,
+                          &rows, out_n, err);
+    if (rc == 0) {
+        *out_users = arena_array(txn_arena(t), uint64_t, *out_n);
+        for (size_t i = 0; i < *out_n; i++) {
+            (*out_users)[i] = (uint64_t)rows[i].v;
+        }
+    }
+    return rc;
+}
+
+int pushers_skip(struct txn *t, uint64_t user_nid, int64_t position, struct err *err)
+{
+    return db_exec(t, &skip, PARAMS(P_INT(user_nid), P_INT(position)), err);
 }
 
 int pushers_delete_of_device(struct txn *t, uint64_t device_nid, struct err *err)

@@ -22,7 +22,8 @@ struct pusher_row {
     struct str data; /* JSON */
     uint64_t device_nid;
     bool is_enabled;
-    int64_t created_ts;
+    bool is_barred;           /* its account is locked or suspended: nothing is pushed; only read */
+    int64_t created_ts;       /* when it was set last */
     int64_t pushed_position;  /* all up to here is delivered */
     int64_t failing_since_ts; /* 0: the last delivery worked */
 };
@@ -39,9 +40,13 @@ MUST_USE int pushers_set_progress(struct txn *t, int64_t pusher_id, int64_t push
                                   int64_t failing_since_ts, struct err *err);
 MUST_USE int pushers_delete(struct txn *t, uint64_t user_nid, struct str app_id, struct str pushkey,
                             struct err *err);
-/* The same app and key of other users: a device that changed hands ("append": false). */
+/* The same app and key of other users: a device that changed hands ("append": false). Who they are, in the
+ * transaction's arena. */
 MUST_USE int pushers_delete_of_others(struct txn *t, uint64_t user_nid, struct str app_id,
-                                      struct str pushkey, struct err *err);
+                                      struct str pushkey, uint64_t **out_users, size_t *out_n,
+                                      struct err *err);
+/* What the user's pushers have not told up to this position, they never will. */
+MUST_USE int pushers_skip(struct txn *t, uint64_t user_nid, int64_t position, struct err *err);
 MUST_USE int pushers_delete_of_device(struct txn *t, uint64_t device_nid, struct err *err);
 MUST_USE int pushers_delete_of_user(struct txn *t, uint64_t user_nid, struct err *err);
 

@@ -240,6 +240,7 @@ static void a_pusher_is_one_per_app_and_key(void **state)
     put_pusher(f, BOB, "k1", 3, "en");
     MUST_WRITE(f, pushers_set_progress(t, second, 77, 5, err));
     struct pusher_row *rows;
+    uint64_t *others;
     size_t n;
     assert_ok(pushers_of_user(reader(f), &f->arena, ALICE, &rows, &n, &f->err), &f->err);
     assert_int_equal(n, 2);
@@ -247,9 +248,13 @@ static void a_pusher_is_one_per_app_and_key(void **state)
     assert_null(rows[0].profile_tag.p);
     assert_true(rows[0].is_enabled);
     assert_int_equal(rows[1].pushed_position, 77);
-    MUST_WRITE(f, pushers_delete_of_others(t, ALICE, STR("app"), STR("k1"), err));
+    MUST_WRITE(f, pushers_delete_of_others(t, ALICE, STR("app"), STR("k1"), &others, &n, err));
+    assert_int_equal(n, 1);
+    MUST_WRITE(f, pushers_skip(t, ALICE, 50, err));
     assert_ok(pushers_list(reader(f), &f->arena, &rows, &n, &f->err), &f->err);
     assert_int_equal(n, 2);
+    assert_int_equal(rows[0].pushed_position, 50);
+    assert_int_equal(rows[1].pushed_position, 77);
     MUST_WRITE(f, pushers_delete_of_device(t, 2, err));
     MUST_WRITE(f, pushers_delete(t, ALICE, STR("app"), STR("k1"), err));
     assert_ok(pushers_list(reader(f), &f->arena, &rows, &n, &f->err), &f->err);

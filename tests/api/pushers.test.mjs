@@ -12,6 +12,7 @@ const PATH = "/_matrix/push/v1/notify";
 class Gateway {
   answers = new Map();
   got = []; // {key, n: notification}
+  sockets = new Set(); // that requests came on
   async start() {
     this.server = http.createServer((rq, rs) => {
       const parts = [];
@@ -22,6 +23,7 @@ class Gateway {
         const { notification } = JSON.parse(Buffer.concat(parts).toString());
         const key = notification.devices[0].pushkey;
         this.got.push({ key, n: notification });
+        this.sockets.add(rq.socket);
         const answer = this.answers.get(key)?.(notification) ?? { rejected: [] };
         if (answer === "hang") return;
         rs.writeHead(typeof answer === "number" ? answer : 200, { "Content-Type": "application/json" });
@@ -76,7 +78,7 @@ test("the full format has the event, its room and sender, tweaks, counts and the
   const m = await gateway.has(key, "the mention", about(mention));
   assert.equal(m.prio, "high");
   assert.deepEqual(m.devices[0].tweaks, { sound: "default", highlight: true });
-  assert.deepEqual(m.counts, { unread: 1 }, "rooms are counted, not messages");
+  assert.deepEqual(m.counts, { unread: 2 });
 });
 
 test("the format event_id_only says no more than it must", OWN_SERVER, async () => {
@@ -124,7 +126,7 @@ test("an invitation is pushed to whom it is for", OWN_SERVER, async () => {
   assert.deepEqual((await gateway.has(key, "the count after it was declined", x => !x.event_id)).counts, { unread: 0 });
 });
 
-test("counts are of unread rooms and missed calls, and go down when something is read", OWN_SERVER, async () => {
+test("counts are of unread messages and missed calls, and go down when something is read", OWN_SERVER, async () => {
   const { alice, bob, room } = await pair();
   const second = await alice.createRoom({ preset: "public_chat" });
   await bob.join(second);
@@ -134,7 +136,7 @@ test("counts are of unread rooms and missed calls, and go down when something is
   const other = await alice.say(second, "two");
   assert.deepEqual((await gateway.has(key, "the other room", about(other))).counts, { unread: 2 });
   const call = await alice.event(second, "m.call.invite", { call_id: "1", party_id: "a", version: "1", lifetime: 60000, offer: { type: "offer", sdp: "v=0" } });
-  assert.deepEqual((await gateway.has(key, "the call", about(call))).counts, { unread: 2, missed_calls: 1 });
+  assert.deepEqual((await gateway.has(key, "the call", about(call))).counts, { unread: 3, missed_calls: 1 });
   await bob.receipt(second, call);
   assert.deepEqual((await gateway.has(key, "the count", n => !n.event_id)).counts, { unread: 1 });
   await bob.receipt(room, first, "m.read.private");
@@ -187,6 +189,165 @@ test("a pusher that is deleted, or whose device signs out, gets nothing more", O
   await gateway.has(stays, "the second message", about(second));
   assert.equal(gateway.of(deleted).some(about(second)), false);
   assert.equal(gateway.of(gone).some(about(second)), false);
+});
+
+test("where the operator wants it, rooms are counted, however much is unread in them", OWN_SERVER, async () => {
+  await withServer({ config: { push: { ...config.push, group_unread_count_by_room: true } } }, async s => {
+    const { alice, bob, room } = await pair(s);
+    const key = await gateway.pusher(bob);
+    for (const body of ["one", "two"]) await alice.say(room, body);
+    const other = await alice.createRoom({ preset: "public_chat" });
+    await bob.join(other);
+    const last = await alice.say(other, "three");
+    assert.deepEqual((await gateway.has(key, "the last", about(last))).counts, { unread: 2 });
+  });
+});
+
+test("what is redacted counts no more and is not pushed any more, an edit is not pushed", OWN_SERVER, async () => {
+  const { alice, bob, room } = await pair();
+  const key = await gateway.pusher(bob);
+  let asked = 0;
+  gateway.answers.set(key, () => (asked++ < 2 ? 503 : undefined));
+  const first = await alice.say(room, "first");
+  const gone = await alice.say(room, "gone");
+  await gateway.has(key, "the first attempt", about(first));
+  await alice.redact(room, gone);
+  const edit = await alice.say(room, "* edited", { "m.new_content": { msgtype: "m.text", body: "edited" }, "m.relates_to": { rel_type: "m.replace", event_id: first } });
+  const last = await alice.say(room, "last");
+  assert.deepEqual((await gateway.has(key, "the last", about(last))).counts, { unread: 2 });
+  assert.equal(gateway.of(key).some(n => n.event_id === gone || n.event_id === edit), false);
+  assert.equal(JSON.stringify(gateway.of(key)).includes("gone"), false);
+});
+
+test("reading some of what is unread takes it off the queue and tells the new count", OWN_SERVER, async () => {
+  const { alice, bob, room } = await pair();
+  const key = await gateway.pusher(bob);
+  let down = true;
+  gateway.answers.set(key, () => (down ? 500 : undefined));
+  const ids = [];
+  for (let i = 0; i < 4; i++) ids.push(await alice.say(room, `message ${i}`));
+  await gateway.has(key, "the first attempt", about(ids[0]));
+  await bob.receipt(room, ids[1]);
+  down = false;
+  assert.deepEqual((await gateway.has(key, "the last", about(ids[3]))).counts, { unread: 2 });
+  assert.equal(gateway.of(key).some(about(ids[1])), false);
+});
+
+test("an event that its gateway does not take is given up after a time, later ones are not", OWN_SERVER, async () => {
+  await withServer({ config: { push: { ...config.push, give_up_after: "2s" } } }, async s => {
+    const { alice, bob, room } = await pair(s);
+    const key = await gateway.pusher(bob);
+    let down = true;
+    gateway.answers.set(key, () => (down ? 500 : undefined));
+    const old = await alice.say(room, "old");
+    await eventually("a third attempt", () => gateway.of(key).filter(about(old)).length >= 2);
+    await s.kill9(); // the clock runs on
+    const sent = Date.now();
+    await eventually("time to have passed", () => Date.now() - sent > 2100);
+    await s.start();
+    const tried = gateway.of(key).filter(about(old)).length;
+    down = false;
+    const fresh = await alice.say(room, "fresh");
+    await gateway.has(key, "what is new", about(fresh));
+    assert.equal(gateway.of(key).filter(about(old)).length, tried);
+  });
+});
+
+test("a gateway that never answers does not hold up another one", OWN_SERVER, async () => {
+  const { alice, bob, room } = await pair();
+  const slow = new Gateway();
+  await slow.start();
+  try {
+    const stuck = [];
+    for (let i = 0; i < 12; i++) {
+      stuck.push(await slow.pusher(bob));
+      slow.answers.set(stuck[i], () => "hang");
+    }
+    const key = await gateway.pusher(bob);
+    const ids = [];
+    for (let i = 0; i < 5; i++) ids.push(await alice.say(room, `message ${i}`));
+    await gateway.has(key, "the last", about(ids.at(-1)));
+    assert.ok(slow.got.length > 0);
+  } finally {
+    slow.stop();
+  }
+});
+
+test("connections to a gateway are used again", OWN_SERVER, async () => {
+  const { alice, bob, room } = await pair();
+  const own = new Gateway();
+  await own.start();
+  try {
+    const key = await own.pusher(bob);
+    for (let i = 0; i < 20; i++) {
+      const id = await alice.say(room, `message ${i}`);
+      await own.has(key, "the message", about(id));
+    }
+    assert.equal(own.sockets.size, 1);
+  } finally {
+    own.stop();
+  }
+});
+
+test("an account that is locked or suspended is not pushed to, and what it missed is not made up for", OWN_SERVER, async () => {
+  const { alice, bob, room } = await pair();
+  const admin = await hs.user("admin", { admin: true });
+  const other = await hs.user("other");
+  await other.join(room);
+  const [key, witness] = [await gateway.pusher(bob), await gateway.pusher(other)];
+  for (const [what, field] of [["lock", "locked"], ["suspend", "suspended"]]) {
+    const path = `/_matrix/client/v1/admin/${what}/${encodeURIComponent(bob.id)}`;
+    await admin.put(path, { [field]: true });
+    const missed = await alice.say(room, `while ${field}`);
+    await gateway.has(witness, "the message at another one", about(missed));
+    await admin.put(path, { [field]: false });
+    const heard = await alice.say(room, "afterwards");
+    await gateway.has(key, "the message afterwards", about(heard));
+    assert.equal(gateway.of(key).some(about(missed)), false);
+  }
+  await bob.withPassword("POST", "/account/deactivate", {});
+  const last = await alice.say(room, "to nobody");
+  await gateway.has(witness, "the last message", about(last));
+  assert.equal(gateway.of(key).some(about(last)), false);
+});
+
+test("a key that another user sets without append is taken from the first, with append both have it", OWN_SERVER, async () => {
+  const { alice, bob, room } = await pair();
+  const carol = await hs.user("carol");
+  await carol.join(room);
+  const set = (user, pushkey, append) => user.post("/pushers/set", { kind: "http", app_id: "org.example.app", pushkey, app_display_name: "App", device_display_name: "Phone", lang: "en", data: { url: gateway.url, of: user.id }, append });
+  const shared = unique("key"), moved = unique("key");
+  for (const pushkey of [shared, moved]) await set(bob, pushkey, false);
+  await set(carol, shared, true);
+  await set(carol, moved, false);
+  assert.deepEqual((await bob.get("/pushers")).pushers.map(p => p.pushkey), [shared]);
+  assert.deepEqual((await carol.get("/pushers")).pushers.map(p => p.pushkey), [shared, moved]);
+  const id = await alice.say(room, "hello");
+  for (const key of [shared, moved]) await gateway.has(key, "the message for carol", n => n.event_id === id && n.devices[0].data.of === carol.id);
+  await gateway.has(shared, "the message for bob", n => n.event_id === id && n.devices[0].data.of === bob.id);
+  assert.equal(gateway.of(moved).some(n => n.devices[0].data.of === bob.id && n.event_id), false);
+});
+
+test("a new password ends the pushers of other devices, not of the one that sets it", OWN_SERVER, async () => {
+  const { bob } = await pair();
+  const phone = await hs.login(bob.id, bob.password);
+  const mine = await gateway.pusher(bob);
+  await gateway.pusher(phone);
+  await bob.withPassword("POST", "/account/password", { new_password: "another secret" });
+  assert.deepEqual((await bob.get("/pushers")).pushers.map(p => p.pushkey), [mine]);
+});
+
+test("a pusher that is set again keeps its place and says when it was", OWN_SERVER, async () => {
+  const { alice, bob, room } = await pair();
+  const key = await gateway.pusher(bob, { brand: "one" });
+  const first = await alice.say(room, "one");
+  const before = (await gateway.has(key, "the first", about(first))).devices[0];
+  await gateway.pusher(bob, { brand: "two" }, { pushkey: key });
+  const second = await alice.say(room, "two");
+  const after = (await gateway.has(key, "the second", about(second))).devices[0];
+  assert.deepEqual([before.data, after.data], [{ brand: "one" }, { brand: "two" }]);
+  assert.ok(after.pushkey_ts >= before.pushkey_ts);
+  assert.equal(gateway.of(key).filter(about(first)).length, 1);
 });
 
 test("after a restart, orderly or not, what was not delivered is, and what was is not again", OWN_SERVER, async () => {
