@@ -45,6 +45,7 @@ HOMES = {
     "unictype.h": {"matrix"},
     "gnutls/": {"crypto", "net"},
     "yaml.h": {"wire"},
+    "pcre2.h": {"wire"},
     "vips/": {"media"},
     "seccomp.h": {"media"},
     "magic.h": {"media"},
