@@ -144,6 +144,20 @@ static int first_run(struct exchange *ex, struct err *err)
     return rc ? rc : rq->route->handler(rq, err);
 }
 
+int request_replay(struct request *rq, int found, struct err *err)
+{
+    struct exchange *ex = exchange_of(rq);
+    const struct parked *k = &ex->park;
+    bug_on(found == 0);
+    rq->replayed = found;
+    memcpy(rq->params, k->asked_params, sizeof(rq->params));
+    rq->body = k->asked_body;
+    ex->query = k->asked_query;
+    int rc = url_query_parse(&ex->arena, ex->query, &ex->params, err);
+    rc = rc ? rc : decode_body(ex, err);
+    return rc ? rc : rq->route->handler(rq, err);
+}
+
 /* The edge logs an error, once; what a client did wrong only when debugging. */
 static void log_failure(const struct err *err)
 {

@@ -120,11 +120,13 @@ struct parked {
     enum park_state state;
     enum woken_by pending; /* a wake that came while running */
     int64_t deadline;
-    size_t heap_at;           /* index + 1 in the heap of deadlines; 0: not in it */
-    size_t slot;              /* index + 1 of the epoll slot; 0: none */
-    request_fn *resume;       /* runner's */
-    int fd;                   /* the socket once it is ours, else -1 */
-    char *kept;               /* heap: strings of rq.who and rq.remote */
+    size_t heap_at;     /* index + 1 in the heap of deadlines; 0: not in it */
+    size_t slot;        /* index + 1 of the epoll slot; 0: none */
+    request_fn *resume; /* runner's */
+    int fd;             /* the socket once it is ours, else -1 */
+    char *kept;         /* heap: strings of rq.who and rq.remote */
+    struct buf asked;   /* request_keep: parameters, query and body, one after the other */
+    struct str asked_params[HTTP_PARAMS_MAX], asked_query, asked_body; /* views into it */
     struct list_node in_list; /* of everything that is parked */
     struct buf head;          /* what is left to send: head, then the reply's bytes or file */
     size_t head_sent, body_sent;

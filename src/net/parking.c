@@ -191,6 +191,28 @@ void request_park(struct request *rq, int64_t deadline_mono_ms, request_fn *resu
     ex->park.resume = resume;
 }
 
+void request_keep(struct request *rq)
+{
+    struct exchange *ex = exchange_of(rq);
+    struct parked *k = &ex->park;
+    size_t at = 0, room = ex->query.n + rq->body.n;
+    for (size_t i = 0; i < HTTP_PARAMS_MAX; i++) {
+        room += rq->params[i].n;
+    }
+    /* All of it first, since a buffer that grows moves. */
+    k->asked = BUF_INIT(room + 1);
+    for (size_t i = 0; i < HTTP_PARAMS_MAX; i++) {
+        buf_add(&k->asked, rq->params[i]);
+    }
+    buf_add(&k->asked, ex->query);
+    buf_add(&k->asked, rq->body);
+    for (size_t i = 0; i < HTTP_PARAMS_MAX; at += rq->params[i++].n) {
+        k->asked_params[i] = rq->params[i].p ? str_n(k->asked.p + at, rq->params[i].n) : STR_NONE;
+    }
+    k->asked_query = str_n(k->asked.p + at, ex->query.n);
+    k->asked_body = str_n(k->asked.p + at + ex->query.n, rq->body.n);
+}
+
 static void submit(struct exchange *ex)
 {
     pool_submit(ex->server->config.pool, ex->rq.route->lane, &ex->job);

@@ -50,6 +50,7 @@ void exchange_recycle(struct exchange *ex)
     struct conn *conn = ex->conn;
     exchange_release_run(ex);
     free(ex->park.kept);
+    buf_release(&ex->park.asked);
     memset(ex, 0, sizeof(*ex));
     ref_init(&ex->refs);
     init(ex, l);
@@ -70,6 +71,7 @@ void request_unref(struct request *rq)
     struct exchange *ex = exchange_of(rq);
     exchange_release_run(ex);
     free(ex->park.kept);
+    buf_release(&ex->park.asked);
     free(ex);
 }
 

@@ -26,6 +26,10 @@
  * who (strings too), id, route, app, remote, parked. What does not: arena, params, path, query, headers,
  * body, json, in.
  *
+ * A handler that finds out only on its way that it has to wait for somebody, and would have to begin again afterwards,
+ * calls request_keep before it parks: what was asked is kept then, and its resume function has the handler run again
+ * from the top with request_replay.
+ *
  * request_wake may be called by any thread at any time while a reference is held: before, during or after
  * parking. A wake before the return from the handler is kept and makes the request run again at once; a
  * wake of a request that was answered does nothing. At most one run of a request goes on at a time.
@@ -64,6 +68,12 @@ struct identity {
     struct str server_name; /* ROUTE_SERVER: the other homeserver */
 };
 
+/* Whose transaction ids count as one: the device's; an application service that names none has the user's. */
+static inline uint64_t identity_txn_scope(const struct identity *who)
+{
+    return who->device_nid || !who->appservice ? who->device_nid : who->user_nid | 1ull << 63;
+}
+
 struct request {
     struct arena *arena;
     void *app; /* the server object, from http_server_config */
@@ -82,6 +92,7 @@ struct request {
     const void *in;     /* struct of the route's field table, decoded from json */
     void *parked;       /* the handler's own, see above */
     enum woken_by woken_by;
+    int replayed;   /* not 0: this is a replay, and what was found out for it */
     uint64_t serve; /* bits of the listener it came through */
 };
 
@@ -132,6 +143,11 @@ void reply_header(struct request *rq, const char *name, struct str value);
 /* See above. deadline: clock_mono_ms value; INT64_MAX for none. */
 void request_park(struct request *rq, int64_t deadline_mono_ms, request_fn *resume);
 void request_wake(struct request *rq);
+/* Before request_park: parameters, query and JSON body survive, for request_replay. */
+void request_keep(struct request *rq);
+/* In a resume function, after WOKEN_WAKE or WOKEN_DEADLINE: runs the route's handler once more for what was kept.
+ * `found` (not 0) is for the handler, in rq->replayed. */
+MUST_USE int request_replay(struct request *rq, int found, struct err *err);
 /* References keep the struct (not its arena) in memory; whoever may wake a request holds one. */
 struct request *request_ref(struct request *rq); /* returns rq */
 void request_unref(struct request *rq);          /* NULL is allowed */
