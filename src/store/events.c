@@ -41,6 +41,13 @@ static const struct sql select_any = {"SELECT " EVENT_COLUMNS
 static const struct sql delete_event = {"DELETE FROM events WHERE nid = $1"};
 static const struct sql set_json = {
     "UPDATE events SET client_json = $2, server_json = $3 WHERE nid = $1"};
+COLS(stream_cols, struct stream_row, COL(struct stream_row, nid), COL(struct stream_row, room_nid),
+     COL(struct stream_row, type_nid), COL(struct stream_row, sender_nid),
+     COL(struct stream_row, state_key_nid), COL(struct stream_row, position),
+     COL(struct stream_row, received_ts));
+static const struct sql stream = {
+    "SELECT nid, room_nid, type_nid, sender_nid, state_key_nid, position, received_ts FROM events "
+    "WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3"};
 static const struct sql time_after = {
     "SELECT " EVENT_COLUMNS " FROM events WHERE room_nid = $1 AND "
     "(origin_server_ts, position) > ($2, $3) AND position IS NOT NULL "
@@ -106,35 +113,12 @@ static const struct sql take_waiting = {
     "DELETE FROM waiting_redactions WHERE target_id = $1 RETURNING redaction_nid"};
 
 const struct sql *const events_statements[] = {
-    &insert_event,
-    &set_redacted,
-    &select_event,
-    &select_event_by_id,
-    &select_nid,
-    &timeline_newest,
-    &timeline_oldest,
-    &time_after,
-    &time_before,
-    &select_txn,
-    &insert_node,
-    &select_node,
-    &insert_relation,
-    &delete_relation,
-    &tree_newest,
-    &tree_oldest,
-    &relations_newest,
-    &relations_oldest,
-    &select_relation_of,
-    &count_relations,
-    &select_threads,
-    &insert_waiting,
-    &take_waiting,
-    &select_any,
-    &delete_event,
-    &set_json,
-    &delete_waiting,
-    &delete_node,
-    NULL,
+    &insert_event,    &set_redacted,    &select_event,     &select_event_by_id, &select_nid,
+    &timeline_newest, &timeline_oldest, &stream,           &time_after,         &time_before,
+    &select_txn,      &insert_node,     &select_node,      &insert_relation,    &delete_relation,
+    &tree_newest,     &tree_oldest,     &relations_newest, &relations_oldest,   &select_relation_of,
+    &count_relations, &select_threads,  &insert_waiting,   &take_waiting,       &select_any,
+    &delete_event,    &set_json,        &delete_waiting,   &delete_node,        NULL,
 };
 
 struct str nids_pack(struct arena *a, const uint64_t *nids, size_t n)
@@ -233,6 +217,13 @@ int events_set_json(struct txn *t, uint64_t nid, struct str client_json, struct 
                     struct err *err)
 {
     return db_exec(t, &set_json, PARAMS(P_INT(nid), P_TEXT(client_json), P_TEXT(server_json)), err);
+}
+
+int events_stream(struct db_read *r, struct arena *a, int64_t from, int64_t to, size_t limit,
+                  struct stream_row **out, size_t *out_n, struct err *err)
+{
+    return db_rows(r, a, &stream, PARAMS(P_INT(from), P_INT(to), P_INT(limit)), &stream_cols, out,
+                   out_n, err);
 }
 
 int events_by_time(struct db_read *r, struct arena *a, uint64_t room_nid, struct event_time from,

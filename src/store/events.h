@@ -59,6 +59,14 @@ MUST_USE int events_delete(struct txn *t, uint64_t nid, struct err *err);
 /* The redacted form takes the place of the original, for good. */
 MUST_USE int events_set_json(struct txn *t, uint64_t nid, struct str client_json,
                              struct str server_json, struct err *err);
+/* Timeline events of all rooms with from < position <= to, oldest first: no more than is needed to see whom they
+ * concern. */
+struct stream_row {
+    uint64_t nid, room_nid, type_nid, sender_nid, state_key_nid;
+    int64_t position, received_ts;
+};
+MUST_USE int events_stream(struct db_read *r, struct arena *a, int64_t from, int64_t to,
+                           size_t limit, struct stream_row **out, size_t *out_n, struct err *err);
 /* Timeline events of a room in the order of their time stamps (then of position), strictly after `from` or, not
  * forward, strictly before it. */
 struct event_time {

@@ -25,6 +25,24 @@ CREATE INDEX account_data_room ON account_data (room_nid);
 
 CREATE INDEX account_data_stream ON account_data (user_nid, position);
 
+CREATE TABLE appservice_queues (
+    appservice TEXT PRIMARY KEY,        -- id of the registration
+    position INTEGER NOT NULL,           -- events up to here were delivered, are in the transaction, or are not for it
+    txn_id INTEGER NOT NULL,             -- of the newest transaction; ids rise by one and are never used again
+    body TEXT,                          -- JSON of that transaction; NULL: it was acknowledged
+    events INTEGER NOT NULL,             -- how many events are in it
+    oldest_ts INTEGER NOT NULL           -- when the oldest of them arrived here; 0: none
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE appservice_rooms (
+    appservice TEXT NOT NULL,
+    network TEXT NOT NULL,
+    room_nid INTEGER NOT NULL,
+    PRIMARY KEY (appservice, network, room_nid)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX appservice_rooms_room ON appservice_rooms (room_nid);
+
 CREATE TABLE background_tasks (
     name TEXT PRIMARY KEY,
     progress TEXT NOT NULL,     -- JSON, the task's own
@@ -110,6 +128,8 @@ CREATE TABLE events (
 ) STRICT;
 
 CREATE INDEX events_room_ts ON events (room_nid, origin_server_ts);
+
+CREATE INDEX events_stream ON events (position) WHERE position IS NOT NULL;
 
 CREATE UNIQUE INDEX events_timeline ON events (room_nid, position);
 

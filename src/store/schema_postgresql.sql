@@ -16,6 +16,18 @@ account_data.user_nid bigint NOT NULL
 CREATE INDEX account_data_room ON public.account_data USING btree (room_nid)
 CREATE INDEX account_data_stream ON public.account_data USING btree (user_nid, "position")
 CREATE UNIQUE INDEX account_data_pkey ON public.account_data USING btree (user_nid, room_nid, type)
+appservice_queues.appservice text C NOT NULL
+appservice_queues.body text C
+appservice_queues.events bigint NOT NULL
+appservice_queues.oldest_ts bigint NOT NULL
+appservice_queues.position bigint NOT NULL
+appservice_queues.txn_id bigint NOT NULL
+CREATE UNIQUE INDEX appservice_queues_pkey ON public.appservice_queues USING btree (appservice)
+appservice_rooms.appservice text C NOT NULL
+appservice_rooms.network text C NOT NULL
+appservice_rooms.room_nid bigint NOT NULL
+CREATE INDEX appservice_rooms_room ON public.appservice_rooms USING btree (room_nid)
+CREATE UNIQUE INDEX appservice_rooms_pkey ON public.appservice_rooms USING btree (appservice, network, room_nid)
 background_tasks.is_done boolean NOT NULL
 background_tasks.name text C NOT NULL
 background_tasks.progress text C NOT NULL
@@ -77,6 +89,7 @@ events.txn_device bigint
 events.txn_id text C
 events.type_nid bigint NOT NULL
 CREATE INDEX events_room_ts ON public.events USING btree (room_nid, origin_server_ts)
+CREATE INDEX events_stream ON public.events USING btree ("position") WHERE ("position" IS NOT NULL)
 CREATE INDEX events_txn ON public.events USING btree (txn_device, txn_id) WHERE (txn_device IS NOT NULL)
 CREATE UNIQUE INDEX events_event_id_key ON public.events USING btree (event_id)
 CREATE UNIQUE INDEX events_pkey ON public.events USING btree (nid)

@@ -10,6 +10,7 @@
 
 #define STORE_MODULES(X)                                                                           \
     X(account_data)                                                                                \
+    X(appservices)                                                                                 \
     X(committer)                                                                                   \
     X(cross_signing)                                                                               \
     X(device_lists)                                                                                \
