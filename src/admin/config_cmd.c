@@ -5,7 +5,7 @@
 
 #include "admin/commands.h"
 #include "base/buf.h"
-#include "core/config.h"
+#include "core/appservice.h"
 
 /* What the reader of the file cannot know: whether the files it names are there. */
 static int check_file(const char *key, struct str path)
@@ -14,6 +14,17 @@ static int check_file(const char *key, struct str path)
         return CLI_DONE;
     }
     return cli_fail("%s: cannot read %.*s", key, STR_ARG(path));
+}
+
+static int check_appservices(const struct config *c)
+{
+    struct appservice_set *set;
+    struct err err = {0};
+    if (appservice_set_load(c, &set, &err) != 0) {
+        return cli_fail("appservices: %s", err.message);
+    }
+    appservice_set_free(set);
+    return CLI_DONE;
 }
 
 static int check_files(const struct config *c)
@@ -25,10 +36,7 @@ static int check_files(const struct config *c)
         status |= check_file("listeners: tls.certificate", l->tls_certificate);
         status |= check_file("listeners: tls.private_key", l->tls_private_key);
     }
-    for (size_t i = 0; i < c->appservices.n; i++) {
-        status |= check_file("appservices", c->appservices.p[i]);
-    }
-    return status;
+    return status | check_appservices(c);
 }
 
 int config_check_cmd(const struct cli_args *args)

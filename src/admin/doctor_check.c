@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/vec.h"
+#include "core/appservice.h"
 #include "core/data_lock.h"
 #include "core/mailer.h"
 #include "crypto/signing_key.h"
@@ -326,6 +327,23 @@ static void check_public_url(struct doctor *d)
     }
 }
 
+static void check_appservices(struct doctor *d)
+{
+    static const char topic[] = "application services";
+    struct appservice_set *set;
+    struct err err = {0};
+    if (d->config->appservices.n == 0) {
+        return;
+    }
+    if (appservice_set_load(d->config, &set, &err) != 0) {
+        report(d, topic, FINDING_FAILURE, "%s", err.message)->advice =
+            STR("Correct the registration file; the server does not start with it.");
+        return;
+    }
+    report(d, topic, FINDING_OK, "%zu registration%s in order", set->n, set->n == 1 ? "" : "s");
+    appservice_set_free(set);
+}
+
 void doctor_check(const struct config *c, struct arena *a, const struct check_result **out,
                   size_t *out_n)
 {
@@ -344,6 +362,7 @@ void doctor_check(const struct config *c, struct arena *a, const struct check_re
     check_clock(&d);
     check_mail(&d);
     check_thumbnailer(&d);
+    check_appservices(&d);
     struct check_result *results = arena_array(a, struct check_result, d.results.n);
     memcpy(results, d.results.p, d.results.n * sizeof(*results));
     *out = results;

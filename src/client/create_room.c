@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST createRoom: all events of the new room are one batch, so there is never half a room. */
+#include "client/appservice_query.h"
 #include "client/authenticate.h"
+#include "client/directory.h"
 #include "client/handler.h"
 #include "client/member_event.h"
 #include "client/routes.h"
@@ -99,7 +101,11 @@ static int check_alias(struct creation *c, struct err *err)
     if (str_chr(c->in->room_alias_name, ':') >= 0 || !room_alias_parse(c->alias, &id)) {
         return err_invalid_param(err, "room_alias_name is the part between '#' and ':' only");
     }
-    int rc = room_aliases_find(store_reader(c->server->store), c->rq->arena, c->alias, &row, err);
+    int rc = directory_check_alias(c->rq, c->alias, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = room_aliases_find(store_reader(c->server->store), c->rq->arena, c->alias, &row, err);
     if (rc == 0) {
         return err_set(err, E_CONFLICT, 400, "M_ROOM_IN_USE", "The alias %.*s is already in use",
                        STR_ARG(c->alias));
@@ -121,6 +127,10 @@ static int check_invites(struct creation *c, struct err *err)
     if (json_array_size(c->in->invite_3pid) > 0) {
         return err_set(err, E_INVALID, 400, "M_THREEPID_NOT_FOUND",
                        "No identity server is configured that could find users by address");
+    }
+    int asked = appservice_query_users(c->rq, c->in->invite.p, c->in->invite.n, err);
+    if (asked != 0) {
+        return asked;
     }
     for (size_t i = 0; i < c->in->invite.n; i++) {
         int rc = member_may_be_invited(c->server, c->rq->arena, c->in->invite.p[i], err);

@@ -2,8 +2,11 @@
 /* Room aliases (directory/room), the published directory (directory/list, publicRooms). */
 #include "client/directory.h"
 
+#include "client/appservice_query.h"
+#include "client/authenticate.h"
 #include "client/handler.h"
 #include "client/routes.h"
+#include "core/appservices.h"
 #include "core/batch.h"
 #include "matrix/ids.h"
 #include "store/rooms.h"
@@ -25,6 +28,22 @@ static int parse_alias(struct request *rq, struct str alias, bool must_be_local,
     return 0;
 }
 
+/* Aliases that an application service has for itself are for nobody else to make or remove, and it may make no others
+ * ("Server admin style permissions"). */
+int directory_check_alias(struct request *rq, struct str alias, struct err *err)
+{
+    const struct appservice *as = authenticated_appservice(rq);
+    if (as && !appservice_has_alias(as, alias)) {
+        return err_set(err, E_INVALID, 400, "M_EXCLUSIVE",
+                       "The alias is outside of the namespaces of this application service");
+    }
+    if (appservice_alias_is_taken(appservices_now(server_of(rq)), alias, as)) {
+        return err_set(err, E_INVALID, 400, "M_EXCLUSIVE",
+                       "The alias is reserved for an application service");
+    }
+    return 0;
+}
+
 static int find_alias(struct request *rq, struct str alias, struct alias_row *out, struct err *err)
 {
     int rc = room_aliases_find(store_reader(server_of(rq)->store), rq->arena, alias, out, err);
@@ -39,6 +58,10 @@ static int alias_room(struct request *rq, struct str alias, struct room **out, s
     int rc = parse_alias(rq, alias, false, err);
     if (rc == 0) {
         rc = find_alias(rq, alias, &row, err);
+    }
+    if (rc == E_NOT_FOUND) {
+        int asked = appservice_query_alias(rq, alias, err);
+        return asked ? asked : rc;
     }
     return rc == 0 ? room_hold_nid(server_of(rq), rq->arena, row.room_nid, out, err) : rc;
 }
@@ -93,6 +116,9 @@ static int put_alias(struct request *rq, struct err *err)
     struct alias_write w = {.alias = rq->params[0], .user = rq->who.user_nid};
     struct room *room;
     int rc = parse_alias(rq, w.alias, true, err);
+    if (rc == 0) {
+        rc = directory_check_alias(rq, w.alias, err);
+    }
     if (rc == 0) {
         rc = room_hold(server_of(rq), rq->arena, in->room_id, &room, err);
     }
@@ -178,12 +204,16 @@ static int remove_alias(struct request *rq, struct err *err)
     struct room *room;
     int rc = parse_alias(rq, w.alias, false, err);
     if (rc == 0) {
+        rc = directory_check_alias(rq, w.alias, err);
+    }
+    if (rc == 0) {
         rc = find_alias(rq, w.alias, &row, err);
     }
     if (rc == 0) {
         rc = room_hold_nid(server_of(rq), rq->arena, row.room_nid, &room, err);
     }
-    if (rc == 0 && row.creator_nid != rq->who.user_nid) {
+    /* "full control over its namespace" */
+    if (rc == 0 && !rq->who.appservice && row.creator_nid != rq->who.user_nid) {
         rc = may_list(rq, room, "You may not remove this alias", err);
     }
     if (rc == 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signing in and out, refreshing tokens, and who one is ("Legacy API: Login", "Refreshing access tokens"). */
 #include "base/clock.h"
+#include "client/appservice_login.h"
 #include "client/authenticate.h"
 #include "client/password_proof.h"
 #include "client/routes.h"
@@ -77,6 +78,7 @@ static const struct {
 } login_types[] = {
     {STR_INIT("m.login.password"), prove_by_password},
     {STR_INIT("m.login.token"), prove_by_token},
+    {STR_INIT("m.login.application_service"), appservice_login_prove},
 };
 
 static int prove(struct request *rq, struct user_row *out, struct err *err)
@@ -132,6 +134,11 @@ static int get_login(struct request *rq, UNUSED struct err *err)
     json_put_str(token, "type", STR("m.login.token"));
     json_put_bool(token, "get_login_token", true);
     json_array_append_new(flows, token);
+    if (server_of(rq)->config->access_tokens.appservices) {
+        json_t *appservice = json_object();
+        json_put_str(appservice, "type", STR("m.login.application_service"));
+        json_array_append_new(flows, appservice);
+    }
     json_put(out, STR("flows"), flows);
     return reply_json(rq, 200, out);
 }
@@ -200,7 +207,10 @@ static int post_refresh(struct request *rq, struct err *err)
 static int logout(struct txn *t, void *arg)
 {
     const struct request *rq = arg;
-    return sign_out(t, server_of(rq), rq->who.user_nid, rq->who.device_nid, txn_err(t));
+    /* An application service without a device has nothing here that could end. */
+    return rq->who.device_nid == 0
+               ? 0
+               : sign_out(t, server_of(rq), rq->who.user_nid, rq->who.device_nid, txn_err(t));
 }
 
 static int logout_all(struct txn *t, void *arg)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Joining, leaving, inviting, knocking, kicking, banning, forgetting ("Room membership"). */
+#include "client/appservice_query.h"
 #include "client/authenticate.h"
 #include "client/directory.h"
 #include "client/handler.h"
@@ -223,6 +224,9 @@ static int act(struct request *rq, const struct action *action, struct err *err)
     }
     if (rc == 0) {
         rc = check_target(rq, room, action, err);
+    }
+    if (rc == 0 && action->becomes == MEMBERSHIP_INVITE) {
+        rc = appservice_query_users(rq, &in->user_id, 1, err);
     }
     if (rc == 0 && action->becomes == MEMBERSHIP_INVITE) {
         rc = member_may_be_invited(server_of(rq), rq->arena, in->user_id, err);

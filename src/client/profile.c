@@ -11,6 +11,7 @@
 #include "store/profiles.h"
 
 #include "base/log.h"
+#include "client/appservice_query.h"
 #include "client/authenticate.h"
 #include "client/handler.h"
 #include "client/member_event.h"
@@ -222,7 +223,9 @@ static int find_user(struct request *rq, uint64_t *out, struct err *err)
         rc = users_find(store_reader(s->store), rq->arena, id.local, &user, err);
     }
     if (rc == E_NOT_FOUND) {
-        return err_not_found(err, "There is no profile of %.*s", STR_ARG(rq->params[0]));
+        int asked = appservice_query_users(rq, &rq->params[0], 1, err);
+        return asked ? asked
+                     : err_not_found(err, "There is no profile of %.*s", STR_ARG(rq->params[0]));
     }
     *out = rc == 0 ? user.nid : 0;
     return rc;

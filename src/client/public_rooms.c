@@ -5,6 +5,7 @@
 #include "client/handler.h"
 #include "client/routes.h"
 #include "core/room_summary.h"
+#include "store/appservices.h"
 #include "store/rooms.h"
 #include "wire/jfield.h"
 
@@ -42,6 +43,8 @@ static const struct jfield filter_fields[] = {
 
 struct search {
     int64_t limit, offset;
+    struct str instance;      /* a network's directory (client/thirdparty.c); .p == NULL: our own */
+    bool all_networks;        /* our own and those of all networks */
     struct str term;          /* empty: all */
     const json_t *room_types; /* NULL: all; an array of strings and null */
 };
@@ -73,6 +76,21 @@ static bool matches(const struct search *q, const struct room_summary *sum)
                                     contains(sum->canonical_alias, q->term));
 }
 
+static int list_rooms(struct request *rq, const struct search *q, struct published_room **out,
+                      size_t *n, struct err *err)
+{
+    struct db_read *r = store_reader(server_of(rq)->store);
+    struct str appservice, network;
+    if (q->all_networks) {
+        return appservice_rooms_all(r, rq->arena, out, n, err);
+    }
+    if (q->instance.p) {
+        str_split(q->instance, '|', &appservice, &network);
+        return appservice_rooms_of(r, rq->arena, appservice, network, out, n, err);
+    }
+    return rooms_published(r, rq->arena, out, n, err);
+}
+
 /* Pages are counted by matches: the directory's order is stable as long as the numbers of members are. */
 static int write_matches(struct request *rq, const struct search *q, struct json_writer *w,
                          int64_t *out_total, struct err *err)
@@ -80,7 +98,7 @@ static int write_matches(struct request *rq, const struct search *q, struct json
     struct server *s = server_of(rq);
     struct published_room *rooms;
     size_t n = 0;
-    int rc = rooms_published(store_reader(s->store), rq->arena, &rooms, &n, err);
+    int rc = list_rooms(rq, q, &rooms, &n, err);
     *out_total = 0;
     for (size_t i = 0; rc == 0 && i < n; i++) {
         struct room *room;
@@ -179,7 +197,13 @@ static int read_filter(struct request *rq, const json_t *filter, struct search *
 static int post_public_rooms(struct request *rq, struct err *err)
 {
     const struct search_body *in = rq->in;
-    struct search q = {.limit = in->limit > 0 ? MIN(in->limit, LIMIT_MAX) : LIMIT_DEFAULT};
+    struct search q = {.limit = in->limit > 0 ? MIN(in->limit, LIMIT_MAX) : LIMIT_DEFAULT,
+                       .instance = in->third_party_instance_id,
+                       .all_networks = in->include_all_networks};
+    if (q.all_networks && q.instance.p) {
+        return err_invalid_param(err,
+                                 "A network and all networks together cannot both be asked for");
+    }
     int rc = check_server(rq, err);
     if (rc == 0) {
         rc = read_filter(rq, in->filter, &q, err);

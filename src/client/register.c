@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* New accounts ("Account registration"). */
 #include "base/rand.h"
+#include "client/appservice_login.h"
+#include "client/authenticate.h"
 #include "client/registration_token.h"
 #include "client/routes.h"
 #include "client/uia.h"
@@ -15,12 +17,13 @@ enum { MADE_UP_NAME = 12, MADE_UP_TRIES = 4 };
 
 struct register_body {
     const json_t *auth;
-    struct str username, password, device_id, initial_device_display_name;
+    struct str type, username, password, device_id, initial_device_display_name;
     struct str guest_access_token;
     bool inhibit_login, refresh_token;
 };
 static const struct jfield register_fields[] = {
     FIELD(struct register_body, auth, .flags = OPT | J_OBJECT),
+    FIELD(struct register_body, type, .flags = OPT),
     FIELD(struct register_body, username, .flags = OPT),
     FIELD(struct register_body, password, .flags = OPT),
     FIELD(struct register_body, device_id, .flags = OPT, .max = DEVICE_ID_MAX),
@@ -124,7 +127,41 @@ static int find_guest(struct request *rq, const struct register_body *in, uint64
     return rc;
 }
 
+/* ---- users of application services ("Server admin style permissions") ------------------------- */
+
+/* No password and no questions: the token is proof enough, within its namespaces. */
+static int register_by_appservice(struct request *rq, struct err *err)
+{
+    const struct register_body *in = rq->in;
+    struct server *s = server_of(rq);
+    const struct appservice *as;
+    int rc = authenticate_appservice(rq, &as, err);
+    if (rc == 0 && !in->username.n) {
+        rc = err_missing_param(err, "\"username\" is missing");
+    }
+    if (rc == 0 && !in->inhibit_login) {
+        rc = appservice_login_check_allowed(rq, err);
+    }
+    rc = rc ? rc : account_check_name(s, rq->arena, in->username, err);
+    rc = rc ? rc : appservice_login_check_name(rq, as, in->username, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct new_account account = {.localpart = in->username, .appservice = as->id};
+    struct sign_in who = {.device_id = in->device_id,
+                          .display_name = in->initial_device_display_name,
+                          .wants_refresh = in->refresh_token};
+    return create_and_sign_in(rq, &account, &who, !in->inhibit_login, err);
+}
+
 /* ---- users ------------------------------------------------------------------------------------ */
+
+/* The name must be free, and no application service may want it for itself. */
+static int check_name(struct request *rq, struct str name, struct err *err)
+{
+    int rc = account_check_name(server_of(rq), rq->arena, name, err);
+    return rc ? rc : appservice_login_check_name(rq, NULL, name, err);
+}
 
 /* What is wrong with the wanted account is told before anybody is asked to authenticate. Without a password the
  * client can only be asking for the flows. */
@@ -134,7 +171,7 @@ static int check_wish(struct request *rq, const struct register_body *in, bool i
     struct server *s = server_of(rq);
     int rc = account_check_room_for_one(s, store_reader(s->store), err);
     if (rc == 0 && in->username.p && !is_guest) {
-        rc = account_check_name(s, rq->arena, in->username, err);
+        rc = check_name(rq, in->username, err);
     }
     if (rc == 0 && in->password.p) {
         rc = account_check_password(s, in->password, err);
@@ -186,6 +223,9 @@ static int post_register(struct request *rq, struct err *err)
     if (rc != 0) {
         return rc;
     }
+    if (appservice_login_is_type(((const struct register_body *)rq->in)->type)) {
+        return register_by_appservice(rq, err);
+    }
     return kind == 0 ? register_user(rq, err) : register_guest(rq, err);
 }
 
@@ -195,7 +235,7 @@ static int get_available(struct request *rq, struct err *err)
 {
     struct str name;
     int rc = request_query_require(rq, "username", &name, err);
-    rc = rc ? rc : account_check_name(server_of(rq), rq->arena, name, err);
+    rc = rc ? rc : check_name(rq, name, err);
     if (rc != 0) {
         return rc;
     }

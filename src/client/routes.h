@@ -9,6 +9,8 @@
 extern const struct route account_data_routes[];
 extern const struct route account_routes[];
 extern const struct route admin_users_routes[];
+extern const struct route appservice_ping_routes[];
+extern const struct route appservice_rooms_routes[];
 extern const struct route capabilities_routes[];
 extern const struct route create_room_routes[];
 extern const struct route cross_signing_routes[];
@@ -39,6 +41,7 @@ extern const struct route sso_routes[];
 extern const struct route state_routes[];
 extern const struct route sync_routes[];
 extern const struct route tags_routes[];
+extern const struct route thirdparty_routes[];
 extern const struct route timeline_routes[];
 extern const struct route to_device_routes[];
 extern const struct route typing_routes[];

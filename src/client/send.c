@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sending events to a room: PUT send, state, redact. */
+#include "client/appservice_query.h"
 #include "client/authenticate.h"
 #include "client/handler.h"
 #include "client/member_event.h"
@@ -44,7 +45,7 @@ static int send_and_reply(struct request *rq, struct room *room, struct new_even
     struct str event_id;
     ev->sender = rq->who.user_id;
     ev->sender_nid = rq->who.user_nid;
-    ev->device_nid = rq->who.device_nid;
+    ev->device_nid = identity_txn_scope(&rq->who);
     int rc = read_timestamp(rq, &ev->origin_server_ts, err);
     if (rc == 0) {
         rc = room_send(server_of(rq), rq->arena, room, ev, &event_id, err);
@@ -78,7 +79,7 @@ static int is_same_annotation(struct request *rq, const struct relation_row *row
     }
     int rc = entry_hold(server_of(rq), rq->arena, row->event_nid, &e, err);
     if (rc == 0) {
-        bool is_retry = e->txn_device == rq->who.device_nid && str_eq(e->txn_id, txn_id);
+        bool is_retry = e->txn_device == identity_txn_scope(&rq->who) && str_eq(e->txn_id, txn_id);
         *out = !is_retry && relation_of_content(rq->arena, e->ev->content, &rel) &&
                str_eq(rel.key, key);
     }
@@ -188,11 +189,22 @@ static int check_canonical_alias(struct request *rq, struct room *room, struct e
     return rc;
 }
 
+/* Somebody who is invited may be one whom an application service has yet to make. */
+static int ask_for_invited(struct request *rq, struct str target, struct err *err)
+{
+    struct str membership;
+    bool is_invite =
+        json_get_str(rq->json, "membership", &membership) && str_eq(membership, STR("invite"));
+    return is_invite ? appservice_query_users(rq, &target, 1, err) : 0;
+}
+
 static int state_check(struct request *rq, struct room *room, struct new_event *ev, struct err *err)
 {
     if (str_eq(ev->type, STR("m.room.member"))) {
-        int rc = member_check_content(server_of(rq), rq->arena, room, &rq->who, ev->state_key,
-                                      (json_t *)rq->json, err);
+        int rc = ask_for_invited(rq, ev->state_key, err);
+        rc = rc ? rc
+                : member_check_content(server_of(rq), rq->arena, room, &rq->who, ev->state_key,
+                                       (json_t *)rq->json, err);
         return rc == 0 ? handler_content(rq, &ev->content, err) : rc;
     }
     if (str_eq(ev->type, STR("m.room.canonical_alias")) && ev->state_key.n == 0) {

@@ -180,7 +180,7 @@ static int put_send_to_device(struct request *rq, struct err *err)
     const struct to_device_body *in = rq->in;
     struct sending s = {
         .server = server_of(rq),
-        .device_nid = rq->who.device_nid,
+        .device_nid = identity_txn_scope(&rq->who),
         .scope = ARENA_CONCAT(rq->arena, STR("sendToDevice/"), rq->params[0]),
         .txn_id = rq->params[1],
     };

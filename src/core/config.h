@@ -109,6 +109,7 @@ struct config {
     struct {
         int64_t lifetime_ms; /* of tokens that can be refreshed; 0: they do not expire */
         bool query_string_allowed;
+        bool appservices; /* may sign in as their users */
     } access_tokens;
     struct {
         bool enabled;

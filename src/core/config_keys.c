@@ -350,6 +350,10 @@ const struct config_key config_keys[] = {
            .max = 3650 * DAYS, .reload = true),
     KEY(access_tokens.query_string_allowed, "false",
         "Accept ?access_token=… as clients did before Matrix 1.11."),
+    KEY(access_tokens.appservices, "true",
+        "Whether application services may sign in as their users. Without it they can only act "
+        "for them.",
+        .reload = true),
 
     KEY(rate_limits.enabled, "true", "Whether the limits below apply.", .reload = true),
     RATE(RATE_DEFAULT, "default", "50", "200", "Whatever has no limit of its own below, by user."),

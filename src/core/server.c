@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "core/appservices.h"
 #include "core/cache.h"
 #include "core/changes.h"
 #include "core/entry.h"
@@ -14,6 +15,7 @@
 #include "core/presence.h"
 #include "core/received.h"
 #include "core/room.h"
+#include "core/thirdparty_cache.h"
 #include "core/typing.h"
 #include "core/unread.h"
 #include "core/user_directory.h"
@@ -77,6 +79,8 @@ static void make_caches(struct server *s)
     s->unread = unread_new(s);
     s->key_counts = key_counts_new();
     s->received = received_new();
+    s->appservices = appservices_new();
+    s->thirdparty = thirdparty_cache_new();
 }
 
 int server_new(const struct config *config, struct server **out, struct err *err)
@@ -108,6 +112,8 @@ void server_free(struct server *s)
     if (!s) {
         return;
     }
+    thirdparty_cache_free(s->thirdparty);
+    appservices_free(s->appservices);
     key_counts_free(s->key_counts);
     unread_free(s->unread);
     presence_free(s->presence);

@@ -32,6 +32,8 @@ struct server {
     struct lazy_members *lazy;
     struct key_counts *key_counts;
     struct received *received;
+    struct appservices *appservices;
+    struct thirdparty_cache *thirdparty;
     struct tasks *tasks;
     struct media_store *media;
     struct http_client *http_client; /* set by main, as the next is */

@@ -13,6 +13,7 @@
 #include "base/vec.h"
 #include "client/authenticate.h"
 #include "client/tasks.h"
+#include "core/appservices.h"
 #include "core/data_lock.h"
 #include "core/server.h"
 #include "core/tasks.h"
@@ -149,6 +150,9 @@ static int start(struct service *sv, struct err *err)
     const struct http_client_config client = {.pool = sv->server->pool};
     rc = http_client_new(&client, &sv->server->http_client, err);
     if (rc == 0) {
+        rc = appservices_load(sv->server, c, err);
+    }
+    if (rc == 0) {
         rc = media_start(sv->server, err);
     }
     if (rc == 0 && c->push.enabled) {
@@ -223,6 +227,9 @@ static void reload(struct service *sv)
     set_limits(sv->server->limits, fresh);
     if (http_server_reload(sv->http, &err) != 0) {
         log_error("certificates not reloaded", LOG_CSTR("reason", err.message));
+    }
+    if (appservices_load(sv->server, fresh, &err) != 0) {
+        log_error("application services not reloaded", LOG_CSTR("reason", err.message));
     }
     log_keys("configuration key reloaded", &applied);
     log_keys("configuration key changes with the next restart", &restart);
