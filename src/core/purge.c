@@ -293,9 +293,42 @@ int purge_note_forgotten(struct txn *t, uint64_t room_nid)
                                      : rc;
 }
 
-static int pardon(struct txn *t, void *arg)
+struct verdict {
+    uint64_t room_nid;
+    bool is_remembered;
+};
+
+static int write_verdict(struct txn *t, void *arg)
 {
-    return doomed_rooms_remove(t, *(uint64_t *)arg, txn_err(t));
+    struct verdict *v = arg;
+    int rc = room_is_remembered(txn_read(t), v->room_nid, &v->is_remembered, txn_err(t));
+    if (rc != 0) {
+        return rc;
+    }
+    return v->is_remembered ? doomed_rooms_remove(t, v->room_nid, txn_err(t))
+                            : doomed_rooms_put(t, v->room_nid, 0, txn_err(t));
+}
+
+/* The time of a forgotten room is up: somebody has come back, or its deletion is ordered. With the room locked nobody
+ * is on his way in: who comes later finds it closed. */
+static int judge(struct server *s, uint64_t room_nid, struct err *err)
+{
+    struct verdict verdict = {.room_nid = room_nid};
+    struct room *room;
+    int rc = room_get_nid(s, room_nid, &room, err);
+    if (rc != 0) {
+        return rc;
+    }
+    lock_take(&room->lock);
+    rc = store_write(s->store, "judge-room", write_verdict, &verdict, err);
+    if (rc == 0 && !verdict.is_remembered) {
+        atomic_store(&room->is_blocked, true);
+        log_info("a room that everybody here has forgotten will be deleted",
+                 LOG_STR("room", room->room_id));
+    }
+    lock_release(&room->lock);
+    room_unref(&room);
+    return rc;
 }
 
 /* One step of one room; *out_more: there may be more to do. */
@@ -304,23 +337,18 @@ static int doomed_step(struct server *s, bool *out_more, struct err *err)
     int64_t keep = s->config->rooms.forgotten_retention_ms;
     struct doomed_room doomed;
     struct purge_result result;
-    bool is_remembered = false;
-    struct db_read *r = store_reader(s->store);
-    int rc = doomed_rooms_due(r, keep ? clock_wall_ms() - keep : 0, &doomed, err);
+    int rc =
+        doomed_rooms_due(store_reader(s->store), keep ? clock_wall_ms() - keep : 0, &doomed, err);
     *out_more = rc == 0;
     if (rc != 0) {
         return rc == E_NOT_FOUND ? 0 : rc;
     }
     if (doomed.since_ts > 0) {
-        rc = room_is_remembered(r, doomed.room_nid, &is_remembered, err);
+        return judge(s, doomed.room_nid, err);
     }
-    if (rc == 0 && is_remembered) {
-        return store_write(s->store, "pardon-room", pardon, &doomed.room_nid, err);
-    }
-    rc = rc ? rc : purge_room_step(s, doomed.room_nid, &result, err);
+    rc = purge_room_step(s, doomed.room_nid, &result, err);
     if (rc == 0 && result.is_done) {
-        log_info("a room is deleted", LOG_INT("room", (int64_t)doomed.room_nid),
-                 LOG_CSTR("why", doomed.since_ts ? "forgotten by everybody here" : "ordered"));
+        log_info("a room is deleted", LOG_INT("room", (int64_t)doomed.room_nid));
     }
     return rc;
 }

@@ -141,7 +141,10 @@ static int remove_room(struct server *s, struct arena *a, struct room *room,
 {
     int64_t until = clock_mono_ms() + STEP_MS;
     if (removal->purge) {
-        atomic_store(&room->is_blocked, true); /* until its end, lest somebody comes in again */
+        /* Until its end. Who was on his way in when the lock is free is a member, and removed below. */
+        lock_take(&room->lock);
+        atomic_store(&room->is_blocked, true);
+        lock_release(&room->lock);
     }
     int rc = remove_members(s, a, room, removal->reason, until, out, err);
     if (rc != 0 || out->left > 0) {
