@@ -4,6 +4,7 @@
 #include "core/ignored.h"
 #include "core/server.h"
 #include "core/visibility.h"
+#include "matrix/canon.h"
 
 enum { SCAN_MAX = 1000 }; /* relations of one kind that are looked at for one event */
 
@@ -114,7 +115,7 @@ static int find_edit(const struct renderer *r, const struct entry *e, struct ent
         rc = entry_hold(r->server, r->arena, rows[i].event_nid, &edit, err);
         rc = rc == 0 ? viewer_sees(&r->reader->viewer, edit, &ok, err) : rc;
         if (rc == 0 && ok && !edit->redacted_by &&
-            (encrypted || str_find(edit->ev->content, STR("\"m.new_content\":{")) >= 0)) {
+            (encrypted || canon_is_object(canon_find(edit->ev->content, STR("m.new_content"))))) {
             *out = edit;
         }
     }

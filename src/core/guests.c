@@ -2,13 +2,14 @@
 #include "core/guests.h"
 
 #include "core/server.h"
+#include "matrix/canon.h"
 #include "store/names.h"
 #include "store/users.h"
 
 bool guests_may_join(const struct entry *guest_access)
 {
     return guest_access &&
-           str_find(guest_access->ev->content, STR("\"guest_access\":\"can_join\"")) >= 0;
+           str_eq(canon_find(guest_access->ev->content, STR("guest_access")), STR("\"can_join\""));
 }
 
 static int leave(struct batch *b, uint64_t user_nid, struct err *err)
