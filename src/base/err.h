@@ -27,8 +27,9 @@ enum err_kind {
 
 struct err {
     enum err_kind kind;
-    int http;               /* status for a client, 0: derive from kind */
-    const char *errcode;    /* "M_..." literal, NULL: derive from kind; static storage */
+    int http; /* status for a client, 0: derive from kind */
+    const char
+        *errcode; /* "M_...", NULL: derive from kind; static, or living as long as the request */
     int64_t retry_after_ms; /* with 429: how long to wait; 0 none */
     char message[256];      /* for the client: says what is wrong in words */
     char detail[256];       /* for the log: paths, SQL, system errors */

@@ -9,6 +9,7 @@
 #include "core/changes.h"
 #include "core/guests.h"
 #include "core/live_user.h"
+#include "core/policy_server.h"
 #include "core/room_internal.h"
 #include "core/search_index.h"
 #include "core/server.h"
@@ -438,6 +439,13 @@ static int accept(struct batch *b, const struct new_event *want, struct event *e
     return ev->redacts.n && ev->ids.type == NID_REDACTION ? find_redacted(b, p, err) : 0;
 }
 
+static int ask_policy_server(struct batch *b, struct event **ev, struct err *err)
+{
+    struct entry *policy = NULL;
+    int rc = batch_state(b, NID_POLICY, NID_EMPTY, &policy, err);
+    return rc ? rc : policy_server_sign(b->server, b->arena, b->room, policy, ev, err);
+}
+
 /* One may always leave. */
 static bool leaves(const struct new_event *want)
 {
@@ -468,6 +476,9 @@ int batch_add(struct batch *b, const struct new_event *want, struct entry **out,
         return rc;
     }
     rc = batch_auth_check(b, ev, err);
+    if (rc == 0 && !want->without_policy) {
+        rc = ask_policy_server(b, &ev, err);
+    }
     if (rc == 0) {
         rc = intern(b, want, ev, err);
     }

@@ -113,6 +113,7 @@ void room_put_member(struct room *room, uint64_t user_nid, const struct room_mem
         v->ptr = xmalloc(sizeof(struct room_member));
     }
     *(struct room_member *)v->ptr = *member;
+    room->policy.nid = 0;
     count(room, member->membership, member->is_local, +1);
     if (member->is_local && member->membership == MEMBERSHIP_JOIN) {
         imap_set(&room->local_joined, user_nid, (union map_val){.u = 1});

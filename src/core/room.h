@@ -67,6 +67,10 @@ struct room {
         *tail[ROOM_TAIL]; /* leaf: ring; tail[tail_n % ROOM_TAIL] is the next to be replaced */
     uint64_t tail_n;
     int64_t tail_from; /* every timeline event with a position greater than this is in the tail */
+    struct {
+        uint64_t nid; /* of the m.room.policy for which the next is known; 0: for none */
+        bool has_member;
+    } policy;                             /* leaf; of policy_server.c */
     atomic_bool is_blocked, is_published; /* any thread */
     bool dead; /* a commit failed or it was evicted: look it up again (under lock) */
     int64_t last_used_ms;

@@ -12,6 +12,7 @@
 #include "core/lazy_members.h"
 #include "core/live_user.h"
 #include "core/nodes.h"
+#include "core/policy_server.h"
 #include "core/presence.h"
 #include "core/received.h"
 #include "core/room.h"
@@ -81,6 +82,7 @@ static void make_caches(struct server *s)
     s->received = received_new();
     s->appservices = appservices_new();
     s->thirdparty = thirdparty_cache_new();
+    s->policy_servers = policy_servers_new();
 }
 
 int server_new(const struct config *config, struct server **out, struct err *err)
@@ -129,6 +131,7 @@ void server_free(struct server *s)
     reloads_free(s->reloads);
     store_close(&s->store);
     received_free(s->received);
+    policy_servers_free(s->policy_servers);
     signing_key_wipe(&s->key);
     free(s);
 }

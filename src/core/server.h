@@ -36,7 +36,10 @@ struct server {
     struct thirdparty_cache *thirdparty;
     struct tasks *tasks;
     struct media_store *media;
-    struct http_client *http_client; /* set by main, as the next is */
+    struct http_client *http_client; /* set by main, as the next are */
+    struct http_client *federation;  /* to other servers; NULL: federation is off */
+    struct server_discovery *discovery;
+    struct policy_servers *policy_servers;
     struct push *push;
     int64_t started_ms;
     atomic_bool search_is_filled; /* every event with a text is in the index, also the older ones */

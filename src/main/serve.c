@@ -16,6 +16,7 @@
 #include "core/appservices.h"
 #include "core/data_lock.h"
 #include "core/server.h"
+#include "core/server_discovery.h"
 #include "core/tasks.h"
 #include "main/roles.h"
 #include "media/routes.h"
@@ -129,6 +130,22 @@ static int start_http(struct service *sv, struct err *err)
     return rc;
 }
 
+static int start_federation(struct server *s, struct err *err)
+{
+    struct arena a;
+    arena_init(&a, 0);
+    struct str ca = s->config->federation.ca_file;
+    const struct http_client_config config = {.pool = s->pool,
+                                              .ca_file = ca.n ? arena_cstr(&a, ca) : NULL};
+    int rc = http_client_new(&config, &s->federation, err);
+    if (rc == 0) {
+        s->discovery =
+            server_discovery_new(s->federation, s->config->federation.allow_private_addresses);
+    }
+    arena_release(&a);
+    return rc;
+}
+
 static int start(struct service *sv, struct err *err)
 {
     const struct config *c = newest(sv);
@@ -149,6 +166,9 @@ static int start(struct service *sv, struct err *err)
     sv->router = roles_router();
     const struct http_client_config client = {.pool = sv->server->pool};
     rc = http_client_new(&client, &sv->server->http_client, err);
+    if (rc == 0 && c->federation.enabled) {
+        rc = start_federation(sv->server, err);
+    }
     if (rc == 0) {
         rc = appservices_load(sv->server, c, err);
     }
@@ -177,11 +197,26 @@ static int start(struct service *sv, struct err *err)
 
 /* ---- stop: in reverse ---- */
 
+/* Before the requests that may be waiting for another server are waited for. */
+static void stop_federation(struct server *s)
+{
+    if (s->federation) {
+        http_client_stop(s->federation);
+    }
+}
+
+static void free_federation(struct server *s)
+{
+    server_discovery_free(s->discovery);
+    http_client_free(s->federation);
+}
+
 static void stop(struct service *sv)
 {
     struct server *s = sv->server;
     if (s) {
         control_stop(sv->control);
+        stop_federation(s);
         tasks_stop(s->tasks);
         http_server_free(sv->http, DRAIN_MS);
         media_stop(s);
@@ -194,6 +229,7 @@ static void stop(struct service *sv)
         }
         push_free(s->push);
         http_client_free(s->http_client);
+        free_federation(s);
         ratelimit_free(s->limits);
         server_free(s);
     }

@@ -182,6 +182,9 @@ bool event_signature_next(const struct event *ev, struct str server, size_t *pos
 /* 0: each of those servers has at least one signature by a known key, and none by a known key is wrong. E_FORBIDDEN
  * else: the event is to be dropped. */
 MUST_USE int event_verify(const struct event *ev, const struct key_lookup *keys, struct err *err);
+/* Whether a signature in base64 is one of this event, made with that key: a policy server's, say. */
+bool event_signature_fits(const struct event *ev, const unsigned char public_key[32],
+                          struct str signature);
 /* The same event with one more signature, made with our key (an invite or restricted join that we co-sign) ... */
 MUST_USE int event_cosign(const struct event *ev, struct str server_name,
                           const struct signing_key *key, struct event **out, struct err *err);

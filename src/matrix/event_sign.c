@@ -154,6 +154,23 @@ int event_verify(const struct event *ev, const struct key_lookup *keys, struct e
     return rc;
 }
 
+bool event_signature_fits(const struct event *ev, const unsigned char public_key[32],
+                          struct str signature)
+{
+    unsigned char bytes[ED25519_SIGNATURE_LEN];
+    struct arena a;
+    struct buf signed_bytes = BUF_INIT(BYTES_MAX);
+    if (!base64_decode_exact(bytes, sizeof(bytes), signature, 0)) {
+        return false;
+    }
+    arena_init(&a, 0);
+    write_signed(&a, ev, &signed_bytes);
+    bool fits = ed25519_verify(public_key, buf_str(&signed_bytes), bytes);
+    buf_release(&signed_bytes);
+    arena_release(&a);
+    return fits;
+}
+
 /* ---- adding signatures ---- */
 
 /* {…, "key_id": "signature"}, in place of one under that id. */

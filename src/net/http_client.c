@@ -53,6 +53,13 @@ struct http_transfer {
 
 /* ---- completion ------------------------------------------------------------------------------------ */
 
+/* Somebody who waits. */
+struct http_wait {
+    struct lock lock; /* RANK_NET */
+    struct cond done;
+    bool is_done;
+};
+
 static void run_done(struct job *job)
 {
     struct http_fetch *f = container_of(job, struct http_fetch, job);
@@ -62,6 +69,15 @@ static void run_done(struct job *job)
 static void complete(struct http_client *c, struct http_fetch *f, int rc)
 {
     f->rc = rc;
+    if (f->wait) {
+        /* Not by way of the pool: all its workers may be waiting for somebody who waits here. */
+        struct http_wait *wait = f->wait;
+        lock_take(&wait->lock);
+        wait->is_done = true;
+        cond_signal(&wait->done);
+        lock_release(&wait->lock);
+        return;
+    }
     f->job.run = run_done;
     pool_submit(c->pool, f->lane, &f->job);
 }
@@ -440,6 +456,23 @@ void http_client_submit(struct http_client *c, struct http_fetch *f)
     } else {
         curl_multi_wakeup(c->multi);
     }
+}
+
+void http_client_run(struct http_client *c, struct http_fetch *f)
+{
+    struct http_wait wait = {.is_done = false};
+    lock_init(&wait.lock, RANK_NET, "http wait");
+    cond_init(&wait.done);
+    f->wait = &wait;
+    http_client_submit(c, f);
+    lock_take(&wait.lock);
+    while (!wait.is_done) {
+        cond_wait(&wait.done, &wait.lock);
+    }
+    lock_release(&wait.lock);
+    f->wait = NULL;
+    cond_destroy(&wait.done);
+    lock_destroy(&wait.lock);
 }
 
 void http_client_stop(struct http_client *c)

@@ -44,6 +44,7 @@ struct http_fetch_limits { /* 0: the default */
 };
 
 struct http_transfer; /* of http_client.c */
+struct http_wait;
 
 /* One request. The caller's until it is submitted and again from done on. What it points at must stay until then. */
 struct http_fetch {
@@ -65,7 +66,8 @@ struct http_fetch {
     struct buf reply;
     char *final_url; /* after redirects */
 
-    struct job job;                 /* the client's, as all below */
+    struct http_wait *wait; /* the client's, as all below: of http_client_run */
+    struct job job;
     struct list_node in_queue;      /* submitted, or waiting for its destination, or running */
     struct http_transfer *transfer; /* while it runs */
 };
@@ -74,6 +76,9 @@ MUST_USE int http_client_new(const struct http_client_config *config, struct htt
                              struct err *err);
 /* Any thread, never blocks. done runs later, on the pool, exactly once. */
 void http_client_submit(struct http_client *c, struct http_fetch *f);
+/* Submits it and waits for the outcome; `done` and `lane` are not used. For who must not go on without it and may block
+ * as long as the limits allow. Not on the client's own thread. */
+void http_client_run(struct http_client *c, struct http_fetch *f);
 /* Ends everything under way with E_BUSY and the thread; what is submitted later fails at once, also with E_BUSY. The
  * pool must still run. */
 void http_client_stop(struct http_client *c);

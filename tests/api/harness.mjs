@@ -136,9 +136,10 @@ export class Server {
   constructor() { this.stderr = ""; this.stopping = false; }
 
   /** `edit(config)` may change the parsed configuration before the first start; `env` goes into the environment. */
-  static async create({ config = {}, edit = null, dir = null, env = {} } = {}) {
+  static async create({ config = {}, edit = null, dir = null, env = {}, serverName = SERVER_NAME } = {}) {
     const s = new Server();
     s.env = env;
+    s.serverName = serverName;
     if (EXTERNAL) {
       s.base = EXTERNAL.replace(/\/$/, "");
       s.port = Number(new URL(EXTERNAL).port);
@@ -172,7 +173,7 @@ export class Server {
   }
 
   async init() {
-    const r = await this.command(["init", "--server-name", SERVER_NAME, "--data-dir", this.dir, "--config", this.configFile]);
+    const r = await this.command(["init", "--server-name", this.serverName, "--data-dir", this.dir, "--config", this.configFile]);
     assert.equal(r.status, 0, `ingot init failed: ${r.stderr}${r.stdout}`);
   }
 

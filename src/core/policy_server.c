@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/policy_server.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "core/server.h"
+#include "core/signed_request.h"
+#include "crypto/signing_key.h"
+#include "matrix/canon.h"
+#include "matrix/ids.h"
+#include "store/names.h"
+#include "wire/base64.h"
+#include "wire/json.h"
+
+#define KEY_ID STR("ed25519:policy_server") /* "always used for Ed25519 signatures" */
+
+enum { ANSWER_MS = 5000, PAUSE_MS = 30 * 1000, PAUSES_MAX = 10000 };
+
+/* ---- servers that did not answer ---- */
+
+struct policy_servers {
+    struct lock lock;   /* RANK_CACHE */
+    struct smap paused; /* server name -> until when, monotonic */
+};
+
+struct policy_servers *policy_servers_new(void)
+{
+    struct policy_servers *p = xcalloc(1, sizeof(*p));
+    lock_init(&p->lock, RANK_CACHE, "policy servers");
+    return p;
+}
+
+void policy_servers_free(struct policy_servers *p)
+{
+    if (p) {
+        smap_release(&p->paused);
+        lock_destroy(&p->lock);
+        free(p);
+    }
+}
+
+static bool is_paused(struct policy_servers *p, struct str name)
+{
+    lock_take(&p->lock);
+    const union map_val *v = smap_find(&p->paused, name);
+    bool paused = v && (int64_t)v->u > clock_mono_ms();
+    lock_release(&p->lock);
+    return paused;
+}
+
+static void pause_server(struct policy_servers *p, struct str name)
+{
+    lock_take(&p->lock);
+    if (p->paused.n >= PAUSES_MAX) {
+        smap_release(&p->paused);
+    }
+    smap_at(&p->paused, name, NULL)->u = (uint64_t)(clock_mono_ms() + PAUSE_MS);
+    lock_release(&p->lock);
+}
+
+/* ---- whether the room uses one ---- */
+
+struct policy {
+    struct str via;
+    unsigned char key[ED25519_PUBLIC_LEN];
+    bool has_key; /* what is given as the key is one */
+};
+
+/* "Valid means content contains at least: a string value for via; an object value for public_keys containing at least a
+ * string value for ed25519." */
+static bool parse_policy(struct arena *a, const struct entry *e, struct policy *out)
+{
+    struct str content = e->ev->content;
+    struct str key = canon_find(canon_find(content, STR("public_keys")), STR("ed25519"));
+    *out = (struct policy){.via = canon_str(a, canon_find(content, STR("via")))};
+    if (!out->via.p || !canon_is_str(key)) {
+        return false;
+    }
+    struct str text = canon_inner(key);
+    /* The specification's example has the alphabet for URLs, though keys are written with the other one. */
+    out->has_key = base64_decode_exact(out->key, sizeof(out->key), text, BASE64_ANY);
+    return true;
+}
+
+static int search_member(struct server *s, struct room *room, struct str via, bool *out,
+                         struct err *err)
+{
+    const uint64_t *users;
+    struct arena a;
+    int rc = 0;
+    arena_init(&a, 0);
+    *out = false;
+    size_t n = room_members_list(&a, room, 1u << MEMBERSHIP_JOIN, &users);
+    for (size_t i = 0; rc == 0 && !*out && i < n; i++) {
+        struct str user;
+        rc = names_text(s->store, store_reader(s->store), users[i], &a, &user, err);
+        *out = rc == 0 && str_eq(id_domain(user), via);
+    }
+    arena_release(&a);
+    return rc;
+}
+
+/* The answer is remembered in the room until a membership or the policy changes. */
+static int has_member(struct server *s, struct room *room, const struct entry *policy,
+                      struct str via, bool *out, struct err *err)
+{
+    uint64_t nid = policy->ev->ids.event;
+    lock_take(&room->leaf);
+    bool is_known = room->policy.nid == nid;
+    *out = room->policy.has_member;
+    lock_release(&room->leaf);
+    if (is_known) {
+        return 0;
+    }
+    int rc = search_member(s, room, via, out, err);
+    if (rc == 0) {
+        lock_take(&room->leaf);
+        room->policy.nid = nid;
+        room->policy.has_member = *out;
+        lock_release(&room->leaf);
+    }
+    return rc;
+}
+
+/* ---- asking ---- */
+
+static bool is_errcode(struct str s)
+{
+    bool ok = s.n > 0 && s.n < 100;
+    for (size_t i = 0; ok && i < s.n; i++) {
+        char c = s.p[i];
+        ok = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+    }
+    return ok;
+}
+
+/* "If the Policy Server returned an error, that error SHOULD be provided to the client verbatim." Only those statuses
+ * that a client would take for its own fault in another way (401: signed out, 404: no such endpoint) become 403. */
+static int refused(struct arena *a, const struct signed_reply *reply, struct err *err)
+{
+    json_t *json = NULL;
+    struct str errcode = STR_NONE, sentence = STR_NONE;
+    int64_t retry_ms = 0;
+    struct err unread;
+    if (json_parse(a, reply->body, JPARSE_REALS, &json, &unread) == 0) {
+        (void)json_get_str(json, "errcode", &errcode);
+        (void)json_get_str(json, "error", &sentence);
+        (void)json_get_int(json, "retry_after_ms", &retry_ms);
+    }
+    bool is_refusal = reply->status >= 400 && reply->status < 500 && is_errcode(errcode);
+    if (!is_refusal) {
+        return err_set(err, E_BUSY, 502, "M_UNKNOWN",
+                       "The policy server of this room answered with status %ld", reply->status);
+    }
+    bool is_plain = reply->status == 400 || reply->status == 403 || reply->status == 429;
+    if (!sentence.n) {
+        sentence = STR("The policy server of this room refuses the event");
+    }
+    int rc = err_set(err, E_FORBIDDEN, is_plain ? (int)reply->status : 403, arena_cstr(a, errcode),
+                     "%.*s", STR_ARG(sentence));
+    if (err && reply->status == 429 && retry_ms > 0) {
+        err->retry_after_ms = retry_ms;
+    }
+    return rc;
+}
+
+/* Adds the signature of a good answer. */
+static int take_signature(struct arena *a, const struct policy *p, const struct signed_reply *reply,
+                          struct event **ev, struct err *err)
+{
+    json_t *json = NULL;
+    struct event *with;
+    struct err unread;
+    struct str signature = STR_NONE;
+    if (json_parse(a, reply->body, JPARSE_REALS, &json, &unread) == 0) {
+        signature = json_str(json_find(json_find(json, p->via), KEY_ID));
+    }
+    if (!signature.p || !p->has_key || !event_signature_fits(*ev, p->key, signature)) {
+        return err_set(err, E_FORBIDDEN, 403, "M_FORBIDDEN",
+                       "The signature by the policy server of this room does not fit its key");
+    }
+    int rc = event_add_signature(*ev, p->via, KEY_ID, signature, &with, err);
+    if (rc == 0) {
+        event_unref(ev);
+        *ev = with;
+    }
+    return rc;
+}
+
+static int ask(struct server *s, struct arena *a, const struct policy *p, struct event **ev,
+               struct err *err)
+{
+    struct signed_reply reply;
+    const struct signed_request rq = {.method = "POST",
+                                      .destination = p->via,
+                                      .target = STR("/_matrix/policy/v1/sign"),
+                                      .body = event_pdu(a, *ev),
+                                      .total_ms = ANSWER_MS};
+    if (is_paused(s->policy_servers, p->via)) {
+        return err_set(err, E_BUSY, 502, "M_UNKNOWN",
+                       "The policy server of this room, %.*s, cannot be reached", STR_ARG(p->via));
+    }
+    int rc = signed_request_run(s, a, &rq, &reply, err);
+    if (rc == E_BUSY || rc == E_LIMIT) {
+        pause_server(s->policy_servers, p->via);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    return reply.status == 200 ? take_signature(a, p, &reply, ev, err) : refused(a, &reply, err);
+}
+
+int policy_server_sign(struct server *s, struct arena *a, struct room *room,
+                       const struct entry *policy, struct event **ev, struct err *err)
+{
+    struct policy p;
+    bool is_there = false;
+    bool is_policy =
+        str_eq((*ev)->type, STR("m.room.policy")) && (*ev)->is_state &&
+        (*ev)->state_key.n == 0; /* sent without asking, so that it can be taken back */
+    if (!policy || is_policy || !parse_policy(a, policy, &p)) {
+        return 0;
+    }
+    int rc = has_member(s, room, policy, p.via, &is_there, err);
+    return rc == 0 && is_there ? ask(s, a, &p, ev, err) : rc;
+}
