@@ -289,6 +289,11 @@ static int add_power_levels(struct creation *c, struct err *err)
     for (struct json_iter it = json_iter(c->in->power_level_content_override); json_next(&it);) {
         json_put(content, it.key, json_incref((json_t *)it.value));
     }
+    if (c->version->has_privileged_creators) {
+        /* Clients that do not know version 12 name themselves, with a level that is less than what they have. */
+        struct str creator = c->rq->who.user_id;
+        json_object_deln(json_object_get(content, "users"), creator.p, creator.n);
+    }
     return add(c, STR("m.room.power_levels"), STR(""), content, err);
 }
 

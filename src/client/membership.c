@@ -292,7 +292,7 @@ const struct route membership_routes[] = {
     {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/leave", post_leave, .auth = ROUTE_GUEST_OK,
      SELF_BODY, .rate = RATE_DEFAULT},
     {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/forget", post_forget, .auth = ROUTE_USER,
-     .body = ROUTE_BODY_JSON, .rate = RATE_DEFAULT},
+     .rate = RATE_DEFAULT},
     {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/invite", post_invite, .auth = ROUTE_USER,
      TARGET_BODY, .rate = RATE_INVITE},
     {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/kick", post_kick, .auth = ROUTE_USER,

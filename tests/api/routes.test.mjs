@@ -51,6 +51,10 @@ test("what the specification calls rate-limited is", options, () => {
   assert.deepEqual(built.filter(r => r.endpoint.rate_limited === "no" && r.method === "GET" && limited(r)).map(r => r.id).sort(), ids.sort(), "limited, but not documented so");
 });
 
+test("a body is asked for only where the specification has one", options, () => {
+  assert.deepEqual(built.filter(r => r.route.body === "json" && !r.operation.takesBody()).map(r => r.name), []);
+});
+
 test("one command prints the table for people", async () => {
   const r = await hs.command(["routes"]);
   assert.equal(r.status, 0);

@@ -34,6 +34,7 @@ export function errorDifferences(operation, status, body, uses = () => {}) {
     uses(status, errcode);
     return documented.differences(body).map(d => `${d.at}: ${d.message}`);
   }
+  if (errcode === "M_USER_LIMIT_EXCEEDED" && typeof body.info_uri !== "string") return ["a limit without info_uri"];
   if (COMMON[errcode]?.includes(status)) return out;
   return [`${errcode} is not documented here`];
 }

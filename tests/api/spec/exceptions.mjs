@@ -70,7 +70,6 @@ export const excuse = (id, status, difference) => ANSWERS.find(a => a.ids.includ
 /** Operations without any success to be had. */
 export const NEVER = [
   { ids: ["redirectToSSO", "redirectToIdP", "getAuthMetadata"], reason: "there is no identity provider and no OAuth server" },
-  { ids: ["getContent", "getContentOverrideName", "getContentThumbnail"], reason: "frozen since v1.11: what was uploaded later is served with a token only" },
 ];
 
 /** Fields and queries that are not looked at, so that nothing can be wrong with them. */

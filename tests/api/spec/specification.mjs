@@ -126,6 +126,8 @@ class Operation {
       .map(p => ({ name: p.value.name, required: p.value.required === true, schema: p.at("schema") }));
   }
 
+  takesBody() { return this.place.value.requestBody !== undefined; }
+
   /** Whether it may ask for user-interactive authentication. */
   takesAuth() { return this.body()?.value.properties?.auth !== undefined; }
 
