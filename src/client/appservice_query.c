@@ -54,7 +54,7 @@ static int ask(struct request *rq, struct query *q)
 static bool was_asked(const struct request *rq, int *out_rc, struct err *err)
 {
     *out_rc = rq->replayed == ASKED_TOO_SLOW
-                  ? err_set(err, E_BUSY, 408, "M_CONNECTION_TIMEOUT",
+                  ? err_set(err, E_BUSY, 504, "M_CONNECTION_TIMEOUT",
                             "The application service did not answer in time")
                   : 0;
     return rq->replayed != 0;

@@ -7,7 +7,7 @@
  *     if (rc != 0) return rc;            // REQUEST_PARKED: the handler runs again, from the top, after the answer
  *     … look again, or say that it is not there …
  *
- * They return 0 when nobody needs to be asked or was asked already. 408 M_CONNECTION_TIMEOUT if nobody has answered in
+ * They return 0 when nobody needs to be asked or was asked already. 504 M_CONNECTION_TIMEOUT if nobody has answered in
  * time. An application service is not asked on its own behalf. Handlers must have had no effect when they call this.
  */
 #ifndef INGOT_CLIENT_APPSERVICE_QUERY_H

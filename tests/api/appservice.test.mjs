@@ -230,7 +230,7 @@ test("one that hangs delays only who needs it, and ends as a time-out", OWN_SERV
     await alice.createRoom({});
     assert.ok(Date.now() - started < 5000, "others wait for it");
     const r = await stuck[0];
-    assert.deepEqual([r.status, r.body.errcode], [408, "M_CONNECTION_TIMEOUT"]);
+    assert.deepEqual([r.status, r.body.errcode], [504, "M_CONNECTION_TIMEOUT"]);
     await Promise.all(stuck);
   });
   await hangs.stop();

@@ -11,6 +11,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import test, { after } from "node:test";
 import { BIN, CLIENT, E, exchange, OWN_SERVER, png, SERVER_NAME, THRIFTY, useServer } from "./harness.mjs";
+import { AppService, registrations } from "./appservice-support.mjs";
 import { errorDifferences } from "./spec/errors.mjs";
 import { excuse, IGNORED, TWINS } from "./spec/exceptions.mjs";
 import { documented } from "./spec/routes.mjs";
@@ -18,10 +19,11 @@ import { changed, fields, sample, wrongValues } from "./spec/samples.mjs";
 import { ABSENT } from "./spec/specification.mjs";
 
 const OPTIONS = { ...OWN_SERVER, ...ABSENT && { skip: ABSENT } };
-const hs = useServer(THRIFTY);
+const service = new AppService("hostile", { url: null });
+const hs = useServer({ ...THRIFTY, edit: registrations(service) });
 const AUTH = { none: "none", optional: "either" };
 const table = ABSENT ? [] : documented(BIN).filter(r => r.route && !r.isAwaited).map(({ id, method, path, name, route, operation }) => ({
-  id, method, route: path, name, operation, auth: AUTH[route.auth] ?? "token", isAdmins: route.auth === "admin", bodyMax: route.body_max,
+  id, method, route: path, name, operation, auth: AUTH[route.auth] ?? "token", isAdmins: route.auth === "admin", isServices: route.auth === "appservice", bodyMax: route.body_max,
   body: route.body === "json" ? operation.body() : null, query: operation.query(),
 }));
 
@@ -149,10 +151,11 @@ function spoiltTargets(entry) {
 }
 const good = entry => targetOf(entry, own);
 
-/** Somebody new, with things of his own, for requests that may change them; an administrator where one is needed. */
+/** Somebody new, with things of his own, for requests that may change them; an administrator or an application service
+ * where one is needed. */
 async function someone(entry) {
   const user = entry.isAdmins ? await hs.user("someone", { admin: true }) : await hs.user("someone");
-  return { token: user.token, values: await belongings(user, "mine") };
+  return { token: entry.isServices ? service.token : user.token, values: { ...await belongings(user, "mine"), appserviceId: service.name } };
 }
 
 const codes = (...list) => r => r.status === 400 && list.includes(r.body?.errcode);

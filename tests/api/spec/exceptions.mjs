@@ -8,7 +8,6 @@ export const AWAITED = [
   "post3PIDs", "add3PID", "bind3PID", "delete3pidFromAccount", "unbind3pidFromAccount",
   "requestTokenTo3PIDEmail", "requestTokenTo3PIDMSISDN", "requestTokenToResetPasswordEmail", "requestTokenToResetPasswordMSISDN",
   "requestTokenToRegisterEmail", "requestTokenToRegisterMSISDN",
-  
   "inviteBy3PID",
 ];
 
@@ -61,9 +60,13 @@ export const ANSWERS = [
   { ids: ["register", "changePassword"], status: 400, is: /M_WEAK_PASSWORD/, reason: "the specification's word of the prose, not in the OpenAPI files" },
   { ids: ["getProfileField", "deleteProfileField"], status: 400, is: /M_KEY_TOO_LARGE/, reason: "a name that cannot be is refused in the words of PUT" },
   { ids: ["createRoom"], status: 400, is: /M_THREEPID_NOT_FOUND/, reason: "the word for people who cannot be found by their address" },
+  { ids: ["createRoom", "setRoomAlias", "deleteRoomAlias"], status: 400, is: /M_EXCLUSIVE/, reason: "aliases in the exclusive namespace of an application service (its API, \"Registration\")" },
+  { ids: ["login"], status: 403, is: /M_EXCLUSIVE/, reason: "the specification names the code in prose (\"Appservice Login\"), without a status" },
+  { ids: ["getUserProfile"], status: 504, is: /M_CONNECTION_TIMEOUT/, reason: "the application service that may know the user does not answer; 404 would be remembered" },
   { ids: ["redirectToSSO", "redirectToIdP"], status: 404, is: /without JSON/, reason: "a person's browser comes there, so it gets a page" },
   { ids: ["getTurnServer"], status: 200, is: /must have required property/, reason: "no TURN server: an empty object is what clients know; an empty list of `uris` makes browsers throw" },
 ];
+
 /** Why a difference of an operation's answer is none, or undefined. */
 export const excuse = (id, status, difference) => ANSWERS.find(a => a.ids.includes(id) && a.status === status && a.is.test(difference));
 
