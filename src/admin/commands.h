@@ -12,6 +12,12 @@ int config_check_cmd(const struct cli_args *args);
 int config_show_cmd(const struct cli_args *args);
 int config_sample_cmd(const struct cli_args *args);
 
+int db_init_cmd(const struct cli_args *args);
+int db_migrate_cmd(const struct cli_args *args);
+int db_status_cmd(const struct cli_args *args);
+int db_check_cmd(const struct cli_args *args);
+extern const struct cli_option db_init_options[], db_migrate_options[];
+
 int doctor_cmd(const struct cli_args *args);
 
 int mail_test_cmd(const struct cli_args *args);

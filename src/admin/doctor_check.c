@@ -23,6 +23,7 @@
 #include "db/db.h"
 #include "media/thumbnailer.h"
 #include "net/tls_cert.h"
+#include "store/inspect.h"
 
 #define MB (1024.0 * 1024.0)
 #define GB (1024.0 * MB)
@@ -159,22 +160,98 @@ static void check_sqlite(struct doctor *d)
     db_close(&r);
 }
 
+/* What libpq and PostgreSQL say when somebody cannot come in, and what to do then. */
+static const struct {
+    const char *words, *advice;
+} connection_advice[] = {
+    {"Connection refused", "Nothing listens there: start PostgreSQL, or correct host and port in "
+                           "database.url; listen_addresses in postgresql.conf."},
+    {"No such file or directory", "There is no such socket: start PostgreSQL, or name a host in "
+                                  "database.url."},
+    {"could not translate host name", "Correct the host in database.url, or the name service."},
+    {"timeout expired", "The host does not answer: check the address and the firewall."},
+    {"No route to host", "Check the address in database.url and the network."},
+    {"no password supplied", "Set database.password_file, or passfile= in database.url."},
+    {"password authentication failed", "Correct database.password_file, or the role's password: "
+                                       "\\password ROLE in psql."},
+    {"authentication failed", "pg_hba.conf wants another proof of identity for this user."},
+    {"no pg_hba.conf entry", "Let this host and user in: a line in pg_hba.conf, then reload."},
+    {"role \"", "Make the role and the database with `ingot db init`."},
+    {"database \"", "Make the role and the database with `ingot db init`."},
+    {"permission denied", "The role must own the database: ALTER DATABASE NAME OWNER TO ROLE."},
+    {"certificate verify failed", "sslrootcert must name the certificate of the authority that "
+                                  "signed the database's certificate."},
+    {"does not match host name", "With sslmode=verify-full the host in database.url must stand in "
+                                 "the database's certificate."},
+    {"root certificate file", "sslmode=verify-ca and verify-full need sslrootcert=FILE, readable "
+                              "by the server's user."},
+    {"server does not support SSL", "Switch TLS on in postgresql.conf (ssl = on), or sslmode off."},
+    {"too many", "Raise max_connections or the role's connection limit, or stop what holds them."},
+    {"remaining connection slots", "Raise max_connections in postgresql.conf."},
+    {"starting up", "Wait until PostgreSQL has started."},
+};
+
+static struct str advice_for(const char *detail)
+{
+    for (size_t i = 0; i < ARRAY_LEN(connection_advice); i++) {
+        if (strstr(detail, connection_advice[i].words)) {
+            return str_c(connection_advice[i].advice);
+        }
+    }
+    return STR("Check database.url, and that PostgreSQL runs and lets this host in.");
+}
+
+static void report_postgresql(struct doctor *d, const struct inspect_status *s)
+{
+    static const char topic[] = "database";
+    report(d, topic, FINDING_OK, "PostgreSQL %.*s, %.*s, %.1f MB", STR_ARG(s->version),
+           STR_ARG(s->encoding), (double)s->bytes / MB);
+    if (!s->is_durable) {
+        report(d, topic, FINDING_WARNING, "fsync is off: a crash of the machine loses data")
+            ->advice = STR("fsync = on in postgresql.conf");
+    }
+    /* Each worker may hold one, and so does the writer. */
+    if (s->max_connections - s->connections < 16) {
+        report(d, topic, FINDING_WARNING, "%lld of %lld connections are in use",
+               (long long)s->connections, (long long)s->max_connections)
+            ->advice = STR("Raise max_connections in postgresql.conf.");
+    }
+}
+
 static void check_postgresql(struct doctor *d)
 {
     static const char topic[] = "database";
-    const struct db_config config = {.engine = DB_POSTGRESQL,
-                                     .url = arena_cstr(d->arena, d->config->database.url)};
+    const struct db_config config = config_database(d->config, d->arena);
     struct db_read *r = NULL;
+    struct inspect_status status;
     struct err err = {0};
     int rc = db_open(&config, DB_READER, &r, &err);
+    rc = rc ? rc : inspect_status(r, d->arena, &status, &err);
     if (rc == 0) {
-        rc = db_ping(r, &err);
-    }
-    if (rc == 0) {
-        report(d, topic, FINDING_OK, "PostgreSQL answers");
+        report_postgresql(d, &status);
     } else {
         report(d, topic, FINDING_FAILURE, "PostgreSQL: %s %s", err.message, err.detail)->advice =
-            STR("Check database.url, and that PostgreSQL runs and lets this host in.");
+            advice_for(err.detail);
+    }
+    db_close(&r);
+}
+
+/* Whether the tables are those of this program. */
+static void check_migrations(struct doctor *d)
+{
+    const struct db_config config = config_database(d->config, d->arena);
+    const struct db_migration *pending;
+    struct db_read *r = NULL;
+    size_t n = 0;
+    if (config.engine == DB_SQLITE && access(config.path, F_OK) != 0) {
+        return;
+    }
+    int rc = db_open(&config, DB_READER, &r, NULL);
+    rc = rc ? rc : inspect_pending(r, d->arena, &pending, &n, NULL);
+    if (rc == 0 && n > 0) {
+        bool by_hand = d->config->database.migrate == MIGRATE_MANUAL;
+        report(d, "schema", by_hand ? FINDING_FAILURE : FINDING_OK, "%zu migrations are pending", n)
+            ->advice = by_hand ? STR("Run `ingot db migrate`.") : STR("");
     }
     db_close(&r);
 }
@@ -353,6 +430,7 @@ void doctor_check(const struct config *c, struct arena *a, const struct check_re
     check_signing_key(&d);
     check_disk(&d);
     (c->database.engine == DB_SQLITE ? check_sqlite : check_postgresql)(&d);
+    check_migrations(&d);
     for (size_t i = 0; i < c->listeners.n; i++) {
         check_port(&d, &c->listeners.p[i]);
         check_certificate(&d, &c->listeners.p[i]);

@@ -30,7 +30,7 @@ struct err {
     int http; /* status for a client, 0: derive from kind */
     const char
         *errcode; /* "M_...", NULL: derive from kind; static, or living as long as the request */
-    int64_t retry_after_ms; /* with 429: how long to wait; 0 none */
+    int64_t retry_after_ms; /* with 429 and 503: how long to wait; 0: unknown */
     char message[256];      /* for the client: says what is wrong in words */
     char detail[256];       /* for the log: paths, SQL, system errors */
     char extra[256]; /* more members of the JSON error body, `"key":value,...`; usually empty */

@@ -247,6 +247,19 @@ bool db_changed_elsewhere(struct db_read *writer);
 int64_t db_log_pages(struct db_read *writer);
 MUST_USE int db_checkpoint(struct db_read *r, bool all, struct err *err);
 
+/* ---- PostgreSQL: making the role and the database that a configuration names ---------------------------- */
+
+struct db_provisioned {
+    struct str role, database;
+    bool is_role_new, is_database_new;
+};
+/* Makes what is not there, with encoding UTF8 and locale C; `administrator` is a writer of whoever may. */
+MUST_USE int db_provision(struct db_read *administrator, const struct db_config *config,
+                          struct arena *a, struct db_provisioned *out, struct err *err);
+/* The same as text for psql. */
+MUST_USE int db_provision_text(const struct db_config *config, struct arena *a, struct str *out,
+                               struct err *err);
+
 /* ---- migrations and tests ---------------------------------------------------------------------------- */
 
 struct db_migration {

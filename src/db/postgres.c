@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The driver for PostgreSQL: connections, errors, transactions. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -165,11 +166,15 @@ static int setup_connection(struct postgres_conn *c, struct err *err)
     return rc ? rc : set_statement_timeout(c, c->statement_ms, err);
 }
 
+/* Of this process: when one thread has come through again, the others need not wait for their time. */
+static _Atomic unsigned connections_made;
+
 static int wait_longer(struct postgres_conn *c, int rc)
 {
     c->retry_delay_ms =
         c->retry_delay_ms ? MIN(2 * c->retry_delay_ms, RETRY_MAX_MS) : RETRY_FIRST_MS;
     c->retry_at_ms = clock_mono_ms() + c->retry_delay_ms;
+    c->made_before = atomic_load(&connections_made);
     return rc;
 }
 
@@ -217,7 +222,7 @@ int postgres_connect(struct db_read *r, struct err *err)
     if (c->h) {
         return 0;
     }
-    if (clock_mono_ms() < c->retry_at_ms) {
+    if (clock_mono_ms() < c->retry_at_ms && c->made_before == atomic_load(&connections_made)) {
         return err_set(err, E_BUSY, 503, "M_UNKNOWN",
                        "The server's database cannot be reached; please try again later");
     }
@@ -227,6 +232,7 @@ int postgres_connect(struct db_read *r, struct err *err)
     }
     c->retry_delay_ms = 0;
     c->retry_at_ms = 0;
+    atomic_fetch_add(&connections_made, 1);
     return 0;
 }
 

@@ -26,7 +26,8 @@ struct postgres_conn {
     size_t unread_bytes;
 
     bool is_listening;
-    int64_t retry_at_ms; /* no attempt to connect before this */
+    int64_t retry_at_ms;  /* no attempt to connect before this, */
+    unsigned made_before; /* unless another connection has been made since */
     int retry_delay_ms;
 };
 

@@ -96,6 +96,21 @@ static const struct cli_command commands[] = {
      "what\n"
      "a limit counts by.",
      NULL, 0, 0, CLI_JSON, routes_cmd},
+    {"db init", NULL, "make the role and the database that the configuration names (PostgreSQL)",
+     "Without --admin-url it prints the SQL for psql. A password for the administrator is better "
+     "left to\nPGPASSWORD or ~/.pgpass than put into the URL, which other users can see.",
+     db_init_options, 0, 0, CLI_CONFIG, db_init_cmd},
+    {"db migrate", NULL, "bring the database up to this version of the program",
+     "The server does it when it starts, unless database.migrate is manual. It must not be "
+     "running.",
+     db_migrate_options, 0, 0, CLI_CONFIG | CLI_JSON, db_migrate_cmd},
+    {"db status", NULL, "engine, version, schema, sizes and connections of the database",
+     "Works while the server runs.", NULL, 0, 0, CLI_CONFIG | CLI_JSON, db_status_cmd},
+    {"db check", NULL, "check that what the database holds fits together",
+     "Reads all of it, in one snapshot, and changes nothing; the server may go on. Exit status 1 "
+     "if\n"
+     "something is wrong.",
+     NULL, 0, 0, CLI_CONFIG | CLI_JSON, db_check_cmd},
     {"doctor", NULL, "check the installation and say what to do",
      "Looks at directories, permissions, keys, disk, database, ports, certificates, clock,\n"
      "mail server and thumbnails; changes nothing. Exit status 1 if something fails.",

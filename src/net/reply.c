@@ -11,6 +11,7 @@
 enum {
     GZIP_MIN = 1024, /* below it a reply fits in one packet anyway */
     REPLY_MAX = 1024 * 1024 * 1024,
+    UNAVAILABLE_MS = 2000, /* when to come again if nobody said */
 };
 
 static const char type_json[] = "application/json";
@@ -125,6 +126,17 @@ void reply_header(struct request *rq, const char *name, struct str value)
     r->headers = h;
 }
 
+/* RFC 9110, 10.2.3: also when the server cannot answer for a while (503). */
+static void add_retry_after(struct request *rq, const struct err *err)
+{
+    bool is_unavailable = err_http(err) == 503;
+    int64_t ms = err->retry_after_ms ? err->retry_after_ms : is_unavailable ? UNAVAILABLE_MS : 0;
+    if (ms > 0) {
+        reply_header(rq, "Retry-After",
+                     arena_printf(rq->arena, "%lld", (long long)(ms + 999) / 1000));
+    }
+}
+
 /* Standard error response, with what the particular error adds. */
 void reply_error(struct exchange *ex, const struct err *err)
 {
@@ -140,12 +152,10 @@ void reply_error(struct exchange *ex, const struct err *err)
     }
     if (err->retry_after_ms > 0) {
         JW_INT(&w, "retry_after_ms", err->retry_after_ms);
-        reply_header(
-            rq, "Retry-After",
-            arena_printf(rq->arena, "%lld", (long long)(err->retry_after_ms + 999) / 1000));
     }
     jw_end(&w);
     reply_buf(rq, err_http(err), &b);
+    add_retry_after(rq, err);
 }
 
 uint64_t reply_size(const struct exchange *ex)

@@ -508,6 +508,7 @@ static void *run(void *arg)
 void committer_submit(struct committer *c, struct store_job *job)
 {
     bug_on(is_in_body);
+    job->rc = 0;
     lock_take(&c->lock);
     bug_on(c->is_stopping);
     list_push_back(&c->queue, &job->in_queue);

@@ -24,15 +24,17 @@ static const struct sql sqlite_tables = {
 struct postgres_facts {
     struct str version, encoding, collation;
     int64_t bytes, connections, max_connections;
+    bool is_durable;
 };
 COLS(postgres_cols, struct postgres_facts, COL(struct postgres_facts, version),
      COL(struct postgres_facts, encoding), COL(struct postgres_facts, collation),
      COL(struct postgres_facts, bytes), COL(struct postgres_facts, connections),
-     COL(struct postgres_facts, max_connections));
+     COL(struct postgres_facts, max_connections), COL(struct postgres_facts, is_durable));
 static const struct sql postgres_facts = {
     "SELECT current_setting('server_version'), pg_encoding_to_char(d.encoding)::text, "
     "d.datcollate::text, pg_database_size(d.oid), (SELECT count(*) FROM pg_stat_activity a WHERE "
-    "a.datname = d.datname), current_setting('max_connections')::bigint "
+    "a.datname = d.datname), current_setting('max_connections')::bigint, "
+    "current_setting('fsync')::boolean "
     "FROM pg_database d WHERE d.datname = current_database()",
     .only = DB_ONLY(DB_POSTGRESQL)};
 static const struct sql postgres_tables = {
@@ -47,6 +49,7 @@ static int sqlite_status(struct db_read *r, struct arena *a, struct inspect_stat
     int rc = db_row(r, a, &sqlite_version, PARAMS(), &db_str_cols, &version, err);
     rc = rc ? rc : db_int(r, &sqlite_size, PARAMS(), &out->bytes, err);
     out->engine = STR("sqlite");
+    out->is_durable = true;
     out->version = rc ? STR("") : version.v;
     return rc ? rc
               : db_rows(r, a, &sqlite_tables, PARAMS(), &table_cols, &out->tables, &out->n_tables,
@@ -68,6 +71,7 @@ static int postgres_status(struct db_read *r, struct arena *a, struct inspect_st
     out->bytes = f.bytes;
     out->connections = f.connections;
     out->max_connections = f.max_connections;
+    out->is_durable = f.is_durable;
     return db_rows(r, a, &postgres_tables, PARAMS(), &table_cols, &out->tables, &out->n_tables,
                    err);
 }
@@ -101,6 +105,13 @@ int inspect_pending(struct db_read *r, struct arena *a, const struct db_migratio
     *out = pending;
     *out_n = n;
     return rc;
+}
+
+int inspect_migrations(const struct db_migration **out, size_t *out_n)
+{
+    *out = store_migrations;
+    *out_n = store_migrations_n;
+    return 0;
 }
 
 int inspect_migrate(struct db_read *writer, void (*tell)(const struct db_migration *m),

@@ -23,6 +23,7 @@ struct inspect_status {
     size_t n_tables;
     struct str encoding, collation; /* PostgreSQL */
     int64_t connections, max_connections;
+    bool is_durable; /* a crash of the machine loses nothing: fsync is on */
 };
 /* All of it, in the arena. */
 MUST_USE int inspect_status(struct db_read *r, struct arena *a, struct inspect_status *out,
@@ -31,6 +32,8 @@ MUST_USE int inspect_status(struct db_read *r, struct arena *a, struct inspect_s
 /* The migrations that the database has not had; in the arena. */
 MUST_USE int inspect_pending(struct db_read *r, struct arena *a, const struct db_migration **out,
                              size_t *out_n, struct err *err);
+/* All that there are: those that a database which is not there has not had. Returns 0. */
+int inspect_migrations(const struct db_migration **out, size_t *out_n);
 /* Applies them; `tell` hears of each before it begins. */
 MUST_USE int inspect_migrate(struct db_read *writer, void (*tell)(const struct db_migration *m),
                              int64_t *out_applied, struct err *err);

@@ -5,6 +5,8 @@
 #
 #   postgres.sh start DIR   makes and starts it; prints the URL for INGOT_TEST_POSTGRES
 #   postgres.sh stop DIR    stops it and removes DIR
+#   postgres.sh crash DIR   ends it at once, as a loss of power would
+#   postgres.sh resume DIR  starts it again, where it was
 #
 # It runs as an unprivileged user, as PostgreSQL wants: ours, or `postgres` if we are root.
 set -euo pipefail
@@ -33,13 +35,29 @@ start() { # DIR
     mkdir -p "$dir"
     [ "$(id -u)" -ne 0 ] || chown "$user" "$dir"
     as_user "$bin/initdb" -D "$dir/data" -U ingot -A trust -E UTF8 --locale=$locale --no-sync >"$dir.log" 2>&1
-    as_user "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/log" -o "-p $port -c listen_addresses=127.0.0.1 \
-        -c unix_socket_directories='' -c fsync=${PG_FSYNC:-off} -c max_connections=300 -c autovacuum_naptime=5s" start >>"$dir.log" 2>&1
+    as_user tee -a "$dir/data/postgresql.conf" >/dev/null <<END
+port = $port
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+fsync = ${PG_FSYNC:-off}
+max_connections = 300
+autovacuum_naptime = 5s
+shared_preload_libraries = '${PG_PRELOAD:-}'
+END
+    resume "$dir"
     echo "postgresql://ingot@127.0.0.1:$port/postgres"
 }
 
-stop() { # DIR
+resume() { # DIR
+    as_user "$bin/pg_ctl" -D "$1/data" -w -l "$1/log" start >>"$1.log" 2>&1
+}
+
+crash() { # DIR
     as_user "$bin/pg_ctl" -D "$1/data" -m immediate stop >/dev/null
+}
+
+stop() { # DIR
+    crash "$1" || true # it may have been stopped before
     rm -rf "$1" "$1.log"
 }
 
