@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Changing the password and ending the account ("Account management"). Both work without an access token too: the
- * password then says who it is.
+ * password or his e-mail address then says who it is.
  */
 #include "core/account.h"
 #include "client/routes.h"
 #include "client/uia.h"
+#include "core/mailer.h"
 #include "core/server.h"
 #include "wire/jfield.h"
 
@@ -37,10 +38,13 @@ static int post_password(struct request *rq, struct err *err)
     const struct password_body *in = rq->in;
     struct server *s = server_of(rq);
     bool logs_out = in->logout_devices || !in->has_logout_devices;
+    /* Who forgot his password is not signed in; who is has a device that a thief may hold. */
+    static const unsigned flows[] = {UIA_PASSWORD, UIA_EMAIL_KNOWN};
+    bool may_reset = rq->who.user_nid == 0 && mailer_is_on(s->config);
     struct uia_result uia;
     int rc = check_no_guest(rq, err);
     rc = rc ? rc : account_check_password(s, in->new_password, err);
-    rc = rc ? rc : uia_check(rq, &password_flow, 1, &uia, err);
+    rc = rc ? rc : uia_check(rq, flows, may_reset ? 2 : 1, &uia, err);
     if (rc != 0) {
         return uia_reply(rc);
     }
@@ -78,21 +82,10 @@ static int post_deactivate(struct request *rq, struct err *err)
     return reply_json(rq, 200, out);
 }
 
-/* ---- third-party identifiers ------------------------------------------------------------------ */
-
-/* None can be added here. */
-static int get_3pid(struct request *rq, UNUSED struct err *err)
-{
-    json_t *out = json_object();
-    json_put(out, STR("threepids"), json_array());
-    return reply_json(rq, 200, out);
-}
-
 const struct route account_routes[] = {
     {HTTP_POST, "/_matrix/client/v3/account/password", post_password, .auth = ROUTE_OPTIONAL,
      .rate = RATE_LOGIN, .lane = LANE_SLOW, BODY(struct password_body, password_fields)},
     {HTTP_POST, "/_matrix/client/v3/account/deactivate", post_deactivate, .auth = ROUTE_OPTIONAL,
      .rate = RATE_LOGIN, .lane = LANE_SLOW, BODY(struct deactivate_body, deactivate_fields)},
-    {HTTP_GET, "/_matrix/client/v3/account/3pid", get_3pid, .auth = ROUTE_USER},
     {0},
 };

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "client/handler.h"
 #include "client/routes.h"
+#include "core/mailer.h"
 #include "crypto/hash.h"
 #include "matrix/room_version.h"
 #include "wire/base64.h"
@@ -70,7 +71,7 @@ static int get_capabilities(struct request *rq, UNUSED struct err *err)
     put_switch(c, "m.set_displayname", true);
     put_switch(c, "m.set_avatar_url", true);
     put_switch(c, "m.profile_fields", true);
-    put_switch(c, "m.3pid_changes", false);
+    put_switch(c, "m.3pid_changes", mailer_is_on(config));
     put_switch(c, "m.get_login_token", true);
     json_put(c, STR("m.room_versions"), version_list(config));
     if (rq->who.is_admin) {

@@ -4,6 +4,8 @@
 #include "core/account.h"
 #include "core/server.h"
 #include "matrix/ids.h"
+#include "net/mail.h"
+#include "store/threepids.h"
 #include "wire/jfield.h"
 
 struct credentials {
@@ -18,38 +20,19 @@ static const struct jfield credentials_fields[] = {
 };
 
 struct identifier {
-    struct str type, user;
+    struct str type, user, medium, address;
 };
 static const struct jfield identifier_fields[] = {
     FIELD(struct identifier, type),
     FIELD(struct identifier, user, .flags = OPT),
+    FIELD(struct identifier, medium, .flags = OPT),
+    FIELD(struct identifier, address, .flags = OPT),
     {0},
 };
 
 static int wrong(struct err *err)
 {
     return err_forbidden(err, "Wrong user name or password");
-}
-
-/* What the client calls the user: a local part or a whole id. Who is signed in need not say who he is. */
-static int read_user(struct request *rq, const struct credentials *c, struct str *out,
-                     struct err *err)
-{
-    struct identifier id = {.user = c->user.p ? c->user : rq->who.user_id};
-    if (c->identifier) {
-        int rc = json_decode(rq->arena, c->identifier, identifier_fields, &id, err);
-        if (rc != 0) {
-            return rc;
-        }
-        if (!str_eq(id.type, STR("m.id.user"))) {
-            return wrong(err); /* no mail addresses or telephone numbers are known here */
-        }
-    }
-    if (!id.user.p) {
-        return err_missing_param(err, "\"identifier\" with a \"user\" is missing");
-    }
-    *out = id.user;
-    return 0;
 }
 
 /* The local part, empty if no user of this server can be meant. */
@@ -60,6 +43,63 @@ static struct str local_part(const struct server *s, struct str user)
         return user;
     }
     return user_id_parse(user, &id) && str_eq(id.domain, s->server_name) ? id.local : STR_NONE;
+}
+
+/* Whom somebody says to be: failures are counted by what he said, so that they do not tell whose address it is. */
+struct claim {
+    struct str key;
+    struct str localpart; /* empty: nobody of this server */
+};
+
+static int claim_of_user(struct request *rq, struct str user, struct claim *out, struct err *err)
+{
+    if (!user.p) {
+        return err_missing_param(err, "\"identifier\" with a \"user\" is missing");
+    }
+    out->localpart = out->key = local_part(server_of(rq), user);
+    return 0;
+}
+
+static int claim_of_address(struct request *rq, const struct identifier *id, struct claim *out,
+                            struct err *err)
+{
+    struct db_read *r = store_reader(server_of(rq)->store);
+    struct threepid_row row;
+    struct user_row user;
+    if (!id->medium.p || !id->address.p) {
+        return err_missing_param(err, "\"identifier\" needs \"medium\" and \"address\"");
+    }
+    *out = (struct claim){.key = id->address, .localpart = STR_NONE};
+    if (!str_eq(id->medium, STR("email")) ||
+        !mail_address_parse(rq->arena, id->address, &out->key)) {
+        return 0;
+    }
+    int rc = threepids_find(r, rq->arena, id->medium, out->key, &row, err);
+    rc = rc ? rc : users_get(r, rq->arena, row.user_nid, &user, err);
+    out->localpart = rc == 0 ? user.localpart : STR_NONE;
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+/* Who is signed in need not say who he is. */
+static int read_claim(struct request *rq, const struct credentials *c, struct claim *out,
+                      struct err *err)
+{
+    struct identifier id = {0};
+    if (!c->identifier) {
+        return claim_of_user(rq, c->user.p ? c->user : rq->who.user_id, out, err);
+    }
+    int rc = json_decode(rq->arena, c->identifier, identifier_fields, &id, err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (str_eq(id.type, STR("m.id.user"))) {
+        struct str user = id.user.p ? id.user : c->user.p ? c->user : rq->who.user_id;
+        return claim_of_user(rq, user, out, err);
+    }
+    if (str_eq(id.type, STR("m.id.thirdparty"))) {
+        return claim_of_address(rq, &id, out, err);
+    }
+    return wrong(err); /* no telephone numbers are known here */
 }
 
 /* One answer, in one time, for a wrong password and for nobody. Deactivated accounts have no password left. */
@@ -85,18 +125,17 @@ int password_proof(struct request *rq, const json_t *credentials, struct user_ro
 {
     struct ratelimit *limits = server_of(rq)->limits;
     struct credentials c = {0};
-    struct str user = STR_NONE;
+    struct claim claim = {0};
     int rc = json_decode(rq->arena, credentials, credentials_fields, &c, err);
-    rc = rc ? rc : read_user(rq, &c, &user, err);
+    rc = rc ? rc : read_claim(rq, &c, &claim, err);
     if (rc != 0) {
         return rc;
     }
-    struct str localpart = local_part(server_of(rq), user);
-    rc = ratelimit_peek(limits, RATE_LOGIN, RATE_BY_ACCOUNT, localpart, err);
-    rc = rc ? rc : verify(rq, localpart, c.password, out, err);
+    rc = ratelimit_peek(limits, RATE_LOGIN, RATE_BY_ACCOUNT, claim.key, err);
+    rc = rc ? rc : verify(rq, claim.localpart, c.password, out, err);
     if (rc == E_FORBIDDEN) {
         /* Only failures count; that this one may have been one too many is told the next time. */
-        int full = ratelimit_take(limits, RATE_LOGIN, RATE_BY_ACCOUNT, localpart, NULL);
+        int full = ratelimit_take(limits, RATE_LOGIN, RATE_BY_ACCOUNT, claim.key, NULL);
         (void)full;
     }
     return rc;

@@ -182,18 +182,35 @@ static int check_wish(struct request *rq, const struct register_body *in, bool i
     return rc;
 }
 
-/* What it takes to get an account here. */
-static unsigned wanted_flow(const struct config *c)
+enum { FLOWS_MAX = 2 };
+
+/*
+ * What it takes to get an account here. Where an address is optional, the flow without one ends with the dummy stage:
+ * else it would be part of the other, and be done before the person gets to the address ("Dummy Auth").
+ */
+static size_t wanted_flows(const struct config *c, unsigned out[FLOWS_MAX])
 {
-    unsigned flow = c->registration.mode == REGISTRATION_TOKEN ? UIA_REGISTRATION_TOKEN : 0;
-    flow |= c->registration.terms.version.n ? UIA_TERMS : 0;
-    return flow ? flow : UIA_DUMMY;
+    size_t n = 0;
+    unsigned all = c->registration.mode == REGISTRATION_TOKEN ? UIA_REGISTRATION_TOKEN : 0;
+    all |= c->captcha.provider != CAPTCHA_OFF ? UIA_CAPTCHA : 0;
+    all |= c->registration.terms.version.n ? UIA_TERMS : 0;
+    if (c->registration.email == EMAIL_OFF) {
+        out[n++] = all ? all : UIA_DUMMY;
+    }
+    if (c->registration.email == EMAIL_OPTIONAL) {
+        out[n++] = all | UIA_DUMMY;
+    }
+    if (c->registration.email != EMAIL_OFF) {
+        out[n++] = all | UIA_EMAIL_NEW;
+    }
+    return n;
 }
 
 static int register_user(struct request *rq, struct err *err)
 {
     const struct register_body *in = rq->in;
-    const unsigned flow = wanted_flow(server_of(rq)->config);
+    unsigned flows[FLOWS_MAX];
+    size_t n = wanted_flows(server_of(rq)->config, flows);
     struct uia_result uia;
     if (server_of(rq)->config->registration.mode == REGISTRATION_CLOSED) {
         return err_forbidden(
@@ -204,14 +221,16 @@ static int register_user(struct request *rq, struct err *err)
                           .wants_refresh = in->refresh_token};
     int rc = find_guest(rq, in, &who.user_nid, err);
     rc = rc ? rc : check_wish(rq, in, who.user_nid != 0, err);
-    rc = rc ? rc : uia_check(rq, &flow, 1, &uia, err);
+    rc = rc ? rc : uia_check(rq, flows, n, &uia, err);
     if (rc != 0) {
         return uia_reply(rc);
     }
     struct new_account account = {.localpart = in->username,
                                   .password = in->password,
                                   .is_own_wish = true,
-                                  .registration_token = uia.registration_token};
+                                  .registration_token = uia.registration_token,
+                                  .email = uia.email,
+                                  .email_validated_ts = uia.email_validated_ts};
     return create_and_sign_in(rq, &account, &who, !in->inhibit_login, err);
 }
 

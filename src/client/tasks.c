@@ -6,15 +6,17 @@
 #include "core/server.h"
 #include "store/login_tokens.h"
 #include "store/openid_tokens.h"
+#include "store/threepid_sessions.h"
 #include "store/transactions.h"
 
 /* Long enough for any client to try again ("Transaction identifiers" leaves it to the server). */
 enum { TRANSACTION_MS = 24 * 60 * 60 * 1000 };
 
-/* Login tokens that nobody used, and OpenID tokens. */
+/* Login tokens that nobody used, OpenID tokens, proofs of addresses. */
 static int delete_tokens(struct txn *t, UNUSED void *arg)
 {
     int rc = login_tokens_delete_expired(t, clock_wall_ms(), txn_err(t));
+    rc = rc ? rc : threepid_sessions_delete_expired(t, clock_wall_ms(), txn_err(t));
     return rc ? rc : openid_tokens_delete_expired(t, clock_wall_ms(), txn_err(t));
 }
 

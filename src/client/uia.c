@@ -3,12 +3,15 @@
 
 #include "base/clock.h"
 #include "base/rand.h"
+#include "client/address_proof.h"
 #include "client/authenticate.h"
+#include "client/captcha.h"
 #include "client/password_proof.h"
 #include "client/registration_token.h"
 #include "core/server.h"
 #include "crypto/hash.h"
 #include "store/registration_tokens.h"
+#include "store/threepids.h"
 #include "store/uia.h"
 #include "wire/canonical.h"
 #include "wire/jfield.h"
@@ -23,8 +26,10 @@ struct check {
     size_t n_flows;
     struct str session_id, request_hash;
     bool is_stored, is_changed;
-    unsigned done; /* enum uia_stage */
+    unsigned done;   /* enum uia_stage */
+    uint64_t caller; /* who is signed in; 0: nobody */
     struct uia_result found;
+    struct str proof; /* session of an address that this request used as proof; .p == NULL: none */
     bool holds_token; /* found.registration_token is held for this session in the database */
     struct err why;   /* the stage that failed; kind 0: none */
 };
@@ -48,7 +53,7 @@ static int run_password(struct check *c, const json_t *auth, struct err *err)
     if (rc == 0 && user.is_locked) {
         return authenticate_locked(err); /* without a token nobody has looked yet */
     }
-    if (rc == 0 && c->rq->who.user_nid && user.nid != c->rq->who.user_nid) {
+    if (rc == 0 && c->caller && user.nid != c->caller) {
         return refuse(c, "M_FORBIDDEN", "This is the password of somebody else");
     }
     if (rc == 0) {
@@ -75,9 +80,77 @@ static int run_registration_token(struct check *c, const json_t *auth, struct er
     return rc;
 }
 
+static int run_captcha(struct check *c, const json_t *auth, struct err *err)
+{
+    struct str response;
+    bool is_right;
+    if (!json_get_str(auth, "response", &response)) {
+        return err_missing_param(err, "\"auth\" needs a \"response\"");
+    }
+    int rc = captcha_check(c->rq, response, &is_right, err);
+    return rc == 0 && !is_right ? refuse(c, "M_UNAUTHORIZED", "The captcha was not solved") : rc;
+}
+
+/* Clients ask again and again while the person looks for the letter: that is no failure to be counted. */
+static int check_email(struct check *c, const json_t *auth, enum threepid_purpose purpose,
+                       struct threepid_session *out, struct err *err)
+{
+    const json_t *credentials;
+    if (!json_get_object(auth, "threepid_creds", &credentials) &&
+        !json_get_object(auth, "threepidCreds", &credentials)) {
+        return err_missing_param(err, "\"auth\" needs \"threepid_creds\"");
+    }
+    int rc = address_proof_check(c->rq, credentials, purpose, out, err);
+    if (rc == E_FORBIDDEN) {
+        return refuse(c, "M_THREEPID_AUTH_FAILED", "This address has not been verified yet");
+    }
+    c->proof = rc == 0 ? out->session_id : STR_NONE;
+    return rc;
+}
+
+static int run_new_email(struct check *c, const json_t *auth, struct err *err)
+{
+    struct threepid_session session;
+    int rc = check_email(c, auth, THREEPID_REGISTER, &session, err);
+    if (rc == 0 && !c->why.kind) {
+        c->found.email = session.address;
+        c->found.email_validated_ts = session.validated_ts;
+    }
+    return rc;
+}
+
+static int run_known_email(struct check *c, const json_t *auth, struct err *err)
+{
+    struct db_read *r = store_reader(server_of(c->rq)->store);
+    struct threepid_session session;
+    struct threepid_row row;
+    struct user_row user;
+    int rc = check_email(c, auth, THREEPID_PASSWORD, &session, err);
+    if (rc != 0 || c->why.kind) {
+        return rc;
+    }
+    rc = threepids_find(r, c->rq->arena, session.medium, session.address, &row, err);
+    if (rc == E_NOT_FOUND) {
+        return refuse(c, "M_THREEPID_NOT_FOUND", "No account has this address any more");
+    }
+    rc = rc ? rc : users_get(r, c->rq->arena, row.user_nid, &user, err);
+    if (rc == 0 && user.is_locked) {
+        return authenticate_locked(err);
+    }
+    c->found.user_nid = row.user_nid;
+    return rc;
+}
+
 static int run_nothing(UNUSED struct check *c, UNUSED const json_t *auth, UNUSED struct err *err)
 {
     return 0;
+}
+
+static json_t *captcha_params(const struct config *config)
+{
+    json_t *out = json_object();
+    json_put_str(out, "public_key", config->captcha.site_key);
+    return out;
 }
 
 static json_t *terms_params(const struct config *config)
@@ -101,7 +174,10 @@ static const struct stage {
     json_t *(*params)(const struct config *config);
 } stages[] = {
     {UIA_REGISTRATION_TOKEN, STR_INIT("m.login.registration_token"), run_registration_token, NULL},
+    {UIA_CAPTCHA, STR_INIT("m.login.recaptcha"), run_captcha, captcha_params},
     {UIA_TERMS, STR_INIT("m.login.terms"), run_nothing, terms_params},
+    {UIA_EMAIL_NEW, STR_INIT("m.login.email.identity"), run_new_email, NULL},
+    {UIA_EMAIL_KNOWN, STR_INIT("m.login.email.identity"), run_known_email, NULL},
     {UIA_PASSWORD, STR_INIT("m.login.password"), run_password, NULL},
     {UIA_DUMMY, STR_INIT("m.login.dummy"), run_nothing, NULL},
 };
@@ -177,38 +253,61 @@ static int hash_request(struct check *c, bool *out_is_empty, struct str *out_ope
     return 0;
 }
 
-/* The stages that are done, each with what it found out: true, the user, the token that is held. */
+static json_t *encode_stage(const struct check *c, enum uia_stage stage)
+{
+    if (stage == UIA_PASSWORD || stage == UIA_EMAIL_KNOWN) {
+        return json_integer((json_int_t)c->found.user_nid);
+    }
+    if (stage == UIA_REGISTRATION_TOKEN && c->found.registration_token.p) {
+        return json_new_str(c->found.registration_token);
+    }
+    if (stage == UIA_EMAIL_NEW) {
+        json_t *email = json_object();
+        json_put_str(email, "address", c->found.email);
+        json_put_int(email, "validated_ts", c->found.email_validated_ts);
+        return email;
+    }
+    return json_true();
+}
+
+/* The stages that are done, each with what it found out: true, the user, the token that is held, the address. And what
+ * is asked for, which the fallback pages have to know. */
 static struct str encode_stages(const struct check *c)
 {
     json_t *out = json_object();
+    json_put_int(out, "asked", offered(c));
     for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
-        if (!(stages[i].bit & c->done)) {
-            continue;
+        if (stages[i].bit & c->done) {
+            json_put(out, stages[i].type, encode_stage(c, stages[i].bit));
         }
-        json_t *what = json_true();
-        if (stages[i].bit == UIA_PASSWORD) {
-            what = json_integer((json_int_t)c->found.user_nid);
-        } else if (stages[i].bit == UIA_REGISTRATION_TOKEN && c->found.registration_token.p) {
-            what = json_new_str(c->found.registration_token);
-        }
-        json_put(out, stages[i].type, what);
     }
     return json_encode(c->rq->arena, out);
+}
+
+static void decode_stage(struct check *c, enum uia_stage stage, const json_t *what)
+{
+    c->done |= stage;
+    if (stage == UIA_PASSWORD || stage == UIA_EMAIL_KNOWN) {
+        c->found.user_nid = (uint64_t)json_integer_value(what);
+    } else if (stage == UIA_REGISTRATION_TOKEN) {
+        c->found.registration_token = json_str(what);
+        c->holds_token = c->found.registration_token.p != NULL;
+    } else if (stage == UIA_EMAIL_NEW) {
+        (void)json_get_str(what, "address", &c->found.email);
+        (void)json_get_int(what, "validated_ts", &c->found.email_validated_ts);
+    }
 }
 
 static int decode_stages(struct check *c, struct str text, struct err *err)
 {
     json_t *done;
-    int64_t user;
     int rc = json_parse(c->rq->arena, text, 0, &done, err);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(stages); i++) {
-        c->done |= json_find(done, stages[i].type) ? stages[i].bit : 0;
+        const json_t *what = json_find(done, stages[i].type);
+        if (what && stages[i].bit & offered(c)) {
+            decode_stage(c, stages[i].bit, what);
+        }
     }
-    if (rc == 0 && json_get_int(done, "m.login.password", &user)) {
-        c->found.user_nid = (uint64_t)user;
-    }
-    c->holds_token =
-        rc == 0 && json_get_str(done, "m.login.registration_token", &c->found.registration_token);
     return rc;
 }
 
@@ -236,7 +335,7 @@ static int open_session(struct check *c, const json_t *auth, struct err *err)
     }
     c->session_id = row.session_id;
     c->is_stored = true;
-    if (row.user_nid != c->rq->who.user_nid ||
+    if (row.user_nid != c->caller ||
         (!str_eq(row.request_hash, c->request_hash) && !str_eq(row.request_hash, open))) {
         return err_forbidden(err, "This session was opened for another request");
     }
@@ -260,7 +359,7 @@ static int save_body(struct txn *t, void *arg)
     if (rc == 0 && c->found.registration_token.p && !c->holds_token) {
         rc = registration_tokens_hold(t, c->found.registration_token, clock_wall_ms(), err);
     }
-    return rc;
+    return rc == 0 && c->proof.p ? threepid_sessions_use(t, c->proof, err) : rc;
 }
 
 static int save(const struct check *c, struct err *err)
@@ -268,7 +367,7 @@ static int save(const struct check *c, struct err *err)
     struct saving s = {.check = c,
                        .row = {.session_id = c->session_id,
                                .request_hash = c->request_hash,
-                               .user_nid = c->rq->who.user_nid,
+                               .user_nid = c->caller,
                                .stages = encode_stages(c),
                                .expires_ts = clock_wall_ms() + SESSION_MS}};
     if (c->is_stored && !c->is_changed) {
@@ -290,7 +389,10 @@ static int use_up_body(struct txn *t, void *arg)
     struct using *u = arg;
     const struct check *c = u->check;
     struct err *err = txn_err(t);
-    int rc = uia_set_stages(t, c->session_id, STR("{}"), err);
+    int rc = c->is_stored ? uia_set_stages(t, c->session_id, STR("{}"), err) : 0;
+    if (rc == 0 && c->proof.p) {
+        rc = threepid_sessions_use(t, c->proof, err);
+    }
     u->is_gone = rc == E_NOT_FOUND;
     if (u->is_gone) {
         return 0;
@@ -305,7 +407,7 @@ static int use_up_body(struct txn *t, void *arg)
 static int use_up(const struct check *c, struct err *err)
 {
     struct using u = {.check = c};
-    if (!c->is_stored) {
+    if (!c->is_stored && !c->proof.p) {
         return 0;
     }
     int rc = store_write(server_of(c->rq)->store, "uia-use", use_up_body, &u, err);
@@ -380,8 +482,11 @@ static int read_auth(struct request *rq, const json_t **out, struct err *err)
 int uia_check(struct request *rq, const unsigned *flows, size_t n_flows, struct uia_result *out,
               struct err *err)
 {
-    struct check c = {
-        .rq = rq, .flows = flows, .n_flows = n_flows, .found = {.user_nid = rq->who.user_nid}};
+    struct check c = {.rq = rq,
+                      .flows = flows,
+                      .n_flows = n_flows,
+                      .caller = rq->who.user_nid,
+                      .found = {.user_nid = rq->who.user_nid}};
     const json_t *auth;
     int rc = read_auth(rq, &auth, err);
     if (rc == 0) {
@@ -402,6 +507,64 @@ int uia_check(struct request *rq, const unsigned *flows, size_t n_flows, struct 
         rc = answer(&c);
     }
     return rc == 0 ? UIA_ANSWERED : rc;
+}
+
+/* ---- fallback pages --------------------------------------------------------------------------- */
+
+/* *asked: what the session's request was told, in place of its flows. */
+static int load(struct request *rq, struct str session_id, struct check *c, unsigned *asked,
+                struct err *err)
+{
+    struct uia_row row;
+    json_t *stored;
+    int64_t bits = 0;
+    int rc = uia_find(store_reader(server_of(rq)->store), rq->arena, session_id, clock_wall_ms(),
+                      &row, err);
+    rc = rc ? rc : json_parse(rq->arena, row.stages, 0, &stored, err);
+    if (rc != 0) {
+        return rc;
+    }
+    (void)json_get_int(stored, "asked", &bits);
+    *asked = (unsigned)bits;
+    *c = (struct check){.rq = rq,
+                        .flows = asked,
+                        .n_flows = 1,
+                        .session_id = row.session_id,
+                        .is_stored = true,
+                        .caller = row.user_nid,
+                        .found = {.user_nid = row.user_nid}};
+    return decode_stages(c, row.stages, err);
+}
+
+int uia_look(struct request *rq, struct str session_id, struct str type, struct uia_view *out,
+             struct err *err)
+{
+    struct check c;
+    unsigned asked;
+    int rc = load(rq, session_id, &c, &asked, err);
+    if (rc != 0) {
+        return rc;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
+        if (stages[i].bit & asked && str_eq(stages[i].type, type)) {
+            *out = (struct uia_view){stages[i].bit, c.done & stages[i].bit, c.caller};
+            return 0;
+        }
+    }
+    return err_not_found(err, "This stage is not asked for here");
+}
+
+int uia_attempt(struct request *rq, struct str session_id, const json_t *auth, struct err *err)
+{
+    struct check c;
+    unsigned asked;
+    int rc = load(rq, session_id, &c, &asked, err);
+    rc = rc ? rc : attempt(&c, auth, err);
+    if (rc == 0 && c.why.kind) {
+        *err = c.why;
+        return E_FORBIDDEN;
+    }
+    return rc == 0 ? save(&c, err) : rc;
 }
 
 /* ---- expiry ----------------------------------------------------------------------------------- */

@@ -32,14 +32,20 @@ enum uia_stage {
     UIA_TERMS = 1 << 1,              /* m.login.terms: those of the configuration */
     UIA_PASSWORD =
         1 << 2, /* m.login.password: of the caller, or of whom it names if nobody is signed in */
-    UIA_DUMMY = 1 << 3, /* m.login.dummy */
+    UIA_DUMMY = 1 << 3,     /* m.login.dummy */
+    UIA_CAPTCHA = 1 << 4,   /* m.login.recaptcha */
+    UIA_EMAIL_NEW = 1 << 5, /* m.login.email.identity: an address for a new account */
+    UIA_EMAIL_KNOWN =
+        1 << 6, /* m.login.email.identity: that of the account that forgot its password */
 };
 
 enum { UIA_ANSWERED = 2 }; /* the client was told what is missing */
 
 /* What the stages found out; strings in the request's arena. */
 struct uia_result {
-    uint64_t user_nid; /* whose password it was, or the caller; 0: nobody */
+    uint64_t user_nid; /* whose password or address it was, or the caller; 0: nobody */
+    struct str email;  /* the proved address of a new account; .p == NULL: none */
+    int64_t email_validated_ts;
     struct str
         registration_token; /* one of the database that the account will use; .p == NULL: none */
 };
@@ -53,6 +59,20 @@ static inline int uia_reply(int rc)
 {
     return rc == UIA_ANSWERED ? 0 : rc;
 }
+/*
+ * For the fallback pages: what a session asks of a person, and attempting one stage of it with the object that a client
+ * would send as `auth`. The client's next request finds the stage done. E_NOT_FOUND: the session has ended, or does not
+ * ask for this stage; E_FORBIDDEN: the attempt failed, err says why.
+ */
+struct uia_view {
+    enum uia_stage stage;
+    bool is_done;
+    uint64_t user_nid; /* who is signed in; 0: nobody */
+};
+MUST_USE int uia_look(struct request *rq, struct str session_id, struct str type,
+                      struct uia_view *out, struct err *err);
+MUST_USE int uia_attempt(struct request *rq, struct str session_id, const json_t *auth,
+                         struct err *err);
 /* Ends sessions whose time is up, and lets go of the registration tokens that were held for them. */
 MUST_USE int uia_expire(struct server *s, struct err *err);
 

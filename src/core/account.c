@@ -15,6 +15,7 @@
 #include "store/names.h"
 #include "store/profiles.h"
 #include "store/registration_tokens.h"
+#include "store/threepids.h"
 #include "store/users.h"
 #include "wire/canonical.h"
 
@@ -109,6 +110,8 @@ struct creation {
     bool is_own_wish;
     struct str user_id, displayname, registration_token;
     struct user_row row;
+    struct threepid_row email; /* address.p == NULL: none */
+    bool email_is_taken;
 };
 
 /* The use of a token and the account that it buys are one transaction. */
@@ -123,6 +126,23 @@ static int use_token(struct txn *t, struct str token, struct err *err)
                        "The registration token is not valid any more");
     }
     return rc ? rc : registration_tokens_complete(t, token, err);
+}
+
+static struct threepid_row email_of(const struct new_account *account)
+{
+    return (struct threepid_row){.medium = STR("email"),
+                                 .address = account->email,
+                                 .validated_ts = account->email_validated_ts,
+                                 .added_ts = clock_wall_ms()};
+}
+
+/* Somebody may have taken the address since it was proved. */
+static int put_email(struct txn *t, struct creation *c, struct err *err)
+{
+    c->email.user_nid = c->row.nid;
+    int rc = c->email.address.p ? threepids_insert(t, &c->email, err) : 0;
+    c->email_is_taken = rc == E_CONFLICT;
+    return rc;
 }
 
 static int put_displayname(struct txn *t, const struct creation *c, struct err *err)
@@ -150,6 +170,7 @@ static int create_body(struct txn *t, void *arg)
     rc = rc ? rc : names_intern(t, c->user_id, &c->row.nid, err);
     rc = rc ? rc : users_insert(t, &c->row, err);
     rc = rc ? rc : use_token(t, c->registration_token, err);
+    rc = rc ? rc : put_email(t, c, err);
     rc = rc ? rc : put_displayname(t, c, err);
     return rc ? rc : user_directory_update(t, c->row.nid, err);
 }
@@ -178,6 +199,7 @@ int account_create(struct server *s, struct arena *a, const struct new_account *
         .user_id = user_id_make(a, account->localpart, s->server_name),
         .displayname = name.n && name.n <= DISPLAYNAME_MAX ? name : account->localpart,
         .registration_token = account->registration_token,
+        .email = email_of(account),
         .row = {.localpart = account->localpart,
                 .is_admin = account->is_admin,
                 .is_guest = account->is_guest,
@@ -189,7 +211,7 @@ int account_create(struct server *s, struct arena *a, const struct new_account *
         rc = hash(s, a, account->password, &c.row.password_hash, err);
     }
     rc = rc ? rc : store_write(s->store, "account-create", create_body, &c, err);
-    if (rc == E_CONFLICT) {
+    if (rc == E_CONFLICT && !c.email_is_taken) {
         return err_set(err, E_CONFLICT, 400, "M_USER_IN_USE", "The user name is taken");
     }
     if (rc == 0 && out_nid) {
@@ -211,6 +233,7 @@ static int upgrade_body(struct txn *t, void *arg)
     rc = rc ? rc : use_token(t, c->registration_token, err);
     rc = rc ? rc : users_set_password(t, c->row.nid, c->row.password_hash, err);
     rc = rc ? rc : users_set_flag(t, c->row.nid, USER_GUEST, false, err);
+    rc = rc ? rc : put_email(t, c, err);
     return rc ? rc : user_directory_update(t, c->row.nid, err);
 }
 
@@ -220,6 +243,7 @@ int account_upgrade_guest(struct server *s, struct arena *a, uint64_t user_nid,
     struct creation c = {.server = s,
                          .is_own_wish = account->is_own_wish,
                          .registration_token = account->registration_token,
+                         .email = email_of(account),
                          .row = {.nid = user_nid}};
     int rc = account->password.p ? hash(s, a, account->password, &c.row.password_hash, err) : 0;
     return rc ? rc : store_write(s->store, "account-upgrade-guest", upgrade_body, &c, err);

@@ -24,13 +24,15 @@ struct new_account {
     struct str displayname; /* empty: the localpart */
     struct str
         registration_token; /* one of the database, a use of which this is; .p == NULL: none */
+    struct str email;       /* its proved address; .p == NULL: none */
+    int64_t email_validated_ts;
 };
-/* E_INVALID M_INVALID_USERNAME or M_WEAK_PASSWORD, E_CONFLICT (400 M_USER_IN_USE), 401 M_UNAUTHORIZED when the
- * registration token is used up. *out_nid may be NULL. */
+/* E_INVALID M_INVALID_USERNAME or M_WEAK_PASSWORD, E_CONFLICT (400 M_USER_IN_USE, M_THREEPID_IN_USE), 401
+ * M_UNAUTHORIZED when the registration token is used up. *out_nid may be NULL. */
 MUST_USE int account_create(struct server *s, struct arena *a, const struct new_account *account,
                             uint64_t *out_nid, struct err *err);
 
-/* A guest becomes a user: takes password, registration token and is_own_wish of `account`, keeps name, devices and
+/* A guest becomes a user: takes password, address, registration token and is_own_wish of `account`, keeps name, devices and
  * rooms. Errors as account_create; E_NOT_FOUND if it is no guest any more. */
 MUST_USE int account_upgrade_guest(struct server *s, struct arena *a, uint64_t user_nid,
                                    const struct new_account *account, struct err *err);

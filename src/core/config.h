@@ -77,10 +77,11 @@ struct config {
     struct {
         enum config_registration mode;
         bool guests;
-        enum config_email email;   /* whether an address is asked for */
-        struct str shared_secret;  /* empty: /_synapse/admin/v1/register is off */
-        struct config_strs tokens; /* accepted for ever, beside those in the database */
-        int64_t max_accounts;      /* of people who register themselves; 0: no limit */
+        enum config_email email;          /* whether an address is asked for */
+        struct config_strs email_domains; /* only of these; empty: of any */
+        struct str shared_secret;         /* empty: /_synapse/admin/v1/register is off */
+        struct config_strs tokens;        /* accepted for ever, beside those in the database */
+        int64_t max_accounts;             /* of people who register themselves; 0: no limit */
         struct {
             struct str version, name, url; /* version empty: no m.login.terms stage */
         } terms;

@@ -11,10 +11,9 @@ enum {
 };
 
 static const struct str prefixes[TOKEN_KINDS] = {
-    [TOKEN_ACCESS] = STR_INIT("igt_"),
-    [TOKEN_REFRESH] = STR_INIT("igr_"),
-    [TOKEN_LOGIN] = STR_INIT("igl_"),
-    [TOKEN_OPENID] = STR_INIT("igo_"),
+    [TOKEN_ACCESS] = STR_INIT("igt_"), [TOKEN_REFRESH] = STR_INIT("igr_"),
+    [TOKEN_LOGIN] = STR_INIT("igl_"),  [TOKEN_OPENID] = STR_INIT("igo_"),
+    [TOKEN_EMAIL] = STR_INIT("ige_"),
 };
 
 /* The check tells typing errors, not forgeries: the first bits of the SHA-256 of what stands before, base 62. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bearer tokens: "igt_" (access), "igr_" (refresh), "igl_" (login), "igo_" (OpenID), 32 random characters of
- * [A-Za-z0-9] (190 bits), and 6 characters computed from what stands before. Secret scanners know the prefix; a
- * mistyped or made-up token is refused without asking the database. The database holds only token_hash, never
- * a token.
+ * Bearer tokens: "igt_" (access), "igr_" (refresh), "igl_" (login), "igo_" (OpenID), "ige_" (links in e-mail), 32
+ * random characters of [A-Za-z0-9] (190 bits), and 6 characters computed from what stands before. Secret scanners know
+ * the prefix; a mistyped or made-up token is refused without asking the database. The database holds only token_hash,
+ * never a token.
  *
  * Tokens of an imported server have other forms and are found by their hash just the same.
  */
@@ -18,6 +18,7 @@ enum token_kind {
     TOKEN_REFRESH,
     TOKEN_LOGIN,
     TOKEN_OPENID,
+    TOKEN_EMAIL,
     TOKEN_KINDS,
 };
 
