@@ -9,7 +9,7 @@
 #include "wire/jfield.h"
 
 struct email_body {
-    struct str client_secret, email, next_link;
+    struct str client_secret, email, next_link, id_server, id_access_token;
     int64_t send_attempt;
 };
 static const struct jfield email_fields[] = {
@@ -17,11 +17,13 @@ static const struct jfield email_fields[] = {
     FIELD(struct email_body, email),
     FIELD(struct email_body, next_link, .flags = OPT),
     FIELD(struct email_body, send_attempt),
+    FIELD(struct email_body, id_server, .flags = OPT),
+    FIELD(struct email_body, id_access_token, .flags = OPT),
     {0},
 };
 
 struct msisdn_body {
-    struct str client_secret, country, phone_number, next_link;
+    struct str client_secret, country, phone_number, next_link, id_server, id_access_token;
     int64_t send_attempt;
 };
 static const struct jfield msisdn_fields[] = {
