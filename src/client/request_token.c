@@ -27,9 +27,14 @@ struct msisdn_body {
     int64_t send_attempt;
 };
 static const struct jfield msisdn_fields[] = {
-    FIELD(struct msisdn_body, client_secret), FIELD(struct msisdn_body, country),
-    FIELD(struct msisdn_body, phone_number),  FIELD(struct msisdn_body, next_link, .flags = OPT),
-    FIELD(struct msisdn_body, send_attempt),  {0},
+    FIELD(struct msisdn_body, client_secret),
+    FIELD(struct msisdn_body, country),
+    FIELD(struct msisdn_body, phone_number),
+    FIELD(struct msisdn_body, next_link, .flags = OPT),
+    FIELD(struct msisdn_body, send_attempt),
+    FIELD(struct msisdn_body, id_server, .flags = OPT),
+    FIELD(struct msisdn_body, id_access_token, .flags = OPT),
+    {0},
 };
 
 static int begin(struct request *rq, enum threepid_purpose purpose, struct err *err)

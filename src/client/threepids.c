@@ -50,7 +50,8 @@ static int add(struct request *rq, const json_t *credentials, struct err *err)
     static const unsigned flow = UIA_PASSWORD;
     struct threepid_session session;
     struct uia_result uia;
-    int rc = address_proof_check(rq, credentials, THREEPID_ADD, &session, err);
+    int rc = uia_check_form(rq, err);
+    rc = rc ? rc : address_proof_check(rq, credentials, THREEPID_ADD, &session, err);
     rc = rc ? rc : uia_check(rq, &flow, 1, &uia, err);
     if (rc != 0) {
         return uia_reply(rc);
@@ -78,12 +79,24 @@ static const struct jfield creds_fields[] = {
     {0},
 };
 
+/* Proofs are our own: which identity server the client speaks of must be said, and does not matter. */
+struct identity_server {
+    struct str id_server, id_access_token;
+};
+static const struct jfield identity_server_fields[] = {
+    FIELD(struct identity_server, id_server),
+    FIELD(struct identity_server, id_access_token),
+    {0},
+};
+
 /* The deprecated way. It asks for the password too, although it did not in the past: with an address a thief of the
  * token could set a new password. */
 static int post_3pid(struct request *rq, struct err *err)
 {
     const struct creds_body *in = rq->in;
-    return add(rq, in->three_pid_creds, err);
+    struct identity_server unused = {0};
+    int rc = json_decode(rq->arena, in->three_pid_creds, identity_server_fields, &unused, err);
+    return rc == 0 ? add(rq, in->three_pid_creds, err) : rc;
 }
 
 /* ---- taking away ------------------------------------------------------------------------------ */

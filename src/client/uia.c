@@ -479,6 +479,12 @@ static int read_auth(struct request *rq, const json_t **out, struct err *err)
     return json_decode(rq->arena, *out, auth_fields, &auth, err);
 }
 
+int uia_check_form(struct request *rq, struct err *err)
+{
+    const json_t *auth;
+    return read_auth(rq, &auth, err);
+}
+
 int uia_check(struct request *rq, const unsigned *flows, size_t n_flows, struct uia_result *out,
               struct err *err)
 {

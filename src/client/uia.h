@@ -54,6 +54,8 @@ struct uia_result {
  * was opened for, 429 after too many wrong passwords. */
 MUST_USE int uia_check(struct request *rq, const unsigned *flows, size_t n_flows,
                        struct uia_result *out, struct err *err);
+/* Whether `auth` is well-formed, for handlers that refuse a request for other reasons before uia_check: 400. */
+MUST_USE int uia_check_form(struct request *rq, struct err *err);
 /* What a handler returns when uia_check did not return 0. */
 static inline int uia_reply(int rc)
 {

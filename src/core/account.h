@@ -32,8 +32,8 @@ struct new_account {
 MUST_USE int account_create(struct server *s, struct arena *a, const struct new_account *account,
                             uint64_t *out_nid, struct err *err);
 
-/* A guest becomes a user: takes password, address, registration token and is_own_wish of `account`, keeps name, devices and
- * rooms. Errors as account_create; E_NOT_FOUND if it is no guest any more. */
+/* A guest becomes a user: takes password, address, registration token and is_own_wish of `account`, keeps name, devices
+ * and rooms. Errors as account_create; E_NOT_FOUND if it is no guest any more. */
 MUST_USE int account_upgrade_guest(struct server *s, struct arena *a, uint64_t user_nid,
                                    const struct new_account *account, struct err *err);
 
