@@ -228,7 +228,7 @@ test("an address belongs to one account, also if two prove it at once", OWN_SERV
 test("the deprecated way to add an address asks for the password too", OWN_SERVER, async () => {
   const alice = await hs.user("alice");
   const proof = await prove("account/3pid", address());
-  await alice.fails(403, "M_THREEPID_AUTH_FAILED", "POST", "/account/3pid", { three_pid_creds: { ...proof, sid: "no such" } });
+  await alice.fails(403, "M_THREEPID_AUTH_FAILED", "POST", "/account/3pid", { three_pid_creds: { ...proof, sid: "no such", id_server: "id.example.org", id_access_token: "x" } });
   await alice.withPassword("POST", "/account/3pid", { three_pid_creds: { ...proof, id_server: "id.example.org", id_access_token: "x" } });
   assert.equal((await alice.get("/account/3pid")).threepids.length, 1);
 });
