@@ -314,12 +314,22 @@ test("a better key replaces a worse one, never the other way round", async () =>
   }
 });
 
+test("a cross-signing key may not have the name of a device", async () => {
+  const alice = await hs.user("alice"), keys = crossSigning(alice);
+  await alice.another({ device_id: keys.master.pub });
+  await alice.fails(403, "M_FORBIDDEN", "POST", "/keys/device_signing/upload", keys.body);
+});
+
 test("keys go only into the current version", async () => {
   const alice = await hs.user("alice");
   const old = (await alice.post("/room_keys/version", auth(1))).version;
   const now = (await alice.post("/room_keys/version", auth(2))).version;
   const e = await alice.fails(403, "M_WRONG_ROOM_KEYS_VERSION", "PUT", `/room_keys/keys/${E("!r:localhost")}/s?version=${old}`, session());
   assert.equal(e.current_version, now);
+  const rooms = { "!r:localhost": { sessions: { s: session() } } };
+  for (const [path, body] of [["", { rooms }], [`/${E("!r:localhost")}`, rooms["!r:localhost"]]]) {
+    assert.equal((await alice.fails(403, "M_WRONG_ROOM_KEYS_VERSION", "PUT", `/room_keys/keys${path}?version=${old}`, body)).current_version, now);
+  }
   const none = await hs.req("PUT", `/room_keys/keys/${E("!r:localhost")}/s?version=999`, { token: alice.token, body: session() });
   assert.ok([403, 404].includes(none.status), `${none.status}`);
   const m = await hs.req("PUT", `/room_keys/keys/${E("!r:localhost")}/s`, { token: alice.token, body: session() });

@@ -125,6 +125,9 @@ test("create first, upload later: not there yet, then there, and only once", asy
   const id = c.content_uri.slice(6), put = `/_matrix/media/v3/upload/${id}`;
   const early = await fetchIt(bob, c.content_uri, { query: "timeout_ms=0", expect: 504 });
   assert.equal(early.body.errcode, "M_NOT_YET_UPLOADED");
+  for (const o of [{ name: "late.txt", query: "timeout_ms=0" }, { kind: "thumbnail", query: "timeout_ms=0&width=8&height=8" }]) {
+    assert.equal((await fetchIt(bob, c.content_uri, { ...o, expect: 504 })).body.errcode, "M_NOT_YET_UPLOADED");
+  }
   await hs.fails(403, "M_FORBIDDEN", "PUT", put, { token: bob.token, body: Buffer.from("evil"), type: "text/plain" });
   const waiting = fetchIt(bob, c.content_uri, { query: "timeout_ms=20000" });
   await hs.req("PUT", put, { token: alice.token, body: Buffer.from("late"), type: "text/plain", expect: 200 });
@@ -140,7 +143,17 @@ test("the limit is told and enforced", OWN_SERVER, async () => {
     assert.equal(c["m.upload.size"], 1000000);
     await s.fails(413, "M_TOO_LARGE", "POST", "/_matrix/media/v3/upload", { token: alice.token, body: Buffer.alloc(1000001), type: "image/png" });
     await s.req("POST", "/_matrix/media/v3/upload", { token: alice.token, body: Buffer.alloc(1000000), type: "image/png", expect: 200 });
+    const later = (await s.req("POST", "/_matrix/media/v1/create", { token: alice.token, body: {}, expect: 200 })).body.content_uri.slice(6);
+    await s.fails(413, "M_TOO_LARGE", "PUT", `/_matrix/media/v3/upload/${later}`, { token: alice.token, body: Buffer.alloc(1000001), type: "image/png" });
     await s.fails(401, "M_MISSING_TOKEN", "GET", `${V1}/config`);
+  });
+});
+
+test("a picture with more pixels than the limit gets no thumbnail", OWN_SERVER, async () => {
+  await withServer({ config: { media: { max_pixels: 1000 } } }, async s => {
+    const alice = await s.user("alice");
+    const { content_uri } = (await s.req("POST", "/_matrix/media/v3/upload", { token: alice.token, body: png(64, 64), type: "image/png", expect: 200 })).body;
+    await s.fails(413, "M_TOO_LARGE", "GET", `${V1}/thumbnail/${content_uri.slice(6)}?width=8&height=8`, { token: alice.token });
   });
 });
 

@@ -11,7 +11,7 @@ import path from "node:path";
 import readline from "node:readline";
 import { errorDifferences } from "./errors.mjs";
 import { ANSWERS, AWAITED, excuse, NEVER, TWINS } from "./exceptions.mjs";
-import { ABSENT, operations } from "./specification.mjs";
+import { ABSENT, eventDifferences, operations } from "./specification.mjs";
 
 /** What was seen of one operation. */
 class Coverage {
@@ -33,7 +33,7 @@ class Coverage {
     if (!response) return ["the status is not documented"];
     if (!response.schema || response.types.length > 1) return [];
     if (body === undefined) return [`${type ?? "nothing"} instead of JSON`];
-    return response.differences(body).map(d => `${place(d.at)}: ${d.message}`);
+    return [...response.differences(body), ...eventDifferences(body)].map(d => `${place(d.at)}: ${d.message}`);
   }
 
   note(exchange, difference) {

@@ -14,6 +14,7 @@ export const FOLDER = process.env.INGOT_SPEC ?? path.join(here, "../../../../sha
 export const ABSENT = fs.existsSync(path.join(FOLDER, "endpoints.tsv")) ? false : `SKIPPED: no specification at ${FOLDER}`;
 
 const API = path.join(FOLDER, "data/api/client-server");
+const EVENTS = path.join(FOLDER, "data/event-schemas/schema");
 const METHODS = ["get", "put", "post", "delete"];
 
 // ---- the table
@@ -100,6 +101,20 @@ export function validator(place) {
   const validate = shared.ajv.getSchema(place.url);
   if (!validate) throw new Error(`no schema at ${place.url}`);
   return value => validate(value) ? [] : validate.errors.map(e => ({ at: e.instancePath, message: `${e.message}${e.params.allowedValues ? `: ${e.params.allowedValues}` : ""}` }));
+}
+
+/** Events that servers make by themselves, so that what is in them is their word; others say what clients want. */
+const OWN_EVENTS = ["m.fully_read", "m.presence", "m.push_rules", "m.receipt", "m.room.create", "m.room.member", "m.tag", "m.typing"];
+const contents = new Map();
+
+/** What is wrong with the contents of such events, wherever they stand in an answer. */
+export function eventDifferences(value) {
+  if (!value || typeof value !== "object") return [];
+  const out = Object.values(value).flatMap(eventDifferences);
+  if (!OWN_EVENTS.includes(value.type) || typeof value.content !== "object") return out;
+  if (!contents.has(value.type)) contents.set(value.type, validator(new Place(path.join(EVENTS, `${value.type}.yaml`))));
+  // Which members there are around the content is the operation's matter: some events come stripped.
+  return [...out, ...contents.get(value.type)(value).filter(d => d.at.startsWith("/content")).map(d => ({ ...d, at: `${value.type}${d.at}` }))];
 }
 
 // ---- operations
