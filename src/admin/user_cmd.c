@@ -23,7 +23,8 @@ const struct cli_option user_password_options[] = {
     {0},
 };
 const struct cli_option user_deactivate_options[] = {
-    {"erase", CLI_FLAG, &erase, NULL, "remove the profile too"},
+    {"erase", CLI_FLAG, &erase, NULL,
+     "remove the profile too, and hide from newcomers what the user said"},
     {0},
 };
 const struct cli_option user_make_admin_options[] = {

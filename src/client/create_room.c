@@ -9,6 +9,7 @@
 #include "core/config.h"
 #include "core/limits.h"
 #include "matrix/ids.h"
+#include "store/names.h"
 #include "store/rooms.h"
 #include "wire/canonical.h"
 #include "wire/jfield.h"
@@ -122,6 +123,14 @@ static int check_visibility(struct creation *c, struct err *err)
     return 0;
 }
 
+/* One write for all whom nobody here has heard of: each would be one of its own when his event is made. */
+static int know_invitees(struct creation *c, struct err *err)
+{
+    struct str_list invite = c->in->invite;
+    uint64_t *nids = arena_array(c->rq->arena, uint64_t, invite.n);
+    return names_get_all(c->server->store, invite.p, invite.n, nids, err);
+}
+
 static int check_invites(struct creation *c, struct err *err)
 {
     if (json_array_size(c->in->invite_3pid) > 0) {
@@ -160,7 +169,8 @@ static int check_creators(struct creation *c, struct err *err)
 static int check(struct creation *c, struct err *err)
 {
     static int (*const checks[])(struct creation * c, struct err * err) = {
-        find_preset, find_version, check_creators, check_visibility, check_alias, check_invites,
+        find_preset, find_version,  check_creators, check_visibility,
+        check_alias, check_invites, know_invitees,
     };
     int rc = authenticate_not_suspended(c->rq, err);
     rc = rc ? rc : limit_check_rooms(c->server, c->rq->arena, c->rq->who.user_nid, err);

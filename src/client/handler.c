@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/handler.h"
 
+#include "matrix/ids.h"
 #include "wire/canonical.h"
 
 static int not_in_room(struct err *err, struct str user)
@@ -30,6 +31,20 @@ int handler_self(struct request *rq, unsigned index, struct err *err)
         return err_forbidden(err, "You may do this only for yourself");
     }
     return 0;
+}
+
+int handler_account(struct request *rq, unsigned index, struct user_row *out, struct err *err)
+{
+    struct server *s = server_of(rq);
+    struct str user_id = rq->params[index];
+    struct matrix_id id;
+    if (!user_id_parse(user_id, &id)) {
+        return err_invalid_param(err, "\"%.*s\" is not a user id", STR_ARG(user_id));
+    }
+    int rc = str_eq(id.domain, s->server_name)
+                 ? users_find(store_reader(s->store), rq->arena, id.local, out, err)
+                 : E_NOT_FOUND;
+    return rc == E_NOT_FOUND ? err_not_found(err, "There is no user %.*s", STR_ARG(user_id)) : rc;
 }
 
 int handler_content(struct request *rq, struct str *out, struct err *err)

@@ -11,6 +11,7 @@
 #include "core/server.h"
 #include "core/visibility.h"
 #include "net/request.h"
+#include "store/users.h"
 
 /* The room {roomId}, params[index], held by the request. A room that does not exist is answered like one that he may
  * not enter: 403 M_FORBIDDEN. */
@@ -20,6 +21,10 @@ MUST_USE int handler_joined_room(struct request *rq, unsigned index, struct room
                                  struct err *err);
 /* Whether {userId}, params[index], is the caller: else 403 M_FORBIDDEN. */
 MUST_USE int handler_self(struct request *rq, unsigned index, struct err *err);
+/* The account of {userId}, params[index]. 400 M_INVALID_PARAM if that is no user id; E_NOT_FOUND (404 M_NOT_FOUND) if
+ * it is none of this server. */
+MUST_USE int handler_account(struct request *rq, unsigned index, struct user_row *out,
+                             struct err *err);
 /* The JSON body as canonical bytes for an event's content (strict: M_BAD_JSON for floats and big integers). */
 MUST_USE int handler_content(struct request *rq, struct str *out, struct err *err);
 

@@ -17,9 +17,10 @@
 #include "client/member_event.h"
 #include "client/routes.h"
 #include "core/live_user.h"
+#include "core/presence.h"
 #include "core/user_directory.h"
 #include "matrix/ids.h"
-#include "store/users.h"
+#include "store/names.h"
 #include "wire/json_writer.h"
 
 enum {
@@ -176,6 +177,7 @@ static int change_field(struct request *rq, struct str value, struct err *err)
     int rc = store_write(server_of(rq)->store, "profile", write_field, &c, err);
     if (rc == 0 && is_in_rooms(c.key)) {
         rc = tell_rooms(rq, err);
+        presence_renamed(server_of(rq), rq->who.user_nid);
     }
     return rc == 0 ? reply_empty_object(rq) : rc;
 }
@@ -208,20 +210,37 @@ static int delete_field(struct request *rq, struct err *err)
     return rc == 0 ? change_field(rq, STR_NONE, err) : rc;
 }
 
-/* ---- reading: anybody may, as the specification has it by default ---- */
+/* ---- reading ---- */
+
+/* Whether the caller may ask at all (profiles.lookup); to whom it is refused nothing is said, not even whether there is
+ * such a user ("GET profile", 403). */
+static int check_asker(struct request *rq, struct err *err)
+{
+    struct server *s = server_of(rq);
+    uint64_t user = 0;
+    bool shares = false;
+    enum config_lookup lookup = s->config->profiles.lookup;
+    if (lookup == LOOKUP_EVERYBODY || str_eq(rq->params[0], rq->who.user_id)) {
+        return 0;
+    }
+    if (!rq->who.user_nid) {
+        return err_set(err, E_FORBIDDEN, 401, "M_MISSING_TOKEN", "Sign in to look up profiles");
+    }
+    if (lookup == LOOKUP_USERS) {
+        return 0;
+    }
+    int rc = names_find(s->store, store_reader(s->store), rq->params[0], &user, err);
+    rc = rc || !user ? rc : users_share_room(s, rq->who.user_nid, user, &shares, err);
+    return rc == 0 && !shares
+               ? err_forbidden(err, "Profiles are shown to those who share a room with the user")
+               : rc;
+}
 
 static int find_user(struct request *rq, uint64_t *out, struct err *err)
 {
-    struct server *s = server_of(rq);
-    struct matrix_id id;
     struct user_row user;
-    if (!user_id_parse(rq->params[0], &id)) {
-        return err_invalid_param(err, "\"%.*s\" is not a user id", STR_ARG(rq->params[0]));
-    }
-    int rc = E_NOT_FOUND;
-    if (str_eq(id.domain, s->server_name)) {
-        rc = users_find(store_reader(s->store), rq->arena, id.local, &user, err);
-    }
+    int rc = check_asker(rq, err);
+    rc = rc ? rc : handler_account(rq, 0, &user, err);
     if (rc == E_NOT_FOUND) {
         int asked = appservice_query_users(rq, &rq->params[0], 1, err);
         return asked ? asked

@@ -4,9 +4,7 @@
 #include "base/log.h"
 #include "client/handler.h"
 #include "client/routes.h"
-#include "matrix/ids.h"
 #include "store/reports.h"
-#include "store/users.h"
 #include "wire/jfield.h"
 
 enum { REASON_MAX = 4096 };
@@ -86,16 +84,8 @@ static int report_event(struct request *rq, struct err *err)
  * allows. */
 static int report_user(struct request *rq, struct err *err)
 {
-    struct server *s = server_of(rq);
-    struct matrix_id id;
     struct user_row user;
-    if (!user_id_parse(rq->params[0], &id)) {
-        return err_invalid_param(err, "\"%.*s\" is not a user id", STR_ARG(rq->params[0]));
-    }
-    int rc = E_NOT_FOUND;
-    if (str_eq(id.domain, s->server_name)) {
-        rc = users_find(store_reader(s->store), rq->arena, id.local, &user, err);
-    }
+    int rc = handler_account(rq, 0, &user, err);
     if (rc == E_NOT_FOUND) {
         return reply_empty_object(rq);
     }

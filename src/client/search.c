@@ -348,7 +348,11 @@ static int judge(struct search *s, const struct search_hit *hit, struct readable
     if (rc == E_NOT_FOUND) {
         return 0; /* purged since */
     }
-    return rc == 0 ? viewer_sees(&in->viewer, e, out, err) : rc;
+    bool prunes = false;
+    rc = rc ? rc : viewer_sees(&in->viewer, e, out, err);
+    rc = rc || !*out ? rc : viewer_prunes(&in->viewer, e, &prunes, err);
+    *out = *out && !prunes; /* what was erased must not be found by its words */
+    return rc;
 }
 
 /* Puts a hit on the page if the filter lets it. */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "core/batch.h"
 #include "core/device_list.h"
+#include "core/erasure.h"
 #include "core/limits.h"
 #include "core/live_user.h"
 #include "core/server.h"
@@ -305,6 +306,9 @@ static int deactivate_body(struct txn *t, void *arg)
 {
     const struct ending *e = arg;
     int rc = users_deactivate(t, e->user_nid, e->erase, txn_err(t));
+    if (rc == 0 && e->erase) {
+        rc = erasure_add(t, e->server, e->user_nid, txn_err(t));
+    }
     return rc ? rc : device_list_announce(t, e->server, e->user_nid, txn_err(t));
 }
 

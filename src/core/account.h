@@ -43,8 +43,9 @@ MUST_USE int account_set_password(struct server *s, struct arena *a, uint64_t us
                                   struct err *err);
 MUST_USE int account_set_admin(struct server *s, uint64_t user_nid, bool is_admin, struct err *err);
 
-/* Ends the account for good and leaves its rooms (invitations and knocks too). With `erase` the profile goes. May be
- * called again for what an interruption left. A room that cannot be left is logged and does not stop the rest. */
+/* Ends the account for good and leaves its rooms (invitations and knocks too). With `erase` the profile goes, and
+ * newcomers get what he said only as a redaction would leave it (erasure.h). May be called again for what an
+ * interruption left. A room that cannot be left is logged and does not stop the rest. */
 MUST_USE int account_deactivate(struct server *s, struct arena *a, uint64_t user_nid, bool erase,
                                 struct err *err);
 

@@ -28,8 +28,8 @@ static int load_ignored(const struct renderer *r, struct err *err)
     return rc;
 }
 
-/* Makes the reader ready for the room of an event. */
-static int meet_reader(const struct renderer *r, const struct entry *e, struct err *err)
+int bundle_viewer(const struct renderer *r, const struct entry *e, struct viewer **out,
+                  struct err *err)
 {
     struct viewer *v = &r->reader->viewer;
     struct room *room;
@@ -40,6 +40,15 @@ static int meet_reader(const struct renderer *r, const struct entry *e, struct e
             viewer_init(v, r->server, r->arena, room, r->user_nid);
         }
     }
+    *out = v;
+    return rc;
+}
+
+/* Makes the reader ready for the room of an event. */
+static int meet_reader(const struct renderer *r, const struct entry *e, struct err *err)
+{
+    struct viewer *v;
+    int rc = bundle_viewer(r, e, &v, err);
     return rc == 0 && !r->reader->knows_ignored ? load_ignored(r, err) : rc;
 }
 

@@ -7,9 +7,15 @@
 
 #include "core/render.h"
 
+struct viewer;
+
 /* For renderer.reader: finds out about the reader when there is something to bundle, and keeps it while he reads the
  * same room. */
 struct bundle_reader *bundle_reader_new(struct arena *a);
+
+/* The reader as a viewer of the event's room; of the renderer, until the next room is asked for. */
+MUST_USE int bundle_viewer(const struct renderer *r, const struct entry *e, struct viewer **out,
+                           struct err *err);
 
 /* Writes the member "m.relations" into the open object, if there is something to bundle. */
 MUST_USE int bundle_write(const struct renderer *r, struct json_writer *w, const struct entry *e,

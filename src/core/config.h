@@ -43,6 +43,7 @@ enum config_registration { REGISTRATION_CLOSED, REGISTRATION_TOKEN, REGISTRATION
 enum config_email { EMAIL_OFF, EMAIL_OPTIONAL, EMAIL_REQUIRED };
 enum config_captcha { CAPTCHA_OFF, CAPTCHA_RECAPTCHA, CAPTCHA_HCAPTCHA, CAPTCHA_TURNSTILE };
 enum config_migrate { MIGRATE_AUTO, MIGRATE_MANUAL };
+enum config_lookup { LOOKUP_EVERYBODY, LOOKUP_USERS, LOOKUP_SHARED_ROOMS };
 enum config_presence { PRESENCE_OFF, PRESENCE_OWN, PRESENCE_FULL };
 
 struct config_rate {
@@ -117,6 +118,9 @@ struct config {
         struct config_rate rate[RATE_CLASSES]; /* by enum rate_class; RATE_NONE is unused */
     } rate_limits;
     enum config_presence presence;
+    struct {
+        enum config_lookup lookup; /* who may look up profiles */
+    } profiles;
     struct {
         bool enabled, allow_private_addresses;
         struct str ca_file;

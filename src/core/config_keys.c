@@ -201,6 +201,12 @@ static const struct config_word presence_words[] = {
     {"full", PRESENCE_FULL},
     {NULL, 0},
 };
+static const struct config_word lookup_words[] = {
+    {"everybody", LOOKUP_EVERYBODY},
+    {"users", LOOKUP_USERS},
+    {"shared_rooms", LOOKUP_SHARED_ROOMS},
+    {NULL, 0},
+};
 static const struct config_word level_words[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}, {NULL, 0},
 };
@@ -376,6 +382,11 @@ const struct config_key config_keys[] = {
 
     KEY(presence, "own", "off; own: only between users of this server; full: over federation too.",
         .as = CONFIG_WORD, .words = presence_words, .reload = true),
+
+    KEY(profiles.lookup, "everybody",
+        "Who may look up profiles: everybody, users (who are signed in), shared_rooms (who share a "
+        "room with the user).",
+        .as = CONFIG_WORD, .words = lookup_words, .reload = true),
 
     KEY(federation.enabled, "true", "Whether this server talks to other servers."),
     KEY(federation.ca_file, "", "Further CAs that other servers' certificates may come from, PEM.",

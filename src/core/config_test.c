@@ -173,9 +173,9 @@ static void what_show_prints_can_be_read_again_and_hides_secrets(void **state)
 {
     (void)state;
     struct buf first = BUF_INIT(1 << 20), second = BUF_INIT(1 << 20), json = BUF_INIT(1 << 20);
-    struct config *c =
-        load(BASIC "registration: {shared_secret: hush}\nwell_known: {support: {a: b}}\n"
-                   "listeners: [{port: 1, tls: {certificate: a, private_key: b}}]\n");
+    struct config *c = load(
+        BASIC "registration: {shared_secret: hush}\nwell_known: {support: {support_page: here}}\n"
+              "listeners: [{port: 1, tls: {certificate: a, private_key: b}}]\n");
     config_show(c, &first);
     config_show_json(c, &json);
     assert_true(str_find(buf_str(&first), STR("hush")) < 0);

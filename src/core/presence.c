@@ -30,6 +30,7 @@ struct presence_user {
     int64_t active_wall;
     int64_t gone_mono;           /* when he counts as gone, if no sync is under way */
     int64_t serial;              /* of the newest change; INT64_MAX while it is being announced */
+    int64_t renamed_serial;      /* likewise, of those that changed name or picture */
     unsigned syncs;              /* under way that want him online or unavailable */
     bool dirty;                  /* to be written */
     struct list_node in_present; /* linked while he is not offline */
@@ -196,6 +197,7 @@ static void announce(struct server *s, uint64_t nid)
     int64_t serial = changes_volatile(s, (struct change){.kind = CHANGE_PRESENCE, .user = nid});
     struct presence_user *u = lock_user(s, nid);
     u->serial = u->serial == INT64_MAX ? serial : MAX(u->serial, serial);
+    u->renamed_serial = u->renamed_serial == INT64_MAX ? serial : u->renamed_serial;
     vec_push(&s->presence->untold, nid);
     lock_release(&s->presence->lock);
 }
@@ -293,6 +295,17 @@ int presence_set(struct server *s, uint64_t user_nid, enum presence_state state,
     return rc;
 }
 
+void presence_renamed(struct server *s, uint64_t user_nid)
+{
+    if (!presence_is_on(s)) {
+        return;
+    }
+    struct presence_user *u = lock_user(s, user_nid);
+    u->serial = u->renamed_serial = INT64_MAX;
+    lock_release(&s->presence->lock);
+    announce(s, user_nid);
+}
+
 void presence_active(struct server *s, uint64_t user_nid)
 {
     if (!presence_is_on(s)) {
@@ -350,7 +363,8 @@ void presence_of(struct server *s, struct arena *a, uint64_t user_nid, struct pr
                                   .last_active_ms = u->active_wall,
                                   .currently_active = u->state == PRESENCE_ONLINE &&
                                                       clock_wall_ms() - u->active_wall < ACTIVE_MS,
-                                  .serial = u->serial};
+                                  .serial = u->serial,
+                                  .renamed_serial = u->renamed_serial};
     lock_release(&s->presence->lock);
 }
 

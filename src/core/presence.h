@@ -19,6 +19,7 @@ struct presence_info {
     int64_t last_active_ms; /* wall clock; 0: never */
     bool currently_active;
     int64_t serial;
+    int64_t renamed_serial; /* of the newest change of name or picture since the start; 0: none */
 };
 
 struct presence *presence_new(struct server *s);
@@ -31,6 +32,8 @@ MUST_USE int presence_set(struct server *s, uint64_t user_nid, enum presence_sta
                           struct str status_msg, struct err *err);
 /* A sign of life: he sent something. Ends being idle. */
 void presence_active(struct server *s, uint64_t user_nid);
+/* Name or picture changed: m.presence tells those who share a room of it. Nothing while presence is off. */
+void presence_renamed(struct server *s, uint64_t user_nid);
 /* A /sync with this set_presence has begun (parked ones count as long as they are parked) or ended. One that asks for
  * "offline" does nothing. On the hot path: without presence nothing is done, else one lock and one look-up. */
 void presence_sync_begin(struct server *s, uint64_t user_nid, enum presence_state state);

@@ -3,9 +3,11 @@
 
 #include "base/clock.h"
 #include "core/bundle.h"
+#include "core/erasure.h"
 #include "core/event_fields.h"
 #include "core/room.h"
 #include "core/server.h"
+#include "core/visibility.h"
 
 enum { EVENT_JSON_MAX = 4 << 20 }; /* one rendered event: 64 KiB, a few bundled ones, escapes */
 
@@ -52,14 +54,53 @@ static int write_membership(const struct renderer *r, struct json_writer *w, con
     return rc;
 }
 
+static void drop_event(void *arg)
+{
+    struct event *ev = arg;
+    event_unref(&ev);
+}
+
+/* A look-alike of the entry with the event as a redaction would leave it; in the arena, no longer than the entry. */
+static int prune(const struct renderer *r, const struct entry *e, const struct entry **out,
+                 struct err *err)
+{
+    struct entry *pruned = arena_new(r->arena, struct entry);
+    *pruned = *e;
+    int rc = event_redacted(e->ev, &pruned->ev, err);
+    if (rc == 0) {
+        pruned->ev->ids = e->ev->ids;
+        arena_defer(r->arena, drop_event, pruned->ev);
+        *out = pruned;
+    }
+    return rc;
+}
+
+/* What the reader gets of an event that he may see: the entry itself, or if its sender was erased perhaps less. */
+static int as_seen(const struct renderer *r, const struct entry *e, const struct entry **out,
+                   struct err *err)
+{
+    struct viewer *viewer;
+    int64_t erased;
+    bool prunes = false;
+    *out = e;
+    if (!erasure_of(r->server, e->ev->ids.sender, &erased)) {
+        return 0;
+    }
+    int rc = bundle_viewer(r, e, &viewer, err);
+    rc = rc ? rc : viewer_prunes(viewer, e, &prunes, err);
+    return rc == 0 && prunes ? prune(r, e, out, err) : rc;
+}
+
 static int write_replaced(const struct renderer *r, struct json_writer *w, const struct entry *e,
                           struct err *err)
 {
-    struct entry *before;
+    struct entry *stored;
+    const struct entry *before;
     if (!e->replaces) {
         return 0;
     }
-    int rc = entry_hold(r->server, r->arena, e->replaces, &before, err);
+    int rc = entry_hold(r->server, r->arena, e->replaces, &stored, err);
+    rc = rc ? rc : as_seen(r, stored, &before, err);
     if (rc == 0) {
         JW_RAW(w, "prev_content", before->ev->content);
         JW_STR(w, "prev_sender", before->ev->sender);
@@ -155,6 +196,10 @@ int render_event(const struct renderer *r, struct json_writer *w, const struct e
     if (r->fields) {
         return render_selected(r, w, e, err);
     }
+    int rc = as_seen(r, e, &e, err);
+    if (rc != 0) {
+        return rc;
+    }
     jw_object(w);
     if (r->format == RENDER_PDU) {
         jw_members(w, event_pdu(r->arena, e->ev));
@@ -163,7 +208,7 @@ int render_event(const struct renderer *r, struct json_writer *w, const struct e
     } else {
         jw_members(w, e->ev->client_json);
     }
-    int rc = write_unsigned(r, w, e, err);
+    rc = write_unsigned(r, w, e, err);
     jw_end(w);
     return rc;
 }

@@ -8,6 +8,7 @@
 #include "core/cache.h"
 #include "core/changes.h"
 #include "core/entry.h"
+#include "core/erasure.h"
 #include "core/key_counts.h"
 #include "core/lazy_members.h"
 #include "core/live_user.h"
@@ -100,7 +101,8 @@ int server_new(const struct config *config, struct server **out, struct err *err
         return rc;
     }
     make_caches(s);
-    rc = user_directory_build(s, err);
+    rc = erasure_new(s, &s->erasure, err);
+    rc = rc ? rc : user_directory_build(s, err);
     if (rc != 0) {
         server_free(s);
         return rc;
@@ -119,6 +121,7 @@ void server_free(struct server *s)
     key_counts_free(s->key_counts);
     unread_free(s->unread);
     presence_free(s->presence);
+    erasure_free(s->erasure);
     typing_free(s->typing);
     lazy_members_free(s->lazy);
     live_users_free(s->users);

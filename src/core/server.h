@@ -28,6 +28,7 @@ struct server {
     struct live_users *users;
     struct typing *typing;
     struct presence *presence;
+    struct erasure *erasure;
     struct unread *unread;
     struct lazy_members *lazy;
     struct key_counts *key_counts;

@@ -8,6 +8,7 @@
 #include "matrix/push_rules.h"
 #include "store/account_data.h"
 #include "store/names.h"
+#include "store/profiles.h"
 #include "store/push.h"
 #include "store/receipts.h"
 
@@ -261,6 +262,23 @@ int sync_write_ephemeral(struct sync_room *r, size_t *out_n, struct err *err)
 
 /* ---- presence ---- */
 
+/* Those who know the user by a name hear of the new one. Only then: else each change of presence would read a profile
+ * for each who hears of it. */
+static int write_new_name(struct sync *s, uint64_t user_nid, struct err *err)
+{
+    struct profile_field *fields;
+    size_t n = 0;
+    int rc = profiles_of_user(store_reader(s->server->store), s->arena, user_nid, &fields, &n, err);
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq(fields[i].field, STR("displayname")) ||
+            str_eq(fields[i].field, STR("avatar_url"))) {
+            jw_key(&s->w, fields[i].field);
+            jw_raw(&s->w, fields[i].value);
+        }
+    }
+    return rc;
+}
+
 static int write_presence_of(struct sync *s, uint64_t user_nid, size_t *written, struct err *err)
 {
     struct presence_info info;
@@ -286,10 +304,13 @@ static int write_presence_of(struct sync *s, uint64_t user_nid, size_t *written,
     if (info.status_msg.p) {
         JW_STR(&s->w, "status_msg", info.status_msg);
     }
+    if (!s->is_initial && info.renamed_serial > s->since.serial) {
+        rc = write_new_name(s, user_nid, err);
+    }
     jw_end(&s->w);
     jw_end(&s->w);
     (*written)++;
-    return 0;
+    return rc;
 }
 
 static int presence_candidates(struct sync *s, const uint64_t **out, size_t *n, struct err *err)

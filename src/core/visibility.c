@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/visibility.h"
 
+#include "core/erasure.h"
 #include "core/retention.h"
 #include "core/server.h"
 
@@ -154,6 +155,47 @@ int viewer_sees(struct viewer *v, const struct entry *e, bool *out, struct err *
         if (rc == 0) {
             rc = sees_in(v, before, e, out, err);
         }
+    }
+    return rc;
+}
+
+/* Follows his memberships back to the first of the joins that came one after the other. */
+static int find_when_he_came(struct viewer *v, struct err *err)
+{
+    struct entry *e, *before;
+    uint64_t nid = v->member.event_nid;
+    int rc = find_how_he_left(v, err);
+    if (rc != 0 || v->knows_when_he_came) {
+        return rc;
+    }
+    if (v->left_nid) {
+        rc = entry_hold(v->server, v->arena, v->left_nid, &e, err);
+        nid = rc == 0 ? e->replaces : 0;
+    }
+    for (v->came_position = INT64_MAX; rc == 0 && nid; nid = before->replaces) {
+        rc = entry_hold(v->server, v->arena, nid, &before, err);
+        if (rc != 0 || !before->ev->member || before->ev->member->membership != MEMBERSHIP_JOIN) {
+            break;
+        }
+        v->came_position = before->position;
+    }
+    v->knows_when_he_came = rc == 0;
+    return rc;
+}
+
+int viewer_prunes(struct viewer *v, const struct entry *e, bool *out, struct err *err)
+{
+    enum membership then;
+    int64_t erased;
+    *out = false;
+    if (!erasure_of(v->server, e->ev->ids.sender, &erased) ||
+        (e->ev->is_state && e->ev->ids.type != NID_MEMBER)) {
+        return 0;
+    }
+    int rc = find_when_he_came(v, err);
+    if (rc == 0 && v->came_position > erased) {
+        rc = membership_in(v, e->state_after, &then, err);
+        *out = rc == 0 && then != MEMBERSHIP_JOIN;
     }
     return rc;
 }

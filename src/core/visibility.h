@@ -21,6 +21,9 @@ struct viewer {
     int64_t left_position;
     bool knows_expiry;
     int64_t expired_before; /* retention.h; found when first asked for */
+    /* When his present time in the room began, or the last one did: found when first asked for. */
+    bool knows_when_he_came;
+    int64_t came_position;
     /* Decision of the state that was looked at last: neighbours in a timeline mostly share theirs. */
     struct state_id last_state;
     bool last_visible, has_last;
@@ -31,6 +34,10 @@ void viewer_init(struct viewer *v, struct server *s, struct arena *a, struct roo
 /* Whether he may see this event (of this room). Rejected, soft-failed and expired events are visible to nobody, what
  * ignored users sent is not filtered here. */
 MUST_USE int viewer_sees(struct viewer *v, const struct entry *e, bool *out, struct err *err);
+/* Whether he gets an event that he may see only as its redaction would leave it: its sender was erased
+ * (core/erasure.h), and he neither was in the room when it was sent nor had come when it was asked. State is whole, but
+ * for memberships: it is what the room is, and without m.room.encryption, say, whoever comes would send in clear. */
+MUST_USE int viewer_prunes(struct viewer *v, const struct entry *e, bool *out, struct err *err);
 /* Removes what he may not see from an array of entries. */
 MUST_USE int viewer_filter(struct viewer *v, struct entry **entries, size_t *n, struct err *err);
 

@@ -267,26 +267,38 @@ int names_intern(struct txn *t, struct str text, uint64_t *out_nid, struct err *
     return rc || *out_nid ? rc : create(t, text, out_nid, err);
 }
 
-struct intern_one {
-    struct str text;
-    uint64_t nid;
+struct interning {
+    const struct str *texts;
+    size_t n;
+    uint64_t *nids;
 };
 
-static int intern_one(struct txn *t, void *arg)
+static int intern_all(struct txn *t, void *arg)
 {
-    struct intern_one *one = arg;
-    return names_intern(t, one->text, &one->nid, txn_err(t));
+    struct interning *in = arg;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < in->n; i++) {
+        rc = names_intern(t, in->texts[i], &in->nids[i], txn_err(t));
+    }
+    return rc;
+}
+
+int names_get_all(struct store *store, const struct str *texts, size_t n, uint64_t *out_nids,
+                  struct err *err)
+{
+    struct interning in = {.texts = texts, .n = n, .nids = out_nids};
+    bool is_any_new = false;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = names_find(store, store_reader(store), texts[i], &out_nids[i], err);
+        is_any_new |= rc == 0 && out_nids[i] == 0;
+    }
+    return rc == 0 && is_any_new ? store_write(store, "intern-names", intern_all, &in, err) : rc;
 }
 
 int names_get(struct store *store, struct str text, uint64_t *out_nid, struct err *err)
 {
-    struct intern_one one = {.text = text};
-    int rc = names_find(store, store_reader(store), text, &one.nid, err);
-    if (rc == 0 && one.nid == 0) {
-        rc = store_write(store, "intern-name", intern_one, &one, err);
-    }
-    *out_nid = one.nid;
-    return rc;
+    return names_get_all(store, &text, 1, out_nid, err);
 }
 
 int names_text(struct store *store, struct db_read *r, uint64_t nid, struct arena *a,

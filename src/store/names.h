@@ -19,6 +19,9 @@ MUST_USE int names_find(struct store *store, struct db_read *r, struct str text,
 MUST_USE int names_intern(struct txn *t, struct str text, uint64_t *out_nid, struct err *err);
 /* The same outside of a transaction: from the cache if it is there, by a write of its own if it is new. */
 MUST_USE int names_get(struct store *store, struct str text, uint64_t *out_nid, struct err *err);
+/* names_get of n texts with one write for all that are new. */
+MUST_USE int names_get_all(struct store *store, const struct str *texts, size_t n,
+                           uint64_t *out_nids, struct err *err);
 /* The text of a nid, in the arena. E_NOT_FOUND if there is no such nid. */
 MUST_USE int names_text(struct store *store, struct db_read *r, uint64_t nid, struct arena *a,
                         struct str *out, struct err *err);

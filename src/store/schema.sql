@@ -104,6 +104,11 @@ CREATE TABLE doomed_rooms (
 
 CREATE INDEX doomed_rooms_due ON doomed_rooms (since_ts);
 
+CREATE TABLE erased_users (
+    user_nid INTEGER PRIMARY KEY,
+    position INTEGER NOT NULL        -- of the stream, when it was asked
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE events (
     nid INTEGER PRIMARY KEY,
     event_id TEXT NOT NULL UNIQUE,

@@ -68,6 +68,9 @@ doomed_rooms.room_nid bigint NOT NULL
 doomed_rooms.since_ts bigint NOT NULL
 CREATE INDEX doomed_rooms_due ON public.doomed_rooms USING btree (since_ts)
 CREATE UNIQUE INDEX doomed_rooms_pkey ON public.doomed_rooms USING btree (room_nid)
+erased_users.position bigint NOT NULL
+erased_users.user_nid bigint NOT NULL
+CREATE UNIQUE INDEX erased_users_pkey ON public.erased_users USING btree (user_nid)
 events.auth_nids bytea NOT NULL
 events.client_json text C NOT NULL
 events.depth bigint NOT NULL

@@ -298,6 +298,20 @@ static void well_known_names_have_their_numbers(void **state)
     assert_true(nid_of(f, "@alice:example.org") > NID_FIRST_FREE);
 }
 
+static void new_and_old_names_are_interned_together(void **state)
+{
+    struct fixture *f = *state;
+    const struct str texts[] = {STR("@one:x"), STR("@two:x"), STR("@one:x"), STR("m.room.create")};
+    uint64_t two, nids[ARRAY_LEN(texts)], again[ARRAY_LEN(texts)];
+    assert_ok(names_get(f->store, texts[1], &two, &f->err), &f->err);
+    assert_ok(names_get_all(f->store, texts, ARRAY_LEN(texts), nids, &f->err), &f->err);
+    assert_int_equal(nids[1], two);
+    assert_int_equal(nids[0], nids[2]);
+    assert_int_equal(nids[3], NID_CREATE);
+    assert_ok(names_get_all(f->store, texts, ARRAY_LEN(texts), again, &f->err), &f->err);
+    assert_memory_equal(nids, again, sizeof(nids));
+}
+
 static void names_are_found_with_and_without_the_cache(void **state)
 {
     struct fixture *f = *state;
@@ -380,6 +394,7 @@ int main(void)
         STORE_TEST(each_thread_has_its_reader_and_a_snapshot_is_its_own),
         STORE_TEST(well_known_names_have_their_numbers),
         STORE_TEST(names_are_found_with_and_without_the_cache),
+        STORE_TEST(new_and_old_names_are_interned_together),
         STORE_TEST(a_name_that_was_rolled_back_is_not_known),
         STORE_TEST(the_name_cache_keeps_its_budget),
         STORE_TEST(ids_outside_of_transactions_are_never_given_twice),

@@ -40,7 +40,7 @@ static const struct sql count = {"SELECT count(*) FROM users",
                                  .may_scan = true /* for statistics, seldom */};
 static const struct sql count_some = {
     "SELECT count(*) FROM (SELECT 1 FROM users WHERE NOT is_deactivated AND NOT is_guest"
-    " AND appservice IS NULL LIMIT $1) AS some",
+    " AND appservice IS NULL LIMIT $1) AS counted",
     .may_scan = true /* as far as the limit, and only where the configuration has one */};
 static const struct sql set_password = {"UPDATE users SET password_hash = $2 WHERE user_nid = $1"};
 static const struct sql set_admin = {"UPDATE users SET is_admin = $2 WHERE user_nid = $1"};
@@ -49,8 +49,9 @@ static const struct sql set_suspended = {"UPDATE users SET is_suspended = $2 WHE
 static const struct sql set_guest = {"UPDATE users SET is_guest = $2 WHERE user_nid = $1"};
 static const struct sql guests_among = {
     "SELECT user_nid FROM users WHERE user_nid IN {list:1} AND is_guest"};
-static const struct sql deactivate = {"UPDATE users SET is_deactivated = TRUE, is_erased = $2, "
-                                      "password_hash = NULL WHERE user_nid = $1"};
+static const struct sql deactivate = {
+    "UPDATE users SET is_deactivated = TRUE, is_erased = (is_erased OR $2), "
+    "password_hash = NULL WHERE user_nid = $1"};
 
 STATEMENTS(users, &insert, &find, &get, &list, &count, &count_some, &set_password, &set_admin,
            &set_locked, &set_suspended, &set_guest, &guests_among, &deactivate);

@@ -2,7 +2,7 @@
 // Profiles, account data, tags, receipts and read markers, the user directory.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { E, EXTERNAL, OWN_SERVER, ephemeral, eventually, find, roomAccountData, timeline, useServer, withServer } from "./harness.mjs";
+import { E, EXTERNAL, OWN_SERVER, ephemeral, eventually, find, roomAccountData, timeline, unique, useServer, withServer } from "./harness.mjs";
 
 const hs = useServer();
 
@@ -151,4 +151,43 @@ test("presence can be switched off", OWN_SERVER, async () => {
     await stream.event(room, await bob.say(room, "marker"), seen);
     assert.equal(JSON.stringify(seen).includes("m.presence"), false);
   });
+});
+
+test("a new name and picture reach those who share a room by m.presence too", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  await bob.join(room);
+  const [hears, strange] = [await bob.stream(), await carol.stream()];
+  const named = (r, key, value) => r.presence?.events.some(e => e.sender === alice.id && e.content[key] === value);
+  await alice.put(`/profile/${E(alice.id)}/displayname`, { displayname: "Alice II" });
+  await hears.until("the new name", r => named(r, "displayname", "Alice II"));
+  await alice.put(`/profile/${E(alice.id)}/avatar_url`, { avatar_url: "mxc://localhost/two" });
+  await hears.until("the new picture", r => named(r, "avatar_url", "mxc://localhost/two"));
+  assert.ok(!named(await strange.next(), "displayname", "Alice II"));
+});
+
+test("profiles can be kept to users, or to those who share a room", OWN_SERVER, async () => {
+  await withServer({ config: { profiles: { lookup: "users" } } }, async s => {
+    const [alice, bob] = await s.users("alice", "bob");
+    await s.fails(401, "M_MISSING_TOKEN", "GET", `/profile/${E(alice.id)}`);
+    await s.fails(401, "M_MISSING_TOKEN", "GET", `/profile/${E(alice.id)}/displayname`);
+    await bob.get(`/profile/${E(alice.id)}`);
+  });
+  await withServer({ config: { profiles: { lookup: "shared_rooms" } } }, async s => {
+    const [alice, bob] = await s.users("alice", "bob");
+    await alice.get(`/profile/${E(alice.id)}`);
+    await bob.fails(403, "M_FORBIDDEN", "GET", `/profile/${E(alice.id)}`);
+    await bob.fails(403, "M_FORBIDDEN", "GET", `/profile/${E("@nobody:localhost")}/displayname`);
+    const room = await alice.createRoom({ preset: "public_chat" });
+    await bob.join(room);
+    assert.ok((await bob.get(`/profile/${E(alice.id)}/displayname`)).displayname);
+  });
+});
+
+test("a room with a thousand people whom nobody has heard of is made in one go", async () => {
+  const alice = await hs.user("alice");
+  const invite = Array.from({ length: 1000 }, (_, i) => `@${unique(`unheard${i}`)}:localhost`);
+  const room = await alice.createRoom({ invite });
+  const { chunk } = await alice.get(`/rooms/${E(room)}/members?membership=invite`);
+  assert.deepEqual(chunk.map(e => e.state_key).sort(), invite.sort());
 });
