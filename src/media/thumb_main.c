@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ingot-thumbnailer: started by the server, serves requests on its socket until that is closed.
- * Order matters: limits first, then libvips reads its files, then the sandbox closes, then the first foreign byte.
+ * Order matters: limits first, then libvips and libxml2 read their files, then the sandbox closes, then the first foreign byte.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "media/page_read.h"
 #include "media/thumb_picture.h"
 #include "media/thumb_sandbox.h"
 
@@ -37,13 +38,57 @@ static int receive(struct thumb_request *rq, int fds[2])
     return 1;
 }
 
+/* At most max_bytes of the file; NULL if there is nothing, or no memory for it. */
+static char *read_file(int fd, size_t max_bytes, size_t *out_n)
+{
+    char *bytes = malloc(max_bytes);
+    ssize_t got = 1;
+    size_t n = 0;
+    while (bytes && n < max_bytes && (got = pread(fd, bytes + n, max_bytes - n, (off_t)n)) > 0) {
+        n += (size_t)got;
+    }
+    *out_n = n;
+    return bytes;
+}
+
+static void read_page(const struct thumb_request *rq, int from, int to, struct thumb_reply *reply)
+{
+    static char facts[PAGE_FACTS_MAX];
+    char charset[sizeof(rq->charset) + 1] = "";
+    size_t n, written;
+    char *bytes = read_file(from, rq->max_bytes, &n);
+    if (bytes) {
+        memcpy(charset, rq->charset, sizeof(rq->charset));
+        written = rq->kind == THUMB_PAGE ? page_read(bytes, n, charset, facts)
+                                         : page_read_plain(bytes, n, charset, facts);
+        if (write(to, facts, written) == (ssize_t)written) {
+            *reply = (struct thumb_reply){.status = THUMB_OK, .bytes = written};
+        }
+    }
+    free(bytes);
+}
+
+static void perform(const struct thumb_request *rq, int from, int to, struct thumb_reply *reply)
+{
+    switch (rq->kind) {
+    case THUMB_SHRINK:
+        picture_shrink(rq, from, to, reply);
+        break;
+    case THUMB_MEASURE:
+        picture_measure(rq, from, reply);
+        break;
+    default:
+        read_page(rq, from, to, reply);
+    }
+}
+
 static int serve(void)
 {
     struct thumb_request rq;
     int fds[2], rc;
     while ((rc = receive(&rq, fds)) == 1) {
         struct thumb_reply reply = {.status = THUMB_UNREADABLE};
-        picture_shrink(&rq, fds[0], fds[1], &reply);
+        perform(&rq, fds[0], fds[1], &reply);
         (void)close(fds[0]);
         (void)close(fds[1]);
         if (send(THUMB_SOCKET, &reply, sizeof(reply), MSG_NOSIGNAL) != (ssize_t)sizeof(reply)) {
@@ -60,7 +105,11 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "ingot-thumbnailer is started by the server, not by hand.\n");
         return 2;
     }
-    if (sandbox_limit(memory) != 0 || picture_init() != 0 || sandbox_enter() != 0) {
+    if (sandbox_limit(memory) != 0 || picture_init() != 0) {
+        return 1;
+    }
+    page_read_init();
+    if (sandbox_enter() != 0) {
         return 1;
     }
     /* exit_group, no destructors: those of a hundred libraries want what the sandbox forbids. */

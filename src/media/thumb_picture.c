@@ -249,6 +249,18 @@ static enum thumb_status shrink_and_save(struct job *j, int to, struct thumb_rep
     return THUMB_OK;
 }
 
+void picture_measure(const struct thumb_request *rq, int from, struct thumb_reply *reply)
+{
+    struct job j = {.rq = rq};
+    (void)lseek(from, 0, SEEK_SET);
+    j.source = vips_source_new_from_descriptor(from);
+    reply->status = j.source ? (int32_t)inspect(&j) : THUMB_UNREADABLE;
+    reply->width = j.width;
+    reply->height = j.height;
+    VIPS_UNREF(j.source);
+    vips_error_clear();
+}
+
 void picture_shrink(const struct thumb_request *rq, int from, int to, struct thumb_reply *reply)
 {
     struct job j = {.rq = rq};

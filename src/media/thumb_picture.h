@@ -10,5 +10,7 @@
 int picture_init(void);
 /* Reads the picture from `from`, writes the small one to `to`, fills the reply. */
 void picture_shrink(const struct thumb_request *rq, int from, int to, struct thumb_reply *reply);
+/* Fills the reply with the size of the picture; of the whole only its head is decoded. */
+void picture_measure(const struct thumb_request *rq, int from, struct thumb_reply *reply);
 
 #endif

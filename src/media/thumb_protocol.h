@@ -4,7 +4,7 @@
  * apart). The thumbnailer finds its end as descriptor THUMB_SOCKET.
  *
  *     server       -> thumbnailer   struct thumb_request, with two descriptors (SCM_RIGHTS):
- *                                   the picture (read-only), and an empty memory file for the result
+ *                                   the file (read-only), and an empty memory file for the result
  *     thumbnailer  -> server        struct thumb_reply; the result is in the memory file
  *
  * Both are built together, so the structs are the format. The server believes nothing in a reply without
@@ -19,18 +19,28 @@
 #define THUMB_SOCKET    3
 #define THUMB_MAX_BYTES (32 << 20) /* of a result */
 
+enum thumb_kind {
+    THUMB_SHRINK,  /* a picture: a small one of width and height */
+    THUMB_MEASURE, /* a picture: only how large it is */
+    THUMB_PAGE,    /* HTML: what page_read.h says */
+    THUMB_PLAIN,   /* plain text, likewise */
+};
+
 struct thumb_request {
+    int32_t kind;
     uint64_t max_pixels; /* larger pictures are refused before they are decoded */
     int32_t width, height;
     bool crop, animated;
+    uint32_t max_bytes; /* of a page: what is read of it */
+    char charset[40];   /* of a page: as declared, or empty */
 };
 
 enum thumb_status { THUMB_OK, THUMB_UNREADABLE, THUMB_TOO_LARGE };
 
 struct thumb_reply {
     int32_t status;
-    int32_t width, height;
-    uint64_t bytes; /* of the result */
+    int32_t width, height; /* of the small picture; of THUMB_MEASURE: of the picture, upright */
+    uint64_t bytes;        /* of the result */
 };
 
 #endif

@@ -247,24 +247,35 @@ static enum outcome ask(struct thumbnailer *t, struct worker *w, const struct th
 
 static int read_result(int fd, uint64_t bytes, struct buf *out, struct err *err)
 {
-    char *p = bytes > 0 && bytes <= THUMB_MAX_BYTES ? buf_reserve(out, (size_t)bytes) : NULL;
+    char *p = bytes <= THUMB_MAX_BYTES ? buf_reserve(out, (size_t)bytes) : NULL;
     if (!p) {
-        return err_internal(err, "a thumbnail of %llu bytes", (unsigned long long)bytes);
+        return err_internal(err, "a result of %llu bytes", (unsigned long long)bytes);
     }
     ssize_t n = pread(fd, p, (size_t)bytes, 0);
-    /* It is served as a picture under our name, so it must be one. */
-    if (n != (ssize_t)bytes || picture_sniff(str_n(p, (size_t)n)) == PICTURE_NONE) {
-        return err_internal(err, "the thumbnailer sent no picture");
+    if (n != (ssize_t)bytes) {
+        return err_internal(err, "the thumbnailer sent less than it said");
     }
     buf_commit(out, (size_t)n);
     return 0;
 }
 
-static int understand(const struct thumb_reply *reply, int result, struct buf *out, struct err *err)
+/* What is in the result must be what was asked for: it is served under our name. */
+static int check_result(enum thumb_kind kind, struct str result, struct err *err)
 {
+    bool is_picture = kind == THUMB_SHRINK || kind == THUMB_MEASURE;
+    bool is_good = is_picture ? kind == THUMB_MEASURE || picture_sniff(result) != PICTURE_NONE
+                              : str_is_utf8(result);
+    return is_good ? 0 : err_internal(err, "the thumbnailer sent something else");
+}
+
+static int understand(enum thumb_kind kind, const struct thumb_reply *reply, int result,
+                      struct buf *out, struct err *err)
+{
+    int rc;
     switch (reply->status) {
     case THUMB_OK:
-        return read_result(result, reply->bytes, out, err);
+        rc = read_result(result, reply->bytes, out, err);
+        return rc ? rc : check_result(kind, buf_str(out), err);
     case THUMB_TOO_LARGE:
         return err_set(err, E_LIMIT, 413, "M_TOO_LARGE", "The picture has too many pixels");
     default:
@@ -275,16 +286,15 @@ static int understand(const struct thumb_reply *reply, int result, struct buf *o
 /* A process may have died between two pictures, which is not this picture's fault: one more try. A picture
  * that kills a fresh process as well is refused. */
 static int make_with(struct thumbnailer *t, struct worker *w, const struct thumb_request *rq,
-                     int picture, int result, struct buf *out, struct err *err)
+                     int picture, int result, struct thumb_reply *reply, struct err *err)
 {
     enum outcome o = OUTCOME_DIED;
-    struct thumb_reply reply;
     for (int tries = 0; tries < 2 && o == OUTCOME_DIED; tries++) {
         int rc = w->pid == 0 ? worker_start(t, w, err) : 0;
         if (rc != 0 || ftruncate(result, 0) != 0) {
             return rc != 0 ? rc : err_internal(err, "ftruncate: %s", strerror(errno));
         }
-        o = ask(t, w, rq, picture, result, &reply);
+        o = ask(t, w, rq, picture, result, reply);
     }
     if (o == OUTCOME_TIMEOUT) {
         return err_set(err, E_BUSY, 503, "M_UNKNOWN", "Making the thumbnail took too long");
@@ -294,19 +304,13 @@ static int make_with(struct thumbnailer *t, struct worker *w, const struct thumb
         err_detail(err, "the thumbnailer died of it");
         return rc;
     }
-    return understand(&reply, result, out, err);
+    return 0;
 }
 
-int thumbnailer_make(struct thumbnailer *t, int fd, const struct thumb_spec *spec,
-                     uint64_t max_pixels, struct buf *out, struct err *err)
+/* One request from beginning to end; what comes back is appended to `out`. */
+static int run(struct thumbnailer *t, int fd, const struct thumb_request *rq,
+               struct thumb_reply *reply, struct buf *out, struct err *err)
 {
-    struct thumb_request rq = {
-        .max_pixels = max_pixels,
-        .width = spec->width,
-        .height = spec->height,
-        .crop = spec->crop,
-        .animated = spec->animated,
-    };
     if (t->n_workers == 0) {
         return err_set(err, E_BUSY, 503, "M_UNKNOWN", "This server makes no thumbnails");
     }
@@ -315,10 +319,51 @@ int thumbnailer_make(struct thumbnailer *t, int fd, const struct thumb_spec *spe
         return err_internal(err, "memfd_create: %s", strerror(errno));
     }
     struct worker *w = worker_take(t);
-    int rc = make_with(t, w, &rq, fd, result, out, err);
+    int rc = make_with(t, w, rq, fd, result, reply, err);
+    rc = rc ? rc : understand((enum thumb_kind)rq->kind, reply, result, out, err);
     worker_give_back(t, w, rc);
     (void)close(result);
     return rc;
+}
+
+int thumbnailer_make(struct thumbnailer *t, int fd, const struct thumb_spec *spec,
+                     uint64_t max_pixels, struct buf *out, struct err *err)
+{
+    struct thumb_reply reply;
+    const struct thumb_request rq = {
+        .kind = THUMB_SHRINK,
+        .max_pixels = max_pixels,
+        .width = spec->width,
+        .height = spec->height,
+        .crop = spec->crop,
+        .animated = spec->animated,
+    };
+    return run(t, fd, &rq, &reply, out, err);
+}
+
+int thumbnailer_measure(struct thumbnailer *t, int fd, uint64_t max_pixels, int *out_width,
+                        int *out_height, struct err *err)
+{
+    struct thumb_reply reply;
+    struct buf nothing = BUF_INIT(1);
+    const struct thumb_request rq = {.kind = THUMB_MEASURE, .max_pixels = max_pixels};
+    int rc = run(t, fd, &rq, &reply, &nothing, err);
+    buf_release(&nothing);
+    if (rc == 0) {
+        *out_width = reply.width;
+        *out_height = reply.height;
+    }
+    return rc;
+}
+
+int thumbnailer_read_page(struct thumbnailer *t, int fd, bool is_html, struct str charset,
+                          size_t max_bytes, struct buf *out, struct err *err)
+{
+    struct thumb_reply reply;
+    struct thumb_request rq = {.kind = is_html ? THUMB_PAGE : THUMB_PLAIN,
+                               .max_bytes = (uint32_t)MIN(max_bytes, THUMB_MAX_BYTES)};
+    (void)snprintf(rq.charset, sizeof(rq.charset), "%.*s", STR_ARG(charset));
+    return run(t, fd, &rq, &reply, out, err);
 }
 
 /* ---- looking at it ---------------------------------------------------------------------------- */

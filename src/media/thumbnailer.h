@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Makes small pictures of large ones in separate, sandboxed processes, because the decoders of pictures are
- * the code most worth attacking. The processes (`ingot-thumbnailer`) start with the first picture, serve
- * one after the other, and are replaced when they die, take too long, or have served a few hundred.
+ * Makes small pictures of large ones, and reads web pages, in separate, sandboxed processes, because the decoders of
+ * foreign formats are the code most worth attacking. The processes (`ingot-thumbnailer`) start with the first file,
+ * serve one after the other, and are replaced when they die, take too long, or have served a few hundred.
  *
  * Any thread; a call blocks until its picture is done, so it belongs on the slow lane. When all processes
  * are busy, callers queue.
@@ -38,6 +38,17 @@ void thumbnailer_free(struct thumbnailer *t); /* stops the processes; no call ma
  */
 MUST_USE int thumbnailer_make(struct thumbnailer *t, int fd, const struct thumb_spec *spec,
                               uint64_t max_pixels, struct buf *out, struct err *err);
+
+/* How large the picture is, upright. Errors as of thumbnailer_make. */
+MUST_USE int thumbnailer_measure(struct thumbnailer *t, int fd, uint64_t max_pixels, int *out_width,
+                                 int *out_height, struct err *err);
+
+/*
+ * Reads at most max_bytes of a web page or of plain text and appends what it says to `out`: the lines of page_read.h,
+ * valid UTF-8. `charset` as the Content-Type declares it, may be empty. Errors as of thumbnailer_make.
+ */
+MUST_USE int thumbnailer_read_page(struct thumbnailer *t, int fd, bool is_html, struct str charset,
+                                   size_t max_bytes, struct buf *out, struct err *err);
 
 /* Makes a thumbnail of a built-in picture: whether program and sandbox work here (`ingot doctor`). */
 MUST_USE int thumbnailer_check(struct thumbnailer *t, struct err *err);

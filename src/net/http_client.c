@@ -2,6 +2,7 @@
 #include "net/http_client.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -47,7 +48,8 @@ struct http_transfer {
     struct str origin; /* in url */
     char *url;
     unsigned header_lines;
-    bool is_refused, is_too_large;
+    bool is_refused, is_too_large, is_unwanted, has_begun; /* has_begun: the body */
+    int write_error;                                       /* errno of body_fd */
     char reason[CURL_ERROR_SIZE];
 };
 
@@ -89,17 +91,24 @@ static int say_stopping(struct err *err)
 
 /* ---- what libcurl calls ---------------------------------------------------------------------------- */
 
-static bool may_reach(const struct http_transfer *t, const struct address *a)
+static bool is_in(const struct address_range *ranges, size_t n, const struct address *a)
 {
-    if (t->fetch->private_ok || address_is_public(a)) {
-        return true;
-    }
-    for (size_t i = 0; i < t->client->n_allowed; i++) {
-        if (address_range_has(&t->client->allowed[i], a)) {
+    for (size_t i = 0; i < n; i++) {
+        if (address_range_has(&ranges[i], a)) {
             return true;
         }
     }
     return false;
+}
+
+static bool may_reach(const struct http_transfer *t, const struct address *a)
+{
+    const struct http_fetch *f = t->fetch;
+    if (is_in(f->blocked, f->n_blocked, a)) {
+        return false;
+    }
+    return f->private_ok || address_is_public(a) || is_in(f->allowed, f->n_allowed, a) ||
+           is_in(t->client->allowed, t->client->n_allowed, a);
 }
 
 /* Before anything is sent to the address, not even the first packet of a connection. */
@@ -148,10 +157,36 @@ static size_t on_header(char *p, UNUSED size_t one, size_t n, void *arg)
     return take(t, &f->head, line);
 }
 
+static size_t write_body(struct http_transfer *t, struct str bytes)
+{
+    struct http_fetch *f = t->fetch;
+    size_t room = f->limits.body_bytes > f->body_size ? f->limits.body_bytes - f->body_size : 0;
+    t->is_too_large = bytes.n > room;
+    for (struct str rest = str_n(bytes.p, MIN(bytes.n, room)); rest.n > 0;) {
+        ssize_t n = write(f->body_fd, rest.p, rest.n);
+        if (n < 0) {
+            t->write_error = errno;
+            return 0;
+        }
+        f->body_size += (uint64_t)n;
+        rest = str_from(rest, (size_t)n);
+    }
+    return t->is_too_large ? 0 : bytes.n;
+}
+
 static size_t on_body(char *p, UNUSED size_t one, size_t n, void *arg)
 {
     struct http_transfer *t = arg;
-    return take(t, &t->fetch->reply, str_n(p, n));
+    struct http_fetch *f = t->fetch;
+    if (!t->has_begun) {
+        t->has_begun = true;
+        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &f->status);
+        t->is_unwanted = f->wants_body && !f->wants_body(f);
+    }
+    if (t->is_unwanted) {
+        return 0;
+    }
+    return f->body_fd > 0 ? write_body(t, str_n(p, n)) : take(t, &f->reply, str_n(p, n));
 }
 
 /* ---- one transfer ---------------------------------------------------------------------------------- */
@@ -217,7 +252,9 @@ static struct http_transfer *transfer_new(struct http_client *c, struct http_fet
     memcpy(t->url, f->url.p, f->url.n);
     t->url[f->url.n] = 0;
     f->head.cap = HEAD_BYTES_MAX;
-    f->reply.cap = f->limits.body_bytes ? f->limits.body_bytes : 1 << 20;
+    f->limits.body_bytes = f->limits.body_bytes ? f->limits.body_bytes : 1 << 20;
+    f->reply.cap = f->limits.body_bytes;
+    f->body_size = 0;
     set_bounds(t->easy, &f->limits);
     set_callbacks(t->easy, t);
     set_request(t->easy, t);
@@ -230,12 +267,16 @@ static struct http_transfer *transfer_new(struct http_client *c, struct http_fet
 static int outcome(struct http_transfer *t, CURLcode code)
 {
     struct err *err = &t->fetch->err;
-    if (code == CURLE_OK) {
+    if (code == CURLE_OK || t->is_unwanted) {
         return 0;
     }
     int rc;
     if (t->is_refused) {
         rc = err_set(err, E_FORBIDDEN, 403, "M_FORBIDDEN", "The address is not a public one");
+    } else if (t->write_error) {
+        rc = err_set(err, E_BUSY, 503, "M_UNKNOWN", "This server has no room for it now");
+        err_detail(err, "%s", strerror(t->write_error));
+        return rc;
     } else if (t->is_too_large) {
         rc = err_set(err, E_LIMIT, 502, "M_TOO_LARGE", "The other server's answer is too large");
     } else if (code == CURLE_OPERATION_TIMEDOUT) {

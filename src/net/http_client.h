@@ -54,17 +54,27 @@ struct http_fetch {
     struct str body;
     struct http_fetch_limits limits;
     bool private_ok; /* may reach private addresses */
-    enum lane lane;  /* where done runs */
+    /* Further ranges that it may reach though they are private, and ones that it may not reach though they are
+     * public. */
+    const struct address_range *allowed, *blocked;
+    size_t n_allowed, n_blocked;
+    /* Asked once, when the head of the answer is there and status is set: false, and the fetch ends with rc 0 and
+     * without a body. It may lower or raise limits.body_bytes. On the client's thread: short. NULL: always. */
+    bool (*wants_body)(struct http_fetch *f);
+    int body_fd; /* 0: the body goes into `reply`; else into this file, and what exceeds the limit is cut off */
+    enum lane lane; /* where done runs */
     void (*done)(struct http_fetch *f);
 
     /* The outcome. rc 0: there was an answer, whatever its status. Else E_FORBIDDEN: a private address; E_LIMIT: too
-     * large, too slow; E_INVALID: the URL; E_BUSY: not reachable, or the client stops. */
+     * large (errcode M_TOO_LARGE; the beginning is there), too slow; E_INVALID: the URL; E_BUSY: not reachable (502),
+     * or the client stops or body_fd takes no more (503). */
     int rc;
     struct err err;
     long status;
     struct buf head; /* header lines of the last answer, each with its line end */
     struct buf reply;
-    char *final_url; /* after redirects */
+    uint64_t body_size; /* bytes in body_fd */
+    char *final_url;    /* after redirects */
 
     struct http_wait *wait; /* the client's, as all below: of http_client_run */
     struct job job;

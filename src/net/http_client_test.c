@@ -2,6 +2,7 @@
 /* The client against a real server on loopback that is slow, huge, silent or malicious by path. */
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/mman.h>
 
 #include "base/clock.h"
 #include "net/http_client.h"
@@ -267,6 +268,61 @@ static void a_connection_of_who_may_is_not_lent_to_who_may_not(void **state)
     http_fetch_release(&may_not.fetch);
 }
 
+static bool wants_nothing(struct http_fetch *f)
+{
+    assert_int_equal(f->status, 200);
+    return false;
+}
+
+static bool wants_a_little(struct http_fetch *f)
+{
+    f->limits.body_bytes = 1000;
+    return http_fetch_header(f, "x-mark").n == 0;
+}
+
+static void a_body_goes_into_a_file_as_far_as_it_is_wanted(void **state)
+{
+    int fd = memfd_create("body", MFD_CLOEXEC);
+    struct asked q = {.fetch = {.body_fd = fd}};
+    ask(*state, &q, "127.0.0.1", "/hello");
+    await(&q);
+    assert_ok(q.fetch.rc, &q.fetch.err);
+    assert_int_equal(q.fetch.body_size, 5);
+    assert_int_equal(lseek(fd, 0, SEEK_CUR), 5);
+    http_fetch_release(&q.fetch);
+    struct asked none = {.fetch = {.body_fd = fd, .wants_body = wants_nothing}};
+    ask(*state, &none, "127.0.0.1", "/endless");
+    await(&none);
+    assert_ok(none.fetch.rc, &none.fetch.err);
+    assert_int_equal(none.fetch.body_size, 0);
+    http_fetch_release(&none.fetch);
+    struct asked some = {.fetch = {.body_fd = fd, .wants_body = wants_a_little}};
+    ask(*state, &some, "127.0.0.1", "/endless");
+    await(&some);
+    assert_int_equal(some.fetch.rc, E_LIMIT);
+    assert_string_equal(some.fetch.err.errcode, "M_TOO_LARGE");
+    assert_int_equal(some.fetch.body_size, 1000);
+    http_fetch_release(&some.fetch);
+    close(fd);
+}
+
+static void a_fetch_has_ranges_of_its_own(void **state)
+{
+    struct address_range two, all;
+    assert_true(address_range_parse(STR("127.0.0.2"), &two));
+    assert_true(address_range_parse(STR("127.0.0.0/8"), &all));
+    struct asked may = {.fetch = {.allowed = &two, .n_allowed = 1}};
+    struct asked may_not = {.fetch = {.private_ok = true, .blocked = &all, .n_blocked = 1}};
+    ask(*state, &may, "127.0.0.2", "/hello");
+    ask(*state, &may_not, "127.0.0.1", "/hello");
+    await(&may);
+    await(&may_not);
+    assert_ok(may.fetch.rc, &may.fetch.err);
+    assert_int_equal(may_not.fetch.rc, E_FORBIDDEN);
+    http_fetch_release(&may.fetch);
+    http_fetch_release(&may_not.fetch);
+}
+
 static void only_so_many_go_to_one_destination_at_a_time(void **state)
 {
     enum { N = 10 };
@@ -326,6 +382,8 @@ int main(void)
         TEST(what_goes_wrong_ends_within_its_bounds),
         TEST(redirects_are_followed_only_when_asked_for),
         TEST(a_connection_of_who_may_is_not_lent_to_who_may_not),
+        TEST(a_body_goes_into_a_file_as_far_as_it_is_wanted),
+        TEST(a_fetch_has_ranges_of_its_own),
         TEST(only_so_many_go_to_one_destination_at_a_time),
         TEST(what_cannot_be_an_url_is_refused),
         TEST(a_stop_ends_what_runs_waits_and_comes_later),

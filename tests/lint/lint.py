@@ -47,6 +47,7 @@ HOMES = {
     "yaml.h": {"wire"},
     "pcre2.h": {"wire"},
     "vips/": {"media"},
+    "libxml/": {"media"},
     "seccomp.h": {"media"},
     "magic.h": {"media"},
     "systemd/": {"main"},
