@@ -37,6 +37,7 @@ struct server {
     struct thirdparty_cache *thirdparty;
     struct tasks *tasks;
     struct media_store *media;
+    struct previews *previews;
     struct http_client *http_client; /* set by main, as the next are */
     struct http_client *federation;  /* to other servers; NULL: federation is off */
     struct server_discovery *discovery;

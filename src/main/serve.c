@@ -219,10 +219,10 @@ static void stop(struct service *sv)
         stop_federation(s);
         tasks_stop(s->tasks);
         http_server_free(sv->http, DRAIN_MS);
-        media_stop(s);
         if (s->http_client) {
             http_client_stop(s->http_client);
         }
+        media_stop(s);
         push_stop(s->push);
         if (s->pool) {
             pool_free(s->pool);

@@ -8,8 +8,8 @@
 /* Opens the converters. Those that the C library lacks are done without. */
 void page_charset_init(void);
 /*
- * The bytes as valid UTF-8 without U+0000, malloc()ed. In which character set they are is told by, in this order: a byte
- * order mark, `declared` (of the Content-Type header), a <meta> in the first kilobyte, and if none of them names one we
+ * The bytes as valid UTF-8 without U+0000, malloc()ed. Which character set they are in is told by the first of: a byte
+ * order mark, `declared` (of the Content-Type header), a <meta> in the first kilobyte. If none of them names one we
  * know: UTF-8 if they are that, else windows-1252 (HTML standard, "determining the character encoding").
  */
 char *page_charset_to_utf8(const char *bytes, size_t n, const char *declared, size_t *out_n);

@@ -4,14 +4,21 @@
 #include "core/server.h"
 #include "media/endpoints.h"
 #include "media/media_store.h"
+#include "media/previews.h"
 
 int media_start(struct server *server, struct err *err)
 {
-    return media_store_open(server->config, NULL, &server->media, err);
+    int rc = media_store_open(server->config, NULL, &server->media, err);
+    if (rc == 0) {
+        server->previews = previews_new(server);
+    }
+    return rc;
 }
 
 void media_stop(struct server *server)
 {
+    previews_free(server->previews);
+    server->previews = NULL;
     media_store_free(server->media);
     server->media = NULL;
 }
@@ -20,4 +27,5 @@ void media_routes_add(struct router *r)
 {
     router_add(r, SERVE_CLIENT | SERVE_MEDIA, upload_routes);
     router_add(r, SERVE_CLIENT | SERVE_MEDIA, download_routes);
+    router_add(r, SERVE_CLIENT | SERVE_MEDIA, preview_routes);
 }

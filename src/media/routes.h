@@ -12,7 +12,8 @@ struct router;
 
 /* Opens data_dir/media into server->media. Before the HTTP server starts: uploads are spooled there. */
 MUST_USE int media_start(struct server *server, struct err *err);
-/* After the HTTP server and the background tasks have ended. Harmless if media_start failed. */
+/* After the HTTP server, the background tasks and the HTTP client have ended, while the pool still runs: waits for
+ * previews that are being made. Harmless if media_start failed. */
 void media_stop(struct server *server);
 void media_routes_add(struct router *r);
 /* Ends with {0}. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ingot-thumbnailer: started by the server, serves requests on its socket until that is closed.
- * Order matters: limits first, then libvips and libxml2 read their files, then the sandbox closes, then the first foreign byte.
+ * Order matters: limits first, then libvips and libxml2 read their files, then the sandbox closes, then comes the first
+ * foreign byte.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "core/server.h"
 #include "media/media_store.h"
+#include "media/previews.h"
 #include "media/retention.h"
 #include "media/routes.h"
 #include "store/media.h"
@@ -59,6 +60,7 @@ const struct task media_tasks[] = {
     {.name = "media-expire", .every_ms = 10 * 60 * 1000, .run = expire},
     {.name = "media-caches", .every_ms = 60 * 1000, .run = retention_trim_caches},
     {.name = "media-retention", .every_ms = 5 * 60 * 1000, .run = retention_expire},
+    {.name = "url-previews", .every_ms = 30 * 60 * 1000, .run = previews_expire},
     {.name = "media-sweep", .every_ms = 5 * 60 * 1000, .run = sweep},
     {0},
 };

@@ -8,6 +8,7 @@
 #include "matrix/ids.h"
 #include "store/statements.h"
 #include "store/store_internal.h"
+#include "store/url_previews.h"
 
 #define COLUMNS                                                                                    \
     "origin, media_id, hash, size, content_type, upload_name, uploader_nid, created_ts, "          \
@@ -205,6 +206,9 @@ int media_delete(struct txn *t, struct str origin, struct str media_id, struct e
                           &media_cols, &gone, &found, err);
     if (rc == 0 && !found) {
         return err_not_found(err, "There is no such media");
+    }
+    if (rc == 0 && gone.class == MEDIA_PREVIEW) {
+        rc = url_previews_drop_image(t, media_id, err);
     }
     return rc == 0 && gone.hash.p ? count(t, &gone, -1, err) : rc;
 }

@@ -5,6 +5,7 @@
 #include "store/meta.h"
 #include "store/profiles.h"
 #include "store/store_test_support.h"
+#include "store/url_previews.h"
 
 #define NOW 1700000000000
 enum { ALICE = 2001, BOB };
@@ -198,6 +199,40 @@ static void pictures_of_people_and_rooms_are_known_as_such(void **state)
     assert_false(is_worn(f, "mxc://a.b/icon"));
 }
 
+static void a_preview_is_replaced_and_goes_with_its_picture(void **state)
+{
+    struct fixture *f = *state;
+    struct media_row picture = upload("pic");
+    struct url_preview p = {.key = STR("k"),
+                            .url = STR("https://a.b/"),
+                            .fetched_ts = NOW,
+                            .expires_ts = NOW + 10,
+                            .status = 502,
+                            .body = STR("Not there")},
+                       found;
+    int64_t n;
+    picture.class = MEDIA_PREVIEW;
+    picture.uploader_nid = 0;
+    MUST_WRITE(f, media_insert(t, &picture, err));
+    MUST_WRITE(f, url_previews_put(t, &p, err));
+    p.status = 200;
+    p.body = STR("{}");
+    p.image_id = STR("pic");
+    MUST_WRITE(f, url_previews_put(t, &p, err));
+    assert_ok(url_previews_get(reader(f), &f->arena, STR("k"), &found, &f->err), &f->err);
+    assert_int_equal(found.status, 200);
+    assert_str(found.image_id, "pic");
+    MUST_WRITE(f, media_delete(t, STR(""), STR("pic"), err));
+    assert_int_equal(url_previews_get(reader(f), &f->arena, STR("k"), &found, &f->err),
+                     E_NOT_FOUND);
+    p.image_id = STR_NONE;
+    MUST_WRITE(f, url_previews_put(t, &p, err));
+    MUST_WRITE(f, url_previews_delete_expired(t, NOW + 10, 100, &n, err));
+    assert_int_equal(n, 0);
+    MUST_WRITE(f, url_previews_delete_expired(t, NOW + 11, 100, &n, err));
+    assert_int_equal(n, 1);
+}
+
 static void facts_and_tasks_are_kept(void **state)
 {
     struct fixture *f = *state;
@@ -231,6 +266,7 @@ int main(void)
         STORE_TEST(usage_follows_every_change),
         STORE_TEST(a_quarantined_content_is_out_of_reach_under_every_id_and_cannot_come_again),
         STORE_TEST(pictures_of_people_and_rooms_are_known_as_such),
+        STORE_TEST(a_preview_is_replaced_and_goes_with_its_picture),
         STORE_TEST(facts_and_tasks_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

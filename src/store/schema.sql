@@ -535,6 +535,20 @@ CREATE TABLE unread_counts (
 
 CREATE INDEX unread_counts_room ON unread_counts (room_nid);
 
+CREATE TABLE url_previews (
+    key TEXT PRIMARY KEY,           -- SHA-256 in hex of language and URL, because URLs are long
+    url TEXT NOT NULL,
+    fetched_ts INTEGER NOT NULL,
+    expires_ts INTEGER NOT NULL,     -- fetched again from then on
+    status INTEGER NOT NULL,         -- 200, or the HTTP status that says that there is no preview
+    body TEXT NOT NULL,             -- JSON for the client; of a failure the sentence
+    image_id TEXT                   -- media id of its picture; NULL: none
+) STRICT;
+
+CREATE INDEX url_previews_expiry ON url_previews (expires_ts);
+
+CREATE INDEX url_previews_image ON url_previews (image_id) WHERE image_id IS NOT NULL;
+
 CREATE TABLE user_directory (
     is_inside INTEGER NOT NULL,     -- the part begins inside of a word
     part TEXT NOT NULL,             -- in lower case, cut at a length

@@ -368,6 +368,16 @@ unread_counts.upto bigint NOT NULL
 unread_counts.user_nid bigint NOT NULL
 CREATE INDEX unread_counts_room ON public.unread_counts USING btree (room_nid)
 CREATE UNIQUE INDEX unread_counts_pkey ON public.unread_counts USING btree (user_nid, room_nid)
+url_previews.body text C NOT NULL
+url_previews.expires_ts bigint NOT NULL
+url_previews.fetched_ts bigint NOT NULL
+url_previews.image_id text C
+url_previews.key text C NOT NULL
+url_previews.status bigint NOT NULL
+url_previews.url text C NOT NULL
+CREATE INDEX url_previews_expiry ON public.url_previews USING btree (expires_ts)
+CREATE INDEX url_previews_image ON public.url_previews USING btree (image_id) WHERE (image_id IS NOT NULL)
+CREATE UNIQUE INDEX url_previews_pkey ON public.url_previews USING btree (key)
 user_directory.is_inside boolean NOT NULL
 user_directory.part text C NOT NULL
 user_directory.user_nid bigint NOT NULL

@@ -40,6 +40,7 @@ static const char *const large[] = {
     "media_blocked",
     "media_usage",
     "room_icons",
+    "url_previews",
     "key_backup_sessions",
     "device_list_changes",
     "events",

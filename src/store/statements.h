@@ -43,6 +43,7 @@
     X(transactions)                                                                                \
     X(uia)                                                                                         \
     X(unread_counts)                                                                               \
+    X(url_previews)                                                                                \
     X(user_directory)                                                                              \
     X(users)
 
