@@ -142,7 +142,7 @@ static int check_invites(struct creation *c, struct err *err)
         return asked;
     }
     for (size_t i = 0; i < c->in->invite.n; i++) {
-        int rc = member_may_be_invited(c->server, c->rq->arena, c->in->invite.p[i], err);
+        int rc = member_may_be_invited(c->server, c->rq->arena, NULL, c->in->invite.p[i], err);
         rc = rc == 0 ? member_take_invite(c->server, &c->rq->who, err) : rc;
         if (rc != 0) {
             return rc;

@@ -234,7 +234,7 @@ static int get_room_aliases(struct request *rq, struct err *err)
     int64_t upto;
     int rc = handler_room(rq, 0, &room, err);
     if (rc == 0 && room_member_of(room, rq->who.user_nid).membership != MEMBERSHIP_JOIN) {
-        viewer_init(&viewer, server_of(rq), rq->arena, room, rq->who.user_nid);
+        viewer_init_history(&viewer, server_of(rq), rq->arena, room, rq->who.user_nid);
         rc = viewer_may_read(&viewer, &upto, err);
         rc = rc == 0 && upto != INT64_MAX ? err_forbidden(err, "You are not in this room") : rc;
     }

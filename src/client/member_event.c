@@ -8,6 +8,7 @@
 #include "core/server.h"
 #include "matrix/ids.h"
 #include "matrix/power_levels.h"
+#include "matrix/server_acl.h"
 #include "store/account_data.h"
 #include "store/names.h"
 #include "store/profiles.h"
@@ -69,7 +70,26 @@ int member_content(struct server *s, struct arena *a, const struct member_change
 
 /* ---- who may be invited ---- */
 
-int member_may_be_invited(struct server *s, struct arena *a, struct str target, struct err *err)
+/* Whether the room lets users of that server in at all: an invitation could never be taken. */
+static int check_server(struct server *s, struct arena *a, struct room *room, struct str server,
+                        struct err *err)
+{
+    struct entry *create, *acl;
+    int rc = entry_hold(s, a, room_view_hold(a, room)->create_nid, &create, err);
+    rc = rc ? rc : room_state_event(s, a, room, NID_SERVER_ACL, NID_EMPTY, &acl, err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (create->ev->create && !create->ev->create->federate) {
+        return err_forbidden(err, "This room is for users of %.*s only", STR_ARG(s->server_name));
+    }
+    return server_acl_allows(acl ? acl->ev->content : STR_NONE, server)
+               ? 0
+               : err_forbidden(err, "This room does not let the server %.*s in", STR_ARG(server));
+}
+
+int member_may_be_invited(struct server *s, struct arena *a, struct room *room, struct str target,
+                          struct err *err)
 {
     struct matrix_id id;
     struct str content, action;
@@ -79,8 +99,11 @@ int member_may_be_invited(struct server *s, struct arena *a, struct str target, 
         return err_invalid_param(err, "\"%.*s\" is not a user id", STR_ARG(target));
     }
     if (!server_is_local(s, target)) {
-        return err_forbidden(err, "%.*s is on another server, and this server does not federate",
-                             STR_ARG(target));
+        int rc = room ? check_server(s, a, room, id.domain, err) : 0;
+        return rc ? rc
+                  : err_forbidden(err,
+                                  "%.*s is on another server, and this server does not federate",
+                                  STR_ARG(target));
     }
     int rc = names_find(s->store, store_reader(s->store), target, &nid, err);
     if (rc == 0 && nid) {
@@ -217,7 +240,7 @@ int member_check_content(struct server *s, struct arena *a, struct room *room,
     json_get_str(content, "membership", &membership);
     json_object_del(content, "join_authorised_via_users_server");
     if (str_eq(membership, STR("invite"))) {
-        int rc = member_may_be_invited(s, a, target, err);
+        int rc = member_may_be_invited(s, a, room, target, err);
         return rc == 0 ? member_take_invite(s, sender, err) : rc;
     }
     if (room && str_eq(membership, STR("join")) && str_eq(target, sender->user_id)) {

@@ -22,9 +22,10 @@ struct member_change {
 /* The event's content as canonical JSON in the arena; joins, knocks and invites carry the target's profile. */
 MUST_USE int member_content(struct server *s, struct arena *a, const struct member_change *change,
                             struct str *out, struct err *err);
-/* 403 M_INVITE_BLOCKED if a local user takes no invites (MSC4380); 403 for users of other servers. */
-MUST_USE int member_may_be_invited(struct server *s, struct arena *a, struct str target,
-                                   struct err *err);
+/* 403 M_INVITE_BLOCKED if a local user takes no invites (MSC4380); 403 for users of other servers. `room` is NULL for
+ * one that is being made. */
+MUST_USE int member_may_be_invited(struct server *s, struct arena *a, struct room *room,
+                                   struct str target, struct err *err);
 /* One invite by this user, however it is sent, under the rate limit of invites. */
 MUST_USE int member_take_invite(struct server *s, const struct identity *sender, struct err *err);
 /* 403 M_GUEST_ACCESS_FORBIDDEN if a guest may not join the room. */

@@ -229,7 +229,7 @@ static int act(struct request *rq, const struct action *action, struct err *err)
         rc = appservice_query_users(rq, &in->user_id, 1, err);
     }
     if (rc == 0 && action->becomes == MEMBERSHIP_INVITE) {
-        rc = member_may_be_invited(server_of(rq), rq->arena, in->user_id, err);
+        rc = member_may_be_invited(server_of(rq), rq->arena, room, in->user_id, err);
     }
     if (rc == 0) {
         struct member_change change = {

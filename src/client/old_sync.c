@@ -9,6 +9,7 @@
 #include "client/handler.h"
 #include "client/long_poll.h"
 #include "client/routes.h"
+#include "core/ignored.h"
 #include "core/live_user.h"
 #include "core/nodes.h"
 #include "core/render.h"
@@ -33,6 +34,8 @@ struct snapshot {
     struct err *err;
     int64_t upto;  /* the position that the whole answer is about */
     int64_t limit; /* of messages */
+    struct ignored ignored;
+    bool blocks_invites;
 };
 
 static int write_state_event(void *arg, const struct state_entry *entry)
@@ -110,7 +113,7 @@ static int write_room(struct snapshot *s, struct room *room)
 {
     struct viewer viewer;
     int64_t upto;
-    viewer_init(&viewer, s->renderer.server, s->rq->arena, room, s->rq->who.user_nid);
+    viewer_init_history(&viewer, s->renderer.server, s->rq->arena, room, s->rq->who.user_nid);
     int rc = viewer_may_read(&viewer, &upto, s->err);
     if (rc != 0) {
         return rc;
@@ -160,7 +163,7 @@ static int get_room_initial_sync(struct request *rq, struct err *err)
 
 /* What does not belong to a room, from an initial /sync that is asked for no room. */
 static int sync_without_rooms(struct request *rq, json_t **out, struct sync_token *upto,
-                              struct err *err)
+                              bool *blocks_invites, struct err *err)
 {
     struct buf text = BUF_INIT(ANSWER_MAX);
     struct sync s = {.server = server_of(rq),
@@ -178,15 +181,17 @@ static int sync_without_rooms(struct request *rq, json_t **out, struct sync_toke
     rc = rc ? rc : sync_write(&s, &text, &found, err);
     rc = rc ? rc : json_parse(rq->arena, buf_str(&text), JPARSE_REALS, out, err);
     *upto = s.upto;
+    *blocks_invites = s.blocks_invites;
     buf_release(&text);
     return rc;
 }
 
+/* Not of somebody whom he ignores ("Ignoring Users"), and none if he wants none ("Invite permission"). */
 static int write_invite(struct snapshot *s, struct room *room, uint64_t event_nid)
 {
     struct entry *e;
     int rc = entry_hold(s->renderer.server, s->rq->arena, event_nid, &e, s->err);
-    if (rc == 0) {
+    if (rc == 0 && !s->blocks_invites && !ignored_has(&s->ignored, e->ev->sender)) {
         jw_object(s->w);
         JW_STR(s->w, "room_id", room->room_id);
         JW_STR(s->w, "membership", STR("invite"));
@@ -253,7 +258,8 @@ static int get_initial_sync(struct request *rq, struct err *err)
     snapshot_init(&s, rq, &w, err);
     int rc = read_limit(rq, &s.limit, err);
     rc = rc ? rc : request_query_bool(rq, "archived", false, &archived, err);
-    rc = rc ? rc : sync_without_rooms(rq, &sync, &upto, err);
+    rc = rc ? rc : sync_without_rooms(rq, &sync, &upto, &s.blocks_invites, err);
+    rc = rc ? rc : ignored_load(server_of(rq), rq->arena, rq->who.user_nid, &s.ignored, err);
     if (rc != 0) {
         return rc;
     }
@@ -282,7 +288,7 @@ static int get_one_event(struct request *rq, struct err *err)
     int rc = entry_hold_id(s, rq->arena, rq->params[0], &e, err);
     rc = rc ? rc : room_hold_nid(s, rq->arena, e->ev->ids.room, &room, err);
     if (rc == 0) {
-        viewer_init(&viewer, s, rq->arena, room, rq->who.user_nid);
+        viewer_init_history(&viewer, s, rq->arena, room, rq->who.user_nid);
         rc = viewer_sees(&viewer, e, &sees, err);
     }
     if (rc == 0 && !sees) {
@@ -329,7 +335,7 @@ static int add_new_events(struct stream *st, struct room *room, struct err *err)
     if (room_view_hold(st->rq->arena, room)->position <= st->from) {
         return 0;
     }
-    viewer_init(&viewer, s, st->rq->arena, room, st->rq->who.user_nid);
+    viewer_init_history(&viewer, s, st->rq->arena, room, st->rq->who.user_nid);
     int rc = viewer_may_read(&viewer, &may_read, err);
     rc = rc ? rc
             : events_timeline(store_reader(s->store), st->rq->arena, room->nid, st->from,
@@ -342,10 +348,10 @@ static int add_new_events(struct stream *st, struct room *room, struct err *err)
     st->events = merged;
     for (size_t i = 0; rc == 0 && i < n; i++) {
         struct entry *e;
-        bool sees;
+        bool wants;
         rc = entry_hold_row(s, st->rq->arena, &rows[i], &e, err);
-        rc = rc ? rc : viewer_sees(&viewer, e, &sees, err);
-        if (rc == 0 && sees) {
+        rc = rc ? rc : viewer_wants(&viewer, e, &wants, err);
+        if (rc == 0 && wants) {
             st->events[st->n++] = e;
         }
     }
@@ -444,7 +450,7 @@ static int read_room(struct request *rq, uint64_t *out, struct err *err)
     }
     if (rc == 0) {
         *out = room->nid;
-        viewer_init(&viewer, server_of(rq), rq->arena, room, rq->who.user_nid);
+        viewer_init_history(&viewer, server_of(rq), rq->arena, room, rq->who.user_nid);
         rc = viewer_may_read(&viewer, &upto, err);
     }
     return rc;

@@ -33,7 +33,7 @@ static int page_init(struct page *p, struct request *rq, int64_t limit, struct r
                      struct err *err)
 {
     *p = (struct page){.rq = rq, .server = server_of(rq), .limit = (size_t)limit};
-    viewer_init(&p->viewer, p->server, rq->arena, room, rq->who.user_nid);
+    viewer_init_history(&p->viewer, p->server, rq->arena, room, rq->who.user_nid);
     p->events = arena_array(rq->arena, struct entry *, p->limit);
     return ignored_load(p->server, rq->arena, rq->who.user_nid, &p->ignored, err);
 }
@@ -376,7 +376,7 @@ static int get_timestamp_to_event(struct request *rq, struct err *err)
         rc = handler_room(rq, 0, &room, err);
     }
     if (rc == 0) {
-        viewer_init(&viewer, server_of(rq), rq->arena, room, rq->who.user_nid);
+        viewer_init_history(&viewer, server_of(rq), rq->arena, room, rq->who.user_nid);
         rc = viewer_may_read(&viewer, &upto, err);
     }
     if (rc == 0) {

@@ -62,7 +62,7 @@ static int reported_event(struct request *rq, struct entry **out, struct err *er
     }
     rc = rc ? rc : entry_hold_id(s, rq->arena, rq->params[1], out, err);
     if (rc == 0 && (*out)->ev->ids.room == room->nid) {
-        viewer_init(&viewer, s, rq->arena, room, rq->who.user_nid);
+        viewer_init_history(&viewer, s, rq->arena, room, rq->who.user_nid);
         rc = viewer_sees(&viewer, *out, &sees, err);
     }
     return rc == 0 && !sees ? err_not_found(err, "Event not found") : rc;

@@ -320,7 +320,7 @@ static int readable_of(struct search *s, uint64_t room_nid, struct readable **ou
     if (rc != 0) {
         return rc == E_NOT_FOUND ? 0 : rc; /* deleted since */
     }
-    viewer_init(&in->viewer, s->server, s->rq->arena, in->room, s->rq->who.user_nid);
+    viewer_init_history(&in->viewer, s->server, s->rq->arena, in->room, s->rq->who.user_nid);
     rc = viewer_may_read(&in->viewer, &in->upto, err);
     in->may = rc == 0;
     return rc == E_FORBIDDEN ? 0 : rc;

@@ -54,7 +54,7 @@ static int readable_state(struct request *rq, struct viewer *viewer, struct stat
     if (rc != 0) {
         return rc;
     }
-    viewer_init(viewer, server_of(rq), rq->arena, room, rq->who.user_nid);
+    viewer_init_history(viewer, server_of(rq), rq->arena, room, rq->who.user_nid);
     return viewer_state(viewer, out, err);
 }
 

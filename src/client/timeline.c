@@ -48,7 +48,7 @@ static int page_take(struct page *p, const struct event_row *row, struct err *er
     struct server *s = server_of(p->rq);
     int rc = entry_hold_row(s, p->rq->arena, row, &e, err);
     if (rc == 0) {
-        rc = viewer_sees(&p->viewer, e, &ok, err);
+        rc = viewer_wants(&p->viewer, e, &ok, err);
     }
     if (rc == 0 && ok && event_filter_allows(&p->filter, e->ev)) {
         rc = event_filter_allows_related(&p->filter, s, p->rq->arena, e->ev, &ok, err);
@@ -93,7 +93,7 @@ static int page_init(struct page *p, struct request *rq, unsigned room_param, st
     if (rc != 0) {
         return rc;
     }
-    viewer_init(&p->viewer, server_of(rq), rq->arena, p->room, rq->who.user_nid);
+    viewer_init_history(&p->viewer, server_of(rq), rq->arena, p->room, rq->who.user_nid);
     rc = viewer_may_read(&p->viewer, &upto, err);
     if (rc == 0 && filter.n) {
         rc = json_parse(rq->arena, filter, JPARSE_REALS, &json, err);
@@ -242,7 +242,7 @@ static int get_event(struct request *rq, struct err *err)
     if (rc != 0) {
         return err_not_found(err, "Event not found");
     }
-    viewer_init(&p.viewer, server_of(rq), rq->arena, p.room, rq->who.user_nid);
+    viewer_init_history(&p.viewer, server_of(rq), rq->arena, p.room, rq->who.user_nid);
     rc = visible_event(&p, rq->params[1], &e, err);
     if (rc == 0) {
         handler_renderer(&r, rq);

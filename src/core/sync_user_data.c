@@ -168,7 +168,7 @@ static int add_receipt(struct sync *s, json_t *content, const struct receipt_row
 {
     struct str user, kind = receipt_names[row->kind];
     int rc = sync_names(s, &row->user_nid, 1, &user, err);
-    if (rc != 0) {
+    if (rc != 0 || sync_is_ignored(s, user)) {
         return rc;
     }
     json_t *event = (json_t *)json_find(content, row->event_id);
@@ -205,7 +205,7 @@ static int write_receipts(struct sync_room *r, size_t *out_n, struct err *err)
     for (size_t i = 0; rc == 0 && i < n; i++) {
         rc = add_receipt(s, content, &rows[i], err);
     }
-    if (rc == 0 && n > 0) {
+    if (rc == 0 && json_object_size(content) > 0) {
         write_data_event(&s->w, STR("m.receipt"), json_encode(s->arena, content));
         (*out_n)++;
     }
@@ -284,7 +284,7 @@ static int write_presence_of(struct sync *s, uint64_t user_nid, size_t *written,
     struct presence_info info;
     struct str user;
     int rc = sync_names(s, &user_nid, 1, &user, err);
-    if (rc != 0 ||
+    if (rc != 0 || sync_is_ignored(s, user) ||
         !event_filter_allows_parts(&s->filter.presence, STR("m.presence"), user, STR_NONE)) {
         return rc;
     }

@@ -8,8 +8,19 @@
 void viewer_init(struct viewer *v, struct server *s, struct arena *a, struct room *room,
                  uint64_t user_nid)
 {
-    *v = (struct viewer){.server = s, .arena = a, .room = room, .user_nid = user_nid};
+    *v = (struct viewer){
+        .server = s, .arena = a, .room = room, .user_nid = user_nid, .reader_nid = user_nid};
     v->member = user_nid ? room_member_of(room, user_nid) : (struct room_member){0};
+}
+
+void viewer_init_history(struct viewer *v, struct server *s, struct arena *a, struct room *room,
+                         uint64_t user_nid)
+{
+    viewer_init(v, s, a, room, user_nid);
+    if (v->member.forgotten) {
+        viewer_init(v, s, a, room, 0);
+        v->reader_nid = user_nid;
+    }
 }
 
 static int visibility_in(struct viewer *v, struct state_id state, enum history_visibility *out,
@@ -200,12 +211,26 @@ int viewer_prunes(struct viewer *v, const struct entry *e, bool *out, struct err
     return rc;
 }
 
+int viewer_wants(struct viewer *v, const struct entry *e, bool *out, struct err *err)
+{
+    int rc = viewer_sees(v, e, out, err);
+    if (rc != 0 || !*out || e->ev->is_state) {
+        return rc;
+    }
+    if (!v->knows_ignored) {
+        rc = v->reader_nid ? ignored_load(v->server, v->arena, v->reader_nid, &v->ignored, err) : 0;
+        v->knows_ignored = rc == 0;
+    }
+    *out = rc == 0 && !ignored_hides(&v->ignored, e->ev);
+    return rc;
+}
+
 int viewer_filter(struct viewer *v, struct entry **entries, size_t *n, struct err *err)
 {
     size_t kept = 0;
     for (size_t i = 0; i < *n; i++) {
         bool visible;
-        int rc = viewer_sees(v, entries[i], &visible, err);
+        int rc = viewer_wants(v, entries[i], &visible, err);
         if (rc != 0) {
             return rc;
         }

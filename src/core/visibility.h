@@ -6,6 +6,7 @@
 #ifndef INGOT_CORE_VISIBILITY_H
 #define INGOT_CORE_VISIBILITY_H
 
+#include "core/ignored.h"
 #include "core/room.h"
 
 /* A reader of one room; made once per request and room. */
@@ -13,12 +14,15 @@ struct viewer {
     struct server *server;
     struct arena *arena;
     struct room *room;
-    uint64_t user_nid;         /* 0: nobody in particular (world_readable only) */
+    uint64_t user_nid;   /* 0: nobody in particular (world_readable only) */
+    uint64_t reader_nid; /* whose ignore list counts; user_nid, unless he has forgotten the room */
     struct room_member member; /* his membership now */
     /* If he is not joined now: the event that ended his last time in the room, found when first asked for. */
     bool knows_how_he_left, was_joined;
     uint64_t left_nid;
     int64_t left_position;
+    bool knows_ignored;
+    struct ignored ignored; /* found when first asked for */
     bool knows_expiry;
     int64_t expired_before; /* retention.h; found when first asked for */
     /* When his present time in the room began, or the last one did: found when first asked for. */
@@ -31,6 +35,10 @@ struct viewer {
 
 void viewer_init(struct viewer *v, struct server *s, struct arena *a, struct room *room,
                  uint64_t user_nid);
+/* The same for who asks for history: whoever has forgotten the room reads it as a stranger ("After this API is called …
+ * a user will no longer be able to retrieve history for this room", POST forget). */
+void viewer_init_history(struct viewer *v, struct server *s, struct arena *a, struct room *room,
+                         uint64_t user_nid);
 /* Whether he may see this event (of this room). Rejected, soft-failed and expired events are visible to nobody, what
  * ignored users sent is not filtered here. */
 MUST_USE int viewer_sees(struct viewer *v, const struct entry *e, bool *out, struct err *err);
@@ -38,7 +46,9 @@ MUST_USE int viewer_sees(struct viewer *v, const struct entry *e, bool *out, str
  * (core/erasure.h), and he neither was in the room when it was sent nor had come when it was asked. State is whole, but
  * for memberships: it is what the room is, and without m.room.encryption, say, whoever comes would send in clear. */
 MUST_USE int viewer_prunes(struct viewer *v, const struct entry *e, bool *out, struct err *err);
-/* Removes what he may not see from an array of entries. */
+/* Whether to put it into a list of events for him: he may see it, and it is not what somebody says whom he ignores. */
+MUST_USE int viewer_wants(struct viewer *v, const struct entry *e, bool *out, struct err *err);
+/* Removes what he may not see or does not want to from an array of entries. */
 MUST_USE int viewer_filter(struct viewer *v, struct entry **entries, size_t *n, struct err *err);
 
 /* Whether he has ever been joined, and the position of the event that ended the last such time: INT64_MAX if he is

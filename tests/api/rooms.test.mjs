@@ -584,3 +584,16 @@ test("version 12: creators outrank everybody, additional creators too", async ()
   const r = await hs.req("POST", "/createRoom", { token: alice.token, body: { room_version: "12", creation_content: { additional_creators: ["nonsense"] } } });
   assert.equal(r.status, 400, `${r.raw}`);
 });
+
+test("a room that does not federate, or whose ACL keeps a server out, takes no invitations for its users", async () => {
+  const alice = await hs.user("alice");
+  const closed = await alice.createRoom({ creation_content: { "m.federate": false } });
+  const target = room => `/rooms/${E(room)}/invite`;
+  const why = async (room, user_id) => (await alice.fails(403, "M_FORBIDDEN", "POST", target(room), { user_id })).error;
+  assert.match(await why(closed, "@bob:elsewhere.example"), /users of localhost only/);
+  const open = await alice.createRoom();
+  await alice.setState(open, "m.room.server_acl", "", { allow: ["*"], deny: ["*.EVIL.example"], allow_ip_literals: false });
+  assert.match(await why(open, "@bob:very.evil.example:8448"), /does not let the server/);
+  assert.match(await why(open, "@bob:192.0.2.1"), /does not let the server/);
+  await alice.fails(403, "M_FORBIDDEN", "PUT", `/rooms/${E(open)}/state/m.room.member/${E("@bob:very.evil.example")}`, { membership: "invite" });
+});
