@@ -71,7 +71,7 @@ int appservice_ask_park(struct request *rq, struct appservice_ask *ask, request_
         ask->calls[i]->done = answered;
         ask->calls[i]->arg = ask;
         ref_take(&ask->state->refs);
-        appservice_call_submit(s, ask->calls[i]);
+        appservice_call_submit(s->http_client, ask->calls[i]);
     }
     return REQUEST_PARKED;
 }

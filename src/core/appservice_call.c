@@ -2,7 +2,6 @@
 #include "core/appservice_call.h"
 
 #include "base/clock.h"
-#include "core/server.h"
 #include "wire/json.h"
 
 struct appservice_call *appservice_call_new(const struct appservice *as)
@@ -60,7 +59,7 @@ static void submit(struct appservice_call *c)
         .done = on_done,
     };
     c->started_ms = clock_mono_ms();
-    http_client_submit(c->server->http_client, &c->fetch);
+    http_client_submit(c->client, &c->fetch);
 }
 
 /* "if the application service receives an HTTP status code that does not indicate success": of a path that it does not
@@ -92,9 +91,9 @@ static void on_done(struct http_fetch *f)
     c->done(c);
 }
 
-void appservice_call_submit(struct server *s, struct appservice_call *c)
+void appservice_call_submit(struct http_client *client, struct appservice_call *c)
 {
-    c->server = s;
+    c->client = client;
     submit(c);
 }
 

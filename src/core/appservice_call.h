@@ -7,7 +7,7 @@
  *     struct appservice_call *c = appservice_call_new(as);
  *     c->path = ARENA_CONCAT(&c->arena, STR("/users/"), url_encode(&c->arena, user_id));
  *     c->done = my_done;                         // runs on a worker, exactly once
- *     appservice_call_submit(server, c);
+ *     appservice_call_submit(server->http_client, c);
  *     …
  *     static void my_done(struct appservice_call *c) { … c->fetch.status … appservice_call_free(c); }
  */
@@ -16,8 +16,6 @@
 
 #include "core/appservice.h"
 #include "net/http_client.h"
-
-struct server;
 
 struct appservice_call {
     struct arena arena; /* for what the call needs; dies with it */
@@ -31,7 +29,7 @@ struct appservice_call {
 
     struct http_fetch fetch; /* the outcome: rc, status, reply */
     bool is_legacy;          /* the old path is being tried */
-    struct server *server;
+    struct http_client *client;
     int64_t started_ms;
 };
 
@@ -39,7 +37,7 @@ enum { APPSERVICE_CALL_MS = 10 * 1000 };
 
 /* `as` wants traffic (it has a URL) and stays: see core/appservices.h. */
 struct appservice_call *appservice_call_new(const struct appservice *as);
-void appservice_call_submit(struct server *s, struct appservice_call *c);
+void appservice_call_submit(struct http_client *client, struct appservice_call *c);
 void appservice_call_free(struct appservice_call *c); /* before submitting, or in done and after */
 
 /* What came of it, as far as everybody wants to know it. */

@@ -28,8 +28,7 @@ struct changes {
     int64_t first_serial;
     struct lock lock;    /* RANK_NOTIFIER */
     struct imap waiting; /* user nid -> struct list * of his waiters */
-    void (*watcher)(void *arg);
-    void *watcher_arg;
+    struct list watchers;
 };
 
 /* ---- the log ---- */
@@ -114,6 +113,7 @@ struct changes *changes_new(struct server *s)
     atomic_init(&c->serial, c->first_serial);
     log_init(&c->volatiles, c->first_serial);
     lock_init(&c->lock, RANK_NOTIFIER, "waiters");
+    list_init(&c->watchers);
     return c;
 }
 
@@ -360,11 +360,14 @@ static void announce(void *arg)
     log_add(&a->server->changes->durable, &a->change);
 }
 
-static void wake_watcher(struct changes *c)
+static void wake_watchers(struct changes *c, bool is_volatile)
 {
     lock_take(&c->lock);
-    if (c->watcher) {
-        c->watcher(c->watcher_arg);
+    list_for_each (it, &c->watchers) {
+        struct changes_watcher *w = container_of(it, struct changes_watcher, in_changes);
+        if (!is_volatile || w->wants_volatile) {
+            w->wake(w->arg);
+        }
     }
     lock_release(&c->lock);
 }
@@ -373,15 +376,22 @@ static void announce_visible(void *arg)
 {
     struct announcement *a = arg;
     wake_for(a->server, &a->change);
-    wake_watcher(a->server->changes);
+    wake_watchers(a->server->changes, false);
 }
 
-void changes_watch(struct server *s, void (*wake)(void *arg), void *arg)
+void changes_watch(struct server *s, struct changes_watcher *w)
 {
     struct changes *c = s->changes;
     lock_take(&c->lock);
-    c->watcher = wake;
-    c->watcher_arg = arg;
+    list_push_back(&c->watchers, &w->in_changes);
+    lock_release(&c->lock);
+}
+
+void changes_unwatch(struct server *s, struct changes_watcher *w)
+{
+    struct changes *c = s->changes;
+    lock_take(&c->lock);
+    list_remove(&w->in_changes);
     lock_release(&c->lock);
 }
 
@@ -404,6 +414,7 @@ int64_t changes_volatile(struct server *s, struct change change)
     if (change.kind != CHANGE_PRESENCE) {
         wake_for(s, &change);
     }
+    wake_watchers(c, true);
     return change.position;
 }
 

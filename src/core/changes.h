@@ -65,10 +65,18 @@ bool changes_each(struct server *s, int64_t since, int64_t upto,
 bool changes_each_volatile(struct server *s, int64_t since, int64_t upto,
                            void (*fn)(void *arg, const struct change *c), void *arg);
 
-/* Somebody of the server itself who follows the log (push). `wake` runs on the committer thread after each durable
- * change, with a lock held: it must be short and takes no lock beneath RANK_POOL. NULL: nobody any more; when that
- * returns, `wake` does not run and will not. */
-void changes_watch(struct server *s, void (*wake)(void *arg), void *arg);
+/* Somebody of the server itself who follows the logs (push, application services). `wake` runs after each durable
+ * change on the committer thread and, if wanted, after each volatile one, with a lock held: it must be short and takes
+ * no lock beneath RANK_POOL. */
+struct changes_watcher {
+    void (*wake)(void *arg);
+    void *arg;
+    bool wants_volatile;
+    struct list_node in_changes;
+};
+void changes_watch(struct server *s, struct changes_watcher *w);
+/* When this returns, `wake` does not run and will not. Idempotent. */
+void changes_unwatch(struct server *s, struct changes_watcher *w);
 
 /*
  * A waiting client: registered by user, woken by any change that may concern him (being woken for nothing is

@@ -10,6 +10,7 @@
 #include "base/vec.h"
 #include "core/changes.h"
 #include "core/server.h"
+#include "wire/json_writer.h"
 
 enum {
     ACTIVE_MS = 60 * 1000,   /* "currently active" for so long after the last sign of life */
@@ -350,6 +351,18 @@ void presence_sync_end(struct server *s, uint64_t user_nid, enum presence_state 
 }
 
 /* ---- looking ---- */
+
+void presence_write(struct json_writer *w, const struct presence_info *info)
+{
+    JW_STR(w, "presence", presence_state_names[info->state]);
+    if (info->last_active_ms) {
+        JW_INT(w, "last_active_ago", MAX(clock_wall_ms() - info->last_active_ms, 0));
+    }
+    JW_BOOL(w, "currently_active", info->currently_active);
+    if (info->status_msg.p) {
+        JW_STR(w, "status_msg", info->status_msg);
+    }
+}
 
 void presence_of(struct server *s, struct arena *a, uint64_t user_nid, struct presence_info *out)
 {

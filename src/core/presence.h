@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "store/presence.h"
 
+struct json_writer;
 struct server;
 struct presence;
 
@@ -39,6 +40,8 @@ void presence_renamed(struct server *s, uint64_t user_nid);
 void presence_sync_begin(struct server *s, uint64_t user_nid, enum presence_state state);
 void presence_sync_end(struct server *s, uint64_t user_nid, enum presence_state state);
 void presence_of(struct server *s, struct arena *a, uint64_t user_nid, struct presence_info *out);
+/* The content of m.presence, as members of the open object. */
+void presence_write(struct json_writer *w, const struct presence_info *info);
 /* Users whose presence changed with since < serial <= upto; in the arena. */
 size_t presence_changed(struct server *s, struct arena *a, int64_t since, int64_t upto,
                         const uint64_t **out);

@@ -296,14 +296,7 @@ static int write_presence_of(struct sync *s, uint64_t user_nid, size_t *written,
     JW_STR(&s->w, "type", STR("m.presence"));
     JW_STR(&s->w, "sender", user);
     JW_OBJECT(&s->w, "content");
-    JW_STR(&s->w, "presence", presence_state_names[info.state]);
-    if (info.last_active_ms) {
-        JW_INT(&s->w, "last_active_ago", MAX(s->render.now_ms - info.last_active_ms, 0));
-    }
-    JW_BOOL(&s->w, "currently_active", info.currently_active);
-    if (info.status_msg.p) {
-        JW_STR(&s->w, "status_msg", info.status_msg);
-    }
+    presence_write(&s->w, &info);
     if (!s->is_initial && info.renamed_serial > s->since.serial) {
         rc = write_new_name(s, user_nid, err);
     }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "admin/control.h"
+#include "appservice/sender.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/pool.h"
@@ -34,6 +35,7 @@ struct service {
     struct router *router;
     struct http_server *http;
     struct control *control;
+    struct appservice_sender *appservices;
 };
 
 static struct config *newest(const struct service *sv)
@@ -179,6 +181,9 @@ static int start(struct service *sv, struct err *err)
         rc = push_start(sv->server, err);
     }
     if (rc == 0) {
+        rc = appservice_sender_start(sv->server, &sv->appservices, err);
+    }
+    if (rc == 0) {
         rc = start_http(sv, err);
     }
     if (rc == 0) {
@@ -224,10 +229,12 @@ static void stop(struct service *sv)
         }
         media_stop(s);
         push_stop(s->push);
+        appservice_sender_stop(sv->appservices);
         if (s->pool) {
             pool_free(s->pool);
         }
         push_free(s->push);
+        appservice_sender_free(sv->appservices);
         http_client_free(s->http_client);
         free_federation(s);
         ratelimit_free(s->limits);

@@ -543,7 +543,8 @@ int push_start(struct server *s, struct err *err)
         return rc;
     }
     s->push = p;
-    changes_watch(s, wake, p);
+    p->watcher = (struct changes_watcher){.wake = wake, .arg = p};
+    changes_watch(s, &p->watcher);
     rc = pthread_create(&p->thread, NULL, run, p);
     bug_on(rc != 0);
     return 0;
@@ -554,7 +555,7 @@ void push_stop(struct push *p)
     if (!p) {
         return;
     }
-    changes_watch(p->server, NULL, NULL);
+    changes_unwatch(p->server, &p->watcher);
     lock_take(&p->lock);
     p->is_stopping = true;
     cond_signal(&p->changed);

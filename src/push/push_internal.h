@@ -9,6 +9,7 @@
 #include "base/lock.h"
 #include "base/map.h"
 #include "base/vec.h"
+#include "core/changes.h"
 #include "core/server.h"
 #include "core/unread.h"
 #include "net/http_client.h"
@@ -86,6 +87,7 @@ struct progress {
 };
 
 struct push {
+    struct changes_watcher watcher;
     struct server *server;
     pthread_t thread;
     struct lock lock; /* RANK_POOL; guards the next four, and progress.is_writing */

@@ -19,12 +19,15 @@ static const struct sql put = {
 static const struct sql of_room = {
     "SELECT " COLUMNS " FROM receipts WHERE room_nid = $1 AND position > $3 AND position <= $4"
     " AND (kind = 0 OR (kind = 1 AND user_nid = $2)) ORDER BY position"};
+static const struct sql of_everybody = {
+    "SELECT " COLUMNS " FROM receipts WHERE room_nid = $1 AND position > $2 AND position <= $3"
+    " ORDER BY position"};
 static const struct sql of_user = {
     "SELECT " COLUMNS " FROM receipts WHERE room_nid = $1 AND user_nid = $2 ORDER BY kind, thread"};
 static const struct sql delete_of_room = {"DELETE FROM receipts WHERE room_nid = $1"};
 static const struct sql delete_of_user = {"DELETE FROM receipts WHERE user_nid = $1"};
 
-STATEMENTS(receipts, &put, &of_room, &of_user, &delete_of_room, &delete_of_user);
+STATEMENTS(receipts, &put, &of_room, &of_everybody, &of_user, &delete_of_room, &delete_of_user);
 _Static_assert(RECEIPT_READ == 0 && RECEIPT_READ_PRIVATE == 1, "of_room names them by number");
 
 int receipts_put(struct txn *t, const struct receipt_row *row, bool *out_changed, struct err *err)
@@ -53,6 +56,13 @@ int receipts_of_user(struct db_read *r, struct arena *a, uint64_t room_nid, uint
 {
     return db_rows(r, a, &of_user, PARAMS(P_INT(room_nid), P_INT(user_nid)), &receipt_cols, out,
                    out_n, err);
+}
+
+int receipts_of_everybody(struct db_read *r, struct arena *a, uint64_t room_nid, int64_t from,
+                          int64_t upto, struct receipt_row **out, size_t *out_n, struct err *err)
+{
+    return db_rows(r, a, &of_everybody, PARAMS(P_INT(room_nid), P_INT(from), P_INT(upto)),
+                   &receipt_cols, out, out_n, err);
 }
 
 int receipts_delete_of_room(struct txn *t, uint64_t room_nid, struct err *err)

@@ -28,6 +28,10 @@ MUST_USE int receipts_put(struct txn *t, const struct receipt_row *row, bool *ou
 MUST_USE int receipts_of_room(struct db_read *r, struct arena *a, uint64_t room_nid,
                               uint64_t viewer_nid, int64_t from, int64_t upto,
                               struct receipt_row **out, size_t *out_n, struct err *err);
+/* The same of all users, private ones too: for application services, which may see those of their own. */
+MUST_USE int receipts_of_everybody(struct db_read *r, struct arena *a, uint64_t room_nid,
+                                   int64_t from, int64_t upto, struct receipt_row **out,
+                                   size_t *out_n, struct err *err);
 /* A user's own in one room, of all kinds and threads. */
 MUST_USE int receipts_of_user(struct db_read *r, struct arena *a, uint64_t room_nid,
                               uint64_t user_nid, struct receipt_row **out, size_t *out_n,

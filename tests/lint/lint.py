@@ -23,9 +23,9 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # Bottom to top: a folder of src/ may include itself and what stands before it ...
-LAYERS = ["base", "wire", "crypto", "matrix", "db", "net", "store", "core", "media", "client", "push", "admin", "main"]
+LAYERS = ["base", "wire", "crypto", "matrix", "db", "net", "store", "core", "media", "client", "push", "appservice", "admin", "main"]
 # ... except that these, which are roles beside each other, may not. Allowed: (from, to).
-ROLES = {"media", "client", "push", "admin"}
+ROLES = {"media", "client", "push", "appservice", "admin"}
 ROLES_MAY = {("admin", "media")}
 
 # Third-party headers have one home, so that replacing a library touches one folder.
