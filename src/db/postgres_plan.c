@@ -45,7 +45,9 @@ static void add_step(struct str step, struct str next, struct buf *out)
                     str_find(step, STR("Index Only Scan using ")) >= 0 ||
                     str_find(step, STR("Index Scan Backward using ")) >= 0 ||
                     str_find(step, STR("Index Only Scan Backward using ")) >= 0;
-    bool is_found = is_bitmap || (is_index && str_find(next, STR("Index Cond:")) >= 0);
+    /* Without a condition the whole of the index is read, which is no better. */
+    bool is_found = (is_bitmap && str_find(next, STR("Recheck Cond:")) >= 0) ||
+                    (is_index && str_find(next, STR("Index Cond:")) >= 0);
     if (is_bitmap || is_index || str_find(step, STR("Seq Scan on ")) >= 0) {
         buf_printf(out, "%s %.*s\n", is_found ? "SEARCH" : "SCAN", STR_ARG(table_in(step)));
     }

@@ -180,8 +180,9 @@ export class Server {
   makeDatabase() {
     this.database = unique("api");
     psql(`CREATE DATABASE ${this.database}`);
-    return Object.assign(new URL(POSTGRES), { pathname: `/${this.database}` }).href;
+    return this.databaseUrl();
   }
+  databaseUrl() { return Object.assign(new URL(POSTGRES), { pathname: `/${this.database}` }).href; }
 
   editConfig(change) {
     const c = YAML.parse(fs.readFileSync(this.configFile, "utf8")) ?? {};

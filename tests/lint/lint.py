@@ -150,6 +150,18 @@ def lint_homes():
                 yield from check_foreign_include(path, n, match[2])
 
 
+def lint_statements():
+    """each statement of store/ is in its module's list, so that the test of plans sees it"""
+    for path in tracked("src/store/*.c"):
+        text = path.read_text()
+        listed = re.search(r"(?:STATEMENTS\(|_statements\[\] = \{)(.*?)(?:\);|\};)", text, re.S)
+        known = set(re.findall(r"&(\w+)", listed[1])) if listed else set()
+        for n, line in lines(path):
+            found = re.match(r"static const struct sql (\w+) =", line)
+            if found and found[1] not in known and not path.name.endswith("_test.c"):
+                yield at(path, n, f"{found[1]} is not in the module's STATEMENTS")
+
+
 # --- what the text looks like ---
 
 def lint_banned():

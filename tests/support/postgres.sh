@@ -44,8 +44,20 @@ max_connections = 300
 autovacuum_naptime = 5s
 shared_preload_libraries = '${PG_PRELOAD:-}'
 END
+    [ -z "${PG_STRICT:-}" ] || make_strict "$dir/data"
     resume "$dir"
     echo "postgresql://ingot@127.0.0.1:$port/postgres"
+}
+
+# PG_STRICT names a folder with server.crt and server.key: then it has TLS, and who is not the administrator must come
+# with both TLS and a password.
+make_strict() { # DATA
+    cp "$PG_STRICT/server.crt" "$PG_STRICT/server.key" "$1"
+    chmod 600 "$1/server.key"
+    [ "$(id -u)" -ne 0 ] || chown "$user" "$1/server.crt" "$1/server.key"
+    as_user tee -a "$1/postgresql.conf" <<<"ssl = on" >/dev/null
+    printf '%s\n' 'host all ingot 127.0.0.1/32 trust' 'hostssl all all 127.0.0.1/32 scram-sha-256' |
+        as_user tee "$1/pg_hba.conf" >/dev/null
 }
 
 resume() { # DIR
