@@ -38,27 +38,39 @@ static struct str table_in(struct str step)
     return table;
 }
 
-static void add_step(struct str step, struct str next, struct buf *out)
+static bool row_has(const PGresult *res, int row, struct str words)
 {
-    bool is_bitmap = str_find(step, STR("Bitmap Heap Scan on ")) >= 0;
-    bool is_index = str_find(step, STR("Index Scan using ")) >= 0 ||
-                    str_find(step, STR("Index Only Scan using ")) >= 0 ||
-                    str_find(step, STR("Index Scan Backward using ")) >= 0 ||
-                    str_find(step, STR("Index Only Scan Backward using ")) >= 0;
-    /* Without a condition the whole of the index is read, which is no better. */
-    bool is_found = (is_bitmap && str_find(next, STR("Recheck Cond:")) >= 0) ||
-                    (is_index && str_find(next, STR("Index Cond:")) >= 0);
-    if (is_bitmap || is_index || str_find(step, STR("Seq Scan on ")) >= 0) {
-        buf_printf(out, "%s %.*s\n", is_found ? "SEARCH" : "SCAN", STR_ARG(table_in(step)));
+    return row < PQntuples(res) && str_find(str_c(PQgetvalue(res, row, 0)), words) >= 0;
+}
+
+static bool is_index_scan(const PGresult *res, int row)
+{
+    return row_has(res, row, STR("Index Scan using ")) ||
+           row_has(res, row, STR("Index Only Scan using ")) ||
+           row_has(res, row, STR("Index Scan Backward using ")) ||
+           row_has(res, row, STR("Index Only Scan Backward using "));
+}
+
+/* Without a condition the whole of an index is read. That of a bitmap stands below the scan of its index. */
+static bool has_condition(const PGresult *res, int row, bool is_bitmap)
+{
+    while (is_bitmap && row < PQntuples(res) && !row_has(res, row, STR("Bitmap Index Scan on "))) {
+        row++;
     }
+    return row_has(res, row + 1, STR("Index Cond:"));
 }
 
 static void tell(const PGresult *res, struct buf *out)
 {
     int n = PQntuples(res);
     for (int i = 0; i < n; i++) {
-        add_step(str_c(PQgetvalue(res, i, 0)),
-                 i + 1 < n ? str_c(PQgetvalue(res, i + 1, 0)) : STR(""), out);
+        bool is_bitmap = row_has(res, i, STR("Bitmap Heap Scan on "));
+        bool is_index = is_index_scan(res, i);
+        if (is_bitmap || is_index || row_has(res, i, STR("Seq Scan on "))) {
+            bool is_found = (is_bitmap || is_index) && has_condition(res, i, is_bitmap);
+            buf_printf(out, "%s %.*s\n", is_found ? "SEARCH" : "SCAN",
+                       STR_ARG(table_in(str_c(PQgetvalue(res, i, 0)))));
+        }
     }
 }
 

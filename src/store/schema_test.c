@@ -58,6 +58,7 @@ static const char *const large[] = {
     "appservice_rooms",
     "unread_counts",
     "waiting_redactions",
+    "erased_users",
     "redacted_contents",
     "doomed_rooms",
     "blocked_rooms",
