@@ -20,7 +20,7 @@ import { ABSENT } from "./spec/specification.mjs";
 
 const OPTIONS = { ...OWN_SERVER, ...ABSENT && { skip: ABSENT } };
 const service = new AppService("hostile", { url: null });
-const hs = useServer({ ...THRIFTY, edit: registrations(service) });
+const hs = useServer({ ...THRIFTY, config: { media: { previews: { enabled: true } } }, edit: registrations(service) });
 const AUTH = { none: "none", optional: "either" };
 const table = ABSENT ? [] : documented(BIN).filter(r => r.route && !r.isAwaited).map(({ id, method, path, name, route, operation }) => ({
   id, method, route: path, name, operation, auth: AUTH[route.auth] ?? "token", isAdmins: route.auth === "admin", isServices: route.auth === "appservice", bodyMax: route.body_max,
@@ -73,7 +73,7 @@ async function prepare() {
 }
 
 /** Strings that fields and queries of these names are given. */
-const NAMED = { user_id: "@nobody:localhost", dir: "b", algorithm: "m.megolm_backup.v1.curve25519-aes-sha2", version: "1", url: "https://example.org/", from: "s1", to: "s1", room_id: "!x:localhost" };
+const NAMED = { user_id: "@nobody:localhost", dir: "b", algorithm: "m.megolm_backup.v1.curve25519-aes-sha2", version: "1", url: "http://127.0.0.1:1/", from: "s1", to: "s1", room_id: "!x:localhost" };
 /** Bodies that would do, where the least that the schema asks for would not. */
 const THAT_DO = {
   login: { type: "m.login.password", identifier: { type: "m.id.user", user: "nobody" }, password: "x" },

@@ -8,6 +8,7 @@ const COMMON = {
   M_BAD_JSON: [400], M_NOT_JSON: [400], M_MISSING_PARAM: [400], M_INVALID_PARAM: [400], M_NOT_FOUND: [404],
   M_LIMIT_EXCEEDED: [429], M_UNRECOGNIZED: [404, 405], M_TOO_LARGE: [413], M_GUEST_ACCESS_FORBIDDEN: [403],
   M_USER_LIMIT_EXCEEDED: [403], M_RESOURCE_LIMIT_EXCEEDED: [403],
+  M_UNKNOWN: [503], // the server is about to stop, or has too much to do
   M_UNKNOWN_DEVICE: [400], // `device_id` of an appservice (v1.17)
 };
 

@@ -63,7 +63,6 @@ export const ANSWERS = [
   { ids: ["getContentAuthed"], status: 416, is: /M_INVALID_PARAM/, reason: "a range beyond the end, likewise" },
   { ids: ["sync"], status: 200, is: /must have required property '(event_id|sender|origin_server_ts|membership)'/, reason: "`event_fields` of a filter leaves members out" },
   { ids: ["getUrlPreviewAuthed"], status: 502, is: /M_UNKNOWN is not documented/, reason: "the page cannot be fetched; nothing is documented for it, and an empty preview would say that it is empty" },
-  { ids: ["getUrlPreviewAuthed"], status: 503, is: /M_UNKNOWN is not documented/, reason: "this server cannot make one now: it stops, or has no room" },
   { ids: ["getRoomStateWithKey"], status: 200, is: /exactly one schema in oneOf/, reason: "an event (?format=event) is an object too, so both branches match" },
   { ids: ["register", "changePassword"], status: 400, is: /M_WEAK_PASSWORD/, reason: "the specification's word of the prose, not in the OpenAPI files" },
   { ids: ["getProfileField", "deleteProfileField"], status: 400, is: /M_KEY_TOO_LARGE/, reason: "a name that cannot be is refused in the words of PUT" },
@@ -72,6 +71,9 @@ export const ANSWERS = [
   { ids: ["login"], status: 403, is: /M_EXCLUSIVE/, reason: "the specification names the code in prose (\"Appservice Login\"), without a status" },
   { ids: ["getUserProfile"], status: 504, is: /M_CONNECTION_TIMEOUT/, reason: "the application service that may know the user does not answer; 404 would be remembered" },
   { ids: ["redirectToSSO", "redirectToIdP"], status: 404, is: /without JSON/, reason: "a person's browser comes there, so it gets a page" },
+  { ids: ["sendMessage"], status: 400, is: /M_FORBIDDEN/, reason: "the words of a policy server are handed on as they are (\"Policy Servers\")" },
+  { ids: ["sendMessage"], status: 403, is: /M_UNAUTHORIZED|M_NOT_FOUND/, reason: "likewise" },
+  { ids: ["sendMessage"], status: 502, is: /M_UNKNOWN/, reason: "the policy server cannot be reached" },
   { ids: ["getTurnServer"], status: 200, is: /must have required property/, reason: "no TURN server: an empty object is what clients know; an empty list of `uris` makes browsers throw" },
 ];
 
