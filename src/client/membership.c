@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Joining, leaving, inviting, knocking, kicking, banning, forgetting ("Room membership"). */
+#include "base/log.h"
 #include "client/appservice_query.h"
 #include "client/authenticate.h"
 #include "client/directory.h"
 #include "client/handler.h"
 #include "client/member_event.h"
 #include "client/routes.h"
+#include "client/succession.h"
 #include "core/limits.h"
 #include "core/live_user.h"
 #include "core/purge.h"
@@ -45,6 +47,17 @@ static int send_change(struct request *rq, struct room *room, const struct membe
 
 /* ---- join and knock ---- */
 
+/* He is in, whatever becomes of his settings. */
+static void carry_over(struct request *rq, struct room *room)
+{
+    struct err why = {0};
+    if (succession_carry_over(server_of(rq), rq->arena, room, rq->who.user_nid, &why) != 0) {
+        log_warn("settings of an upgraded room were not carried over",
+                 LOG_STR("room", room->room_id), LOG_CSTR("why", why.message),
+                 LOG_CSTR("detail", why.detail));
+    }
+}
+
 static int join(struct request *rq, struct room *room, struct err *err)
 {
     const struct member_body *in = rq->in;
@@ -66,6 +79,9 @@ static int join(struct request *rq, struct room *room, struct err *err)
     }
     if (rc == 0) {
         rc = send_change(rq, room, &change, err);
+    }
+    if (rc == 0) {
+        carry_over(rq, room);
     }
     return rc == 0 ? reply_room_id(rq, room) : rc;
 }

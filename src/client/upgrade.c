@@ -4,12 +4,16 @@
 #include "client/handler.h"
 #include "client/member_event.h"
 #include "client/routes.h"
+#include "client/succession.h"
 #include "core/nodes.h"
+#include "matrix/canon.h"
 #include "matrix/ids.h"
 #include "matrix/power_levels.h"
 #include "store/rooms.h"
 #include "wire/canonical.h"
 #include "wire/jfield.h"
+
+enum { UPGRADER_LEVEL = 100 };
 
 struct upgrade_body {
     struct str new_version;
@@ -118,14 +122,30 @@ static int add_join(struct upgrade *u, struct err *err)
     return rc == 0 ? add(u, STR("m.room.member"), u->rq->who.user_id, content, err) : rc;
 }
 
+/* Levels that are texts, as old versions took them, are numbers where the new one wants numbers. */
+static void make_numbers(json_t *levels)
+{
+    for (struct json_iter it = json_iter(levels); json_next(&it);) {
+        int64_t n;
+        if (json_is_object(it.value)) {
+            make_numbers((json_t *)it.value);
+        } else if (json_is_string(it.value) && str_to_i64(str_trim(json_str(it.value)), &n)) {
+            json_put(levels, it.key, json_integer(n));
+        }
+    }
+}
+
 /* The old levels, so that the same people govern the new room; where creators are privileged they are not listed and
- * only they may end the room. */
+ * only they may end the room. Elsewhere he who upgrades needs power enough to set up the new room. */
 static int add_power_levels(struct upgrade *u, struct err *err)
 {
     json_t *content;
     int rc = old_content(u, NID_POWER_LEVELS, &content, err);
     if (rc != 0) {
         return rc;
+    }
+    if (u->version->power_level_grammar == POWER_GRAMMAR_INTEGERS) {
+        make_numbers(content);
     }
     content = content ? content : json_object();
     json_t *users = (json_t *)json_get(content, "users");
@@ -147,7 +167,26 @@ static int add_power_levels(struct upgrade *u, struct err *err)
         json_get_int(events, "m.room.tombstone", &tombstone);
         json_put_int(events, "m.room.tombstone", MAX(tombstone, MAX(150, state_default + 1)));
     } else {
-        json_put(users, u->rq->who.user_id, json_integer(100));
+        json_put(users, u->rq->who.user_id, json_integer(UPGRADER_LEVEL));
+    }
+    return add_json(u, STR("m.room.power_levels"), content, err);
+}
+
+/* Who upgraded the room has in the end no more power than before. */
+static int restore_power_levels(struct upgrade *u, struct err *err)
+{
+    json_t *content;
+    int64_t had;
+    int rc = room_power_of(u->server, u->rq->arena, u->old, u->rq->who.user_id, &had, err);
+    if (rc != 0 || u->version->has_privileged_creators || had >= UPGRADER_LEVEL) {
+        return rc;
+    }
+    rc = old_content(u, NID_POWER_LEVELS, &content, err);
+    if (rc != 0 || !content) {
+        return rc;
+    }
+    if (u->version->power_level_grammar == POWER_GRAMMAR_INTEGERS) {
+        make_numbers(content);
     }
     return add_json(u, STR("m.room.power_levels"), content, err);
 }
@@ -166,14 +205,14 @@ static int copy_state(struct upgrade *u, struct err *err)
     return rc;
 }
 
-struct ban_walk {
+struct copy_walk {
     struct upgrade *u;
     struct err *err;
 };
 
 static int copy_ban(void *arg, const struct state_entry *entry)
 {
-    struct ban_walk *walk = arg;
+    struct copy_walk *walk = arg;
     struct entry *e;
     int rc = entry_hold(walk->u->server, walk->u->rq->arena, entry->event, &e, walk->err);
     if (rc == 0 && e->ev->member && e->ev->member->membership == MEMBERSHIP_BAN) {
@@ -182,14 +221,42 @@ static int copy_ban(void *arg, const struct state_entry *entry)
     return rc;
 }
 
-static int copy_bans(struct upgrade *u, struct err *err)
+/* A child without `via` was taken out of the space. */
+static int copy_child(void *arg, const struct state_entry *entry)
+{
+    struct copy_walk *walk = arg;
+    struct entry *e;
+    int rc = entry_hold(walk->u->server, walk->u->rq->arena, entry->event, &e, walk->err);
+    if (rc == 0 && canon_count(canon_find(e->ev->content, STR("via"))) > 0) {
+        rc = add(walk->u, e->ev->type, e->ev->state_key, e->ev->content, walk->err);
+    }
+    return rc;
+}
+
+static int copy_each(struct upgrade *u, uint64_t type, state_each_fn *copy, struct err *err)
 {
     struct node_overlay nodes;
-    struct ban_walk walk = {.u = u, .err = err};
+    struct copy_walk walk = {.u = u, .err = err};
     node_overlay_init(&nodes, u->server, u->rq->arena);
-    int rc = state_each_type(&nodes.vtable, u->old_state, NID_MEMBER, copy_ban, &walk, err);
+    int rc = state_each_type(&nodes.vtable, u->old_state, type, copy, &walk, err);
     node_overlay_release(&nodes);
     return rc;
+}
+
+static int copy_bans(struct upgrade *u, struct err *err)
+{
+    return copy_each(u, NID_MEMBER, copy_ban, err);
+}
+
+/* A space stays one with the same rooms in it. */
+static int copy_children(struct upgrade *u, struct err *err)
+{
+    struct entry *create;
+    int rc = entry_hold(u->server, u->rq->arena, room_view_hold(u->rq->arena, u->old)->create_nid,
+                        &create, err);
+    bool is_space =
+        rc == 0 && create->ev->create && str_eq(create->ev->create->room_type, STR("m.space"));
+    return is_space ? copy_each(u, NID_SPACE_CHILD, copy_child, err) : rc;
 }
 
 /* The canonical alias moves with the aliases. */
@@ -218,7 +285,8 @@ static int move_directory(struct txn *t, void *arg)
 static int make_new_room(struct upgrade *u, struct err *err)
 {
     static int (*const steps[])(struct upgrade * u, struct err * err) = {
-        add_create, add_join, add_power_levels, copy_state, copy_bans, copy_canonical_alias,
+        add_create, add_join,      add_power_levels,     copy_state,
+        copy_bans,  copy_children, copy_canonical_alias, restore_power_levels,
     };
     int rc = batch_begin_new_room(&u->batch, u->server, u->rq->arena, u->version, err);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(steps); i++) {
@@ -312,6 +380,14 @@ static void now_unpublished(struct upgrade *u)
     lock_release(&u->old->leaf);
 }
 
+/* He who upgrades has joined the new room before the old one named it. */
+static int carry_settings(struct upgrade *u, struct err *err)
+{
+    struct room *room;
+    int rc = room_hold(u->server, u->rq->arena, u->new_room_id, &room, err);
+    return rc ? rc : succession_carry_over(u->server, u->rq->arena, room, u->rq->who.user_nid, err);
+}
+
 static int post_upgrade(struct request *rq, struct err *err)
 {
     struct upgrade u = {.rq = rq, .server = server_of(rq), .in = rq->in};
@@ -343,6 +419,9 @@ static int post_upgrade(struct request *rq, struct err *err)
     }
     if (rc == 0) {
         rc = restrict_old(&u, err);
+    }
+    if (rc == 0) {
+        rc = carry_settings(&u, err);
     }
     json_t *out = json_object();
     json_put_str(out, "replacement_room", u.new_room_id);

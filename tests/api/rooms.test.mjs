@@ -570,6 +570,70 @@ test("upgrade: a new room with the state carried over, a tombstone, moved aliase
   }
 });
 
+test("upgrade: bans, the directory, aliases and old-style power levels go along, and nobody gains power by it", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const local = unique("up");
+  const old = await alice.createRoom({ preset: "public_chat", room_version: "9", visibility: "public", room_alias_name: local, power_level_content_override: { users: { [alice.id]: 100, [bob.id]: "60" }, kick: "55", events: { "m.room.tombstone": 60, "m.room.server_acl": 100, "m.room.power_levels": 60 } } });
+  await bob.join(old);
+  await carol.join(old);
+  await alice.ban(old, carol);
+  await alice.setState(old, "m.room.server_acl", "", { allow: ["*"], deny: ["evil.example"] });
+  const { replacement_room: next } = await bob.post(`/rooms/${E(old)}/upgrade`, { new_version: "11" });
+  await carol.fails(403, "M_FORBIDDEN", "POST", `/join/${E(next)}`, {});
+  const levels = await bob.getState(next, "m.room.power_levels");
+  assert.deepEqual([levels.users, levels.kick], [{ [alice.id]: 100, [bob.id]: 60 }, 55]);
+  assert.deepEqual((await bob.getState(next, "m.room.server_acl")).deny, ["evil.example"]);
+  assert.equal((await bob.getState(next, "m.room.canonical_alias")).alias, `#${local}:localhost`);
+  const listed = async room => (await hs.req("GET", `/directory/list/room/${E(room)}`, { expect: 200 })).body.visibility;
+  assert.deepEqual([await listed(old), await listed(next)], ["private", "public"]);
+  const closed = await alice.getState(old, "m.room.power_levels");
+  assert.ok(closed.events_default >= 50 && closed.invite >= 50);
+  await alice.join(next);
+  await alice.setState(next, "m.room.power_levels", "", { ...levels, kick: 50 });
+});
+
+test("upgrade: a space keeps its rooms", async () => {
+  const alice = await hs.user("alice");
+  const [child, gone] = [await alice.createRoom(), await alice.createRoom()];
+  const space = await alice.createRoom({ room_version: "11", creation_content: { type: "m.space" } });
+  await alice.setState(space, "m.space.child", child, { via: ["localhost"], order: "a" });
+  await alice.setState(space, "m.space.child", gone, {});
+  const { replacement_room: next } = await alice.post(`/rooms/${E(space)}/upgrade`, { new_version: "12" });
+  assert.equal((await alice.getState(next, "m.room.create")).type, "m.space");
+  assert.deepEqual(await alice.getState(next, "m.space.child", child), { via: ["localhost"], order: "a" });
+  await alice.fails(404, "M_NOT_FOUND", "GET", `/rooms/${E(next)}/state/m.space.child/${E(gone)}`);
+});
+
+test("upgrade: who follows to the new room has his tags, push rules and direct chat there too", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const old = await alice.createRoom({ preset: "public_chat", room_version: "11" });
+  for (const who of [bob, carol]) await who.join(old);
+  const tag = (who, room) => `/user/${E(who.id)}/rooms/${E(room)}/tags`;
+  const rule = (kind, room) => `/pushrules/global/${kind}/${E(room)}`;
+  for (const who of [alice, bob]) await who.put(`${tag(who, old)}/m.favourite`, { order: 0.5 });
+  await bob.put(rule("room", old), { actions: ["dont_notify"] });
+  await bob.put(rule("override", old), { actions: [], conditions: [{ kind: "event_match", key: "room_id", pattern: old }] });
+  await bob.put(`${rule("override", old)}/enabled`, { enabled: false });
+  await bob.setAccountData("m.direct", { [alice.id]: [old, "!other:localhost"], [carol.id]: ["!third:localhost"] });
+  const stream = await bob.stream();
+  const { replacement_room: next } = await alice.post(`/rooms/${E(old)}/upgrade`, { new_version: "12" });
+  assert.deepEqual((await alice.get(tag(alice, next))).tags, { "m.favourite": { order: 0.5 } }, "she who upgraded it");
+  await bob.join(next);
+  assert.deepEqual((await bob.get(tag(bob, next))).tags, { "m.favourite": { order: 0.5 } });
+  assert.ok(await bob.get(rule("room", next)));
+  const override = await bob.get(rule("override", next));
+  assert.deepEqual([override.enabled, override.conditions], [false, [{ kind: "event_match", key: "room_id", pattern: next }]]);
+  assert.deepEqual(await bob.get(`/user/${E(bob.id)}/account_data/m.direct`), { [alice.id]: [old, "!other:localhost", next], [carol.id]: ["!third:localhost"] });
+  await stream.until("his clients hear of it", r => r.account_data?.events.some(e => e.type === "m.direct"));
+  await carol.put(`${tag(carol, next)}/u.mine`, {}, 403);
+  await carol.join(next);
+  assert.deepEqual((await carol.get(tag(carol, next))).tags, {});
+  // A room cannot call itself the successor of one that knows nothing of it.
+  const thief = await carol.createRoom({ preset: "public_chat", creation_content: { predecessor: { room_id: old } } });
+  await bob.join(thief);
+  assert.deepEqual((await bob.get(tag(bob, thief))).tags, {});
+});
+
 test("version 12: creators outrank everybody, additional creators too", async () => {
   const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
   const room = await alice.createRoom({ preset: "public_chat", room_version: "12", creation_content: { additional_creators: [bob.id] } });
