@@ -4,7 +4,9 @@
 #include "client/handler.h"
 #include "client/routes.h"
 #include "core/changes.h"
+#include "core/mailer.h"
 #include "store/push.h"
+#include "store/threepids.h"
 #include "wire/jfield.h"
 #include "wire/json_writer.h"
 
@@ -149,6 +151,26 @@ static int check_url(struct request *rq, struct str url, struct err *err)
     return 0;
 }
 
+/* Letters go only to an address of his own. */
+static int check_email(struct request *rq, const struct pusher_body *in, struct err *err)
+{
+    struct server *s = server_of(rq);
+    struct threepid_row row;
+    if (!mailer_is_on(s->config) || !s->config->email.notifications.enabled) {
+        return err_invalid_param(err, "This server sends no notifications by e-mail");
+    }
+    if (!str_eq(in->app_id, STR("m.email"))) {
+        return err_invalid_param(err, "The app_id of a pusher of the kind \"email\" is m.email");
+    }
+    int rc =
+        threepids_find(store_reader(s->store), rq->arena, STR("email"), in->pushkey, &row, err);
+    if (rc == E_NOT_FOUND || (rc == 0 && row.user_nid != rq->who.user_nid)) {
+        return err_set(err, E_INVALID, 400, "M_THREEPID_NOT_FOUND",
+                       "The pushkey must be an e-mail address of your account");
+    }
+    return rc;
+}
+
 static int check_new(struct request *rq, const struct pusher_body *in, struct err *err)
 {
     if (!in->app_display_name.p || !in->device_display_name.p || !in->lang.p || !in->data) {
@@ -159,6 +181,9 @@ static int check_new(struct request *rq, const struct pusher_body *in, struct er
     int rc = json_decode(rq->arena, in->data, data_fields, &data, err);
     if (rc != 0) {
         return rc;
+    }
+    if (str_eq(in->kind, STR("email"))) {
+        return check_email(rq, in, err);
     }
     if (!str_eq(in->kind, STR("http"))) {
         return err_invalid_param(err, "Pushers of the kind \"%.*s\" are not supported",
@@ -178,6 +203,8 @@ static int post_set(struct request *rq, struct err *err)
     if (rc != 0) {
         return rc;
     }
+    /* Letters are for people who are away: they do not end with the device that asked for them. */
+    bool is_email = str_eq(in->kind, STR("email"));
     struct pusher_change c = {.server = s,
                               .deletes = !in->kind.p,
                               .append = in->append,
@@ -189,7 +216,7 @@ static int post_set(struct request *rq, struct err *err)
                                       .device_display_name = in->device_display_name,
                                       .profile_tag = in->profile_tag,
                                       .lang = in->lang,
-                                      .device_nid = rq->who.device_nid,
+                                      .device_nid = is_email ? 0 : rq->who.device_nid,
                                       .is_enabled = true,
                                       .created_ts = clock_wall_ms(),
                                       .pushed_position = store_position(s->store)}};

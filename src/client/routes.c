@@ -48,6 +48,7 @@ void client_routes_add(struct router *r)
         timeline_routes,
         to_device_routes,
         typing_routes,
+        unsubscribe_page_routes,
         upgrade_routes,
         user_directory_routes,
     };

@@ -50,6 +50,7 @@ extern const struct route threepids_routes[];
 extern const struct route timeline_routes[];
 extern const struct route to_device_routes[];
 extern const struct route typing_routes[];
+extern const struct route unsubscribe_page_routes[];
 extern const struct route upgrade_routes[];
 extern const struct route user_directory_routes[];
 

@@ -8,6 +8,8 @@ enum { EVERY_MS = 200 };
 
 struct progress_item {
     int64_t pusher_id, position, failing_since;
+    bool is_email;
+    int64_t mailed_ts, pause_ms;
     struct progress_item *next;
 };
 
@@ -33,6 +35,9 @@ static void add_pusher(struct push *p, struct pusher *x)
     item->pusher_id = x->row.pusher_id;
     item->position = x->row.pushed_position = x->position;
     item->failing_since = x->row.failing_since_ts = x->failing_since;
+    item->is_email = x->is_email;
+    item->mailed_ts = x->row.mailed_ts;
+    item->pause_ms = x->row.pause_ms;
 }
 
 static int write_items(struct txn *t, void *arg)
@@ -41,6 +46,9 @@ static int write_items(struct txn *t, void *arg)
     int rc = 0;
     for (const struct progress_item *i = g->items; rc == 0 && i; i = i->next) {
         rc = pushers_set_progress(t, i->pusher_id, i->position, i->failing_since, txn_err(t));
+        if (rc == 0 && i->is_email) {
+            rc = pushers_set_mailed(t, i->pusher_id, i->mailed_ts, i->pause_ms, txn_err(t));
+        }
     }
     return rc;
 }

@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "core/changes.h"
+#include "core/mailer.h"
 #include "core/server.h"
 #include "core/unread.h"
 #include "net/http_client.h"
@@ -54,6 +55,7 @@ struct pusher {
     struct pusher_row row;
     struct str url, data;      /* data: what gateways get of it, JSON */
     bool is_id_only;           /* format "event_id_only" */
+    bool is_email;             /* kind "email": see email.c */
     awaiting_list queue;       /* in order of position */
     int64_t seen;              /* events up to here were looked at */
     int64_t position;          /* ... and up to here are delivered */
@@ -73,8 +75,10 @@ struct delivery {
     struct pusher *pusher; /* NULL: gone */
     struct list_node in_done;
     struct arena arena;
-    int64_t position; /* of the event; 0: counts only */
+    int64_t position; /* of the event, or the last of a letter; 0: counts only */
     struct badge badge;
+    struct letter letter; /* of kind "email", which has no fetch but its outcome */
+    struct job job;       /* which sends it */
 };
 
 struct progress {
@@ -123,6 +127,40 @@ void pusher_take(struct push *p, struct delivery *d);
 int64_t pusher_backoff(unsigned attempts);
 /* How many were made in so many milliseconds of failing. */
 unsigned pusher_attempts_in(int64_t ms);
+
+/* Whether there is still a reason to tell of the event; fills in what the notification says of it. */
+struct notification;
+int pusher_examine(struct push *p, struct arena *a, const struct awaiting *w,
+                   struct notification *n, bool *out_tell, struct err *err) MUST_USE;
+/* Forgets the first n events of the queue. */
+void pusher_drop(struct pusher *x, size_t n);
+/* Looks at the pusher again when that time has come, by the monotonic clock. */
+void pusher_wait(struct push *p, struct pusher *x, int64_t due_ms);
+
+struct delivery *delivery_new(struct push *p);
+void delivery_free(struct delivery *d);
+/* It is under way now, for this pusher. */
+void delivery_begin(struct delivery *d, struct pusher *x);
+/* On a worker: hands it back to the thread. */
+void delivery_end(struct delivery *d);
+
+/* ---- email.c ---- */
+
+/* Sends one letter for all that waits, if it is time; else waits for that. */
+int email_send_next(struct push *p, struct pusher *x, struct err *err) MUST_USE;
+/* A letter was sent. */
+void email_sent(struct push *p, struct pusher *x);
+
+/* ---- email_letter.c ---- */
+
+/* What a letter tells of. */
+struct missed {
+    struct room *room;
+    const struct entry *entry;
+};
+/* In the arena. */
+int email_letter(struct push *p, struct pusher *x, struct arena *a, const struct missed *missed,
+                 size_t n, struct letter *out, struct err *err) MUST_USE;
 
 /* ---- badge.c ---- */
 

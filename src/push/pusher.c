@@ -89,6 +89,7 @@ static int pusher_new(const struct pusher_row *row, struct push_user *u, struct 
     arena_init(&x->arena, 0);
     copy_row(x, row);
     x->user = u;
+    x->is_email = str_eq(row->kind, STR("email"));
     x->seen = x->position = row->pushed_position;
     x->failing_since = row->failing_since_ts;
     x->attempts = x->failing_since ? pusher_attempts_in(clock_wall_ms() - x->failing_since) : 0;
@@ -178,8 +179,8 @@ static void drop_changed(struct push_user *u, struct pusher_row *rows, size_t n)
 static void add_new(struct push *p, struct push_user *u, const struct pusher_row *row)
 {
     struct err err = {0};
-    if (row->is_barred || !row->is_enabled || !str_eq(row->kind, STR("http")) ||
-        has_pusher(u, row)) {
+    bool is_kind = str_eq(row->kind, STR("http")) || str_eq(row->kind, STR("email"));
+    if (row->is_barred || !row->is_enabled || !is_kind || has_pusher(u, row)) {
         return;
     }
     if (pusher_new(row, u, &err) != 0) {
@@ -232,7 +233,7 @@ int push_users_load(struct push *p, struct err *err)
 
 /* ---- the queue ------------------------------------------------------------------------------------- */
 
-static void drop_first(struct pusher *x, size_t n)
+void pusher_drop(struct pusher *x, size_t n)
 {
     x->queue.n -= n;
     memmove(x->queue.p, x->queue.p + n, x->queue.n * sizeof(*x->queue.p));
@@ -241,24 +242,22 @@ static void drop_first(struct pusher *x, size_t n)
 void pusher_add(struct pusher *x, struct awaiting a)
 {
     if (x->queue.n == QUEUE_MAX) {
-        drop_first(x, 1);
+        pusher_drop(x, 1);
     }
     vec_push(&x->queue, a);
 }
 
 /* ---- sending --------------------------------------------------------------------------------------- */
 
-static void delivery_free(struct delivery *d)
+void delivery_free(struct delivery *d)
 {
     http_fetch_release(&d->fetch);
     arena_release(&d->arena);
     free(d);
 }
 
-/* On a worker: hands it back to the thread. */
-static void delivery_done(struct http_fetch *f)
+void delivery_end(struct delivery *d)
 {
-    struct delivery *d = container_of(f, struct delivery, fetch);
     struct push *p = d->push;
     lock_take(&p->lock);
     list_push_back(&p->done, &d->in_done);
@@ -267,7 +266,22 @@ static void delivery_done(struct http_fetch *f)
     lock_release(&p->lock);
 }
 
-static struct delivery *delivery_new(struct push *p)
+static void delivery_done(struct http_fetch *f)
+{
+    delivery_end(container_of(f, struct delivery, fetch));
+}
+
+void delivery_begin(struct delivery *d, struct pusher *x)
+{
+    struct push *p = d->push;
+    d->pusher = x;
+    x->delivery = d;
+    lock_take(&p->lock);
+    p->in_flight++;
+    lock_release(&p->lock);
+}
+
+struct delivery *delivery_new(struct push *p)
 {
     struct delivery *d = xcalloc(1, sizeof(*d));
     d->push = p;
@@ -287,11 +301,7 @@ static void submit(struct push *p, struct pusher *x, struct delivery *d, struct 
         .private_ok = atomic_load(&p->server->config)->push.allow_private_addresses,
         .lane = LANE_FAST,
         .done = delivery_done};
-    d->pusher = x;
-    x->delivery = d;
-    lock_take(&p->lock);
-    p->in_flight++;
-    lock_release(&p->lock);
+    delivery_begin(d, x);
     http_client_submit(p->server->http_client, &d->fetch);
 }
 
@@ -317,8 +327,7 @@ static bool is_too_old(const struct push *p, const struct entry *e)
     return clock_wall_ms() - e->received_ts > limit;
 }
 
-/* Whether there is still a reason to tell of the event; fills in what the notification says of it. */
-static int examine(struct push *p, struct arena *a, const struct awaiting *w,
+int pusher_examine(struct push *p, struct arena *a, const struct awaiting *w,
                    struct notification *n, bool *out_tell, struct err *err)
 {
     const struct push_user *u = n->pusher->user;
@@ -335,7 +344,7 @@ static int examine(struct push *p, struct arena *a, const struct awaiting *w,
     if (rc == 0 && is_unread) {
         rc = find_awaited(p, a, n->room, w, &e, err);
     }
-    if (rc != 0 || !is_unread || is_too_old(p, e)) {
+    if (rc != 0 || !is_unread || (!n->pusher->is_email && is_too_old(p, e))) {
         return rc;
     }
     n->entry = e;
@@ -350,7 +359,7 @@ static int send_event(struct push *p, struct pusher *x, const struct awaiting *w
     struct notification n = {.pusher = x, .badge = badge_of(p, x->user)};
     struct delivery *d = delivery_new(p);
     struct str body;
-    int rc = examine(p, &d->arena, w, &n, out_sent, err);
+    int rc = pusher_examine(p, &d->arena, w, &n, out_sent, err);
     if (rc == 0 && *out_sent) {
         rc = notification_json(p->server, &d->arena, &n, &body, err);
     }
@@ -390,14 +399,19 @@ static int send_badge(struct push *p, struct pusher *x, struct err *err)
     return 0;
 }
 
+void pusher_wait(struct push *p, struct pusher *x, int64_t due_ms)
+{
+    x->due_ms = due_ms;
+    if (!list_node_is_linked(&x->in_retry)) {
+        list_push_back(&p->retry, &x->in_retry);
+    }
+}
+
 static void wait_and_retry(struct push *p, struct pusher *x)
 {
     int64_t wait = pusher_backoff(++x->attempts);
     /* A gateway that comes back is not asked by everybody in one moment. */
-    x->due_ms = clock_mono_ms() + wait + (int64_t)rand_below((uint64_t)wait / 4 + 1);
-    if (!list_node_is_linked(&x->in_retry)) {
-        list_push_back(&p->retry, &x->in_retry);
-    }
+    pusher_wait(p, x, clock_mono_ms() + wait + (int64_t)rand_below((uint64_t)wait / 4 + 1));
 }
 
 static int send_next(struct push *p, struct pusher *x, struct err *err)
@@ -410,7 +424,7 @@ static int send_next(struct push *p, struct pusher *x, struct err *err)
             rc = 0;
         }
         if (rc == 0 && !sent) {
-            drop_first(x, 1);
+            pusher_drop(x, 1);
         }
     }
     if (rc == 0 && !sent) {
@@ -423,6 +437,9 @@ static int send_next(struct push *p, struct pusher *x, struct err *err)
 void pusher_continue(struct push *p, struct pusher *x)
 {
     struct err err = {0};
+    if (x->is_email && x->tells_badge && x->attempts == 0) {
+        x->due_ms = 0; /* something was read: the pause between letters begins anew */
+    }
     if (p->is_ending || x->delivery || x->due_ms > clock_mono_ms()) {
         return;
     }
@@ -430,7 +447,7 @@ void pusher_continue(struct push *p, struct pusher *x)
     struct arena scratch;
     arena_init(&scratch, 0);
     struct arena *outer = json_arena_enter(&scratch);
-    if (send_next(p, x, &err) != 0) {
+    if ((x->is_email ? email_send_next : send_next)(p, x, &err) != 0) {
         log_warn("notification not made", LOG_CSTR("reason", err.message),
                  LOG_CSTR("detail", err.detail));
         wait_and_retry(p, x);
@@ -464,13 +481,16 @@ static void delivered(struct push *p, struct pusher *x, const struct delivery *d
     while (n < x->queue.n && x->queue.p[n].position <= d->position) {
         n++;
     }
-    drop_first(x, n);
+    pusher_drop(x, n);
     x->position = MAX(x->position, d->position);
     x->told = d->badge;
     x->knows_told = true;
     x->tells_badge = false;
     x->attempts = 0;
     x->failing_since = 0;
+    if (x->is_email) {
+        email_sent(p, x);
+    }
     progress_note(p, x);
     pusher_continue(p, x);
 }
@@ -478,8 +498,13 @@ static void delivered(struct push *p, struct pusher *x, const struct delivery *d
 static void failed(struct push *p, struct pusher *x, const struct delivery *d)
 {
     int64_t now = clock_wall_ms();
-    log_debug("push gateway failed", LOG_INT("pusher", x->row.pusher_id),
-              LOG_INT("status", d->fetch.status), LOG_CSTR("reason", d->fetch.err.message));
+    if (x->is_email) { /* the operator's own mail server: he wants to know */
+        log_warn("a notification could not be mailed", LOG_INT("pusher", x->row.pusher_id),
+                 LOG_CSTR("reason", d->fetch.err.detail));
+    } else {
+        log_debug("push gateway failed", LOG_INT("pusher", x->row.pusher_id),
+                  LOG_INT("status", d->fetch.status), LOG_CSTR("reason", d->fetch.err.message));
+    }
     x->failing_since = x->failing_since ? x->failing_since : now;
     progress_note(p, x);
     wait_and_retry(p, x);
@@ -501,11 +526,12 @@ void pusher_take(struct push *p, struct delivery *d)
     struct pusher *x = d->pusher;
     if (x) {
         x->delivery = NULL;
-        if (d->fetch.rc != 0 || d->fetch.status != 200) {
+        bool is_refused = x->is_email && d->fetch.rc == E_INVALID; /* no such mailbox */
+        if (!is_refused && (d->fetch.rc != 0 || d->fetch.status != 200)) {
             if (!p->is_ending) { /* else it is not the gateway's fault */
                 failed(p, x, d);
             }
-        } else if (is_rejected(d, x)) {
+        } else if (is_refused || is_rejected(d, x)) {
             rejected(p, x);
         } else {
             delivered(p, x, d);

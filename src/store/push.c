@@ -27,6 +27,7 @@ COLS(pusher_cols, struct pusher_row, COL(struct pusher_row, pusher_id),
      COL(struct pusher_row, data), COL(struct pusher_row, device_nid),
      COL(struct pusher_row, is_enabled), COL(struct pusher_row, created_ts),
      COL(struct pusher_row, pushed_position), COL(struct pusher_row, failing_since_ts),
+     COL(struct pusher_row, mailed_ts), COL(struct pusher_row, pause_ms),
      COL(struct pusher_row, is_barred));
 
 static const struct sql put = {
@@ -39,13 +40,16 @@ static const struct sql put = {
     " device_nid = excluded.device_nid, is_enabled = excluded.is_enabled,"
     " created_ts = excluded.created_ts RETURNING pusher_id"};
 #define READ                                                                                       \
-    "SELECT " COLUMNS ", EXISTS (SELECT 1 FROM users u WHERE u.user_nid = pushers.user_nid AND "   \
+    "SELECT " COLUMNS ", mailed_ts, pause_ms, EXISTS (SELECT 1 FROM users u WHERE u.user_nid = "   \
+    "pushers.user_nid AND "                                                                        \
     "(u.is_locked OR u.is_suspended)) FROM pushers"
 static const struct sql of_user = {READ " WHERE user_nid = $1 ORDER BY pusher_id"};
 static const struct sql list = {READ " ORDER BY pusher_id",
                                 .may_scan = true /* once, at the start */};
 static const struct sql set_progress = {
     "UPDATE pushers SET pushed_position = $2, failing_since_ts = $3 WHERE pusher_id = $1"};
+static const struct sql set_mailed = {
+    "UPDATE pushers SET mailed_ts = $2, pause_ms = $3 WHERE pusher_id = $1"};
 static const struct sql delete = {
     "DELETE FROM pushers WHERE user_nid = $1 AND app_id = $2 AND pushkey = $3"};
 static const struct sql delete_of_others = {"DELETE FROM pushers WHERE user_nid <> $1 AND app_id = "
@@ -56,7 +60,7 @@ static const struct sql delete_of_device = {"DELETE FROM pushers WHERE device_ni
 static const struct sql delete_of_user = {"DELETE FROM pushers WHERE user_nid = $1"};
 
 STATEMENTS(push, &put_rules, &get_rules, &delete_rules, &put, &of_user, &list, &set_progress,
-           &delete, &delete_of_others, &skip, &delete_of_device, &delete_of_user);
+           &set_mailed, &delete, &delete_of_others, &skip, &delete_of_device, &delete_of_user);
 
 int stored_push_rules_put(struct txn *t, uint64_t user_nid, struct str json, int64_t position,
                           struct err *err)
@@ -113,6 +117,13 @@ int pushers_set_progress(struct txn *t, int64_t pusher_id, int64_t pushed_positi
 {
     return db_exec(t, &set_progress,
                    PARAMS(P_INT(pusher_id), P_INT(pushed_position), P_INT(failing_since_ts)), err);
+}
+
+int pushers_set_mailed(struct txn *t, int64_t pusher_id, int64_t mailed_ts, int64_t pause_ms,
+                       struct err *err)
+{
+    return db_exec(t, &set_mailed, PARAMS(P_INT(pusher_id), P_INT(mailed_ts), P_INT(pause_ms)),
+                   err);
 }
 
 int pushers_delete(struct txn *t, uint64_t user_nid, struct str app_id, struct str pushkey,

@@ -26,6 +26,9 @@ struct pusher_row {
     int64_t created_ts;       /* when it was set last */
     int64_t pushed_position;  /* all up to here is delivered */
     int64_t failing_since_ts; /* 0: the last delivery worked */
+    /* Of kind "email"; written by pushers_set_mailed only: */
+    int64_t mailed_ts; /* the last letter; 0: none */
+    int64_t pause_ms;  /* before the next; 0: something was read since */
 };
 
 /* Inserts, or replaces the user's pusher of the same app and key; gives its id. */
@@ -38,6 +41,8 @@ MUST_USE int pushers_list(struct db_read *r, struct arena *a, struct pusher_row 
                           size_t *out_n, struct err *err);
 MUST_USE int pushers_set_progress(struct txn *t, int64_t pusher_id, int64_t pushed_position,
                                   int64_t failing_since_ts, struct err *err);
+MUST_USE int pushers_set_mailed(struct txn *t, int64_t pusher_id, int64_t mailed_ts,
+                                int64_t pause_ms, struct err *err);
 MUST_USE int pushers_delete(struct txn *t, uint64_t user_nid, struct str app_id, struct str pushkey,
                             struct err *err);
 /* The same app and key of other users: a device that changed hands ("append": false). Who they are, in the

@@ -317,7 +317,7 @@ CREATE TABLE pushers (
     created_ts INTEGER NOT NULL,
     pushed_position INTEGER NOT NULL, -- everything up to here has been delivered
     failing_since_ts INTEGER NOT NULL -- 0: the last delivery worked
-) STRICT;
+, mailed_ts INTEGER NOT NULL DEFAULT 0, pause_ms INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE INDEX pushers_device ON pushers (device_nid);
 

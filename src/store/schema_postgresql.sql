@@ -214,6 +214,8 @@ pushers.failing_since_ts bigint NOT NULL
 pushers.is_enabled boolean NOT NULL
 pushers.kind text C NOT NULL
 pushers.lang text C NOT NULL
+pushers.mailed_ts bigint NOT NULL
+pushers.pause_ms bigint NOT NULL
 pushers.profile_tag text C
 pushers.pushed_position bigint NOT NULL
 pushers.pusher_id bigint NOT NULL
