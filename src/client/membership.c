@@ -107,10 +107,39 @@ static int room_of_path(struct request *rq, struct room **out, struct err *err)
     return rc;
 }
 
+struct signed_body {
+    struct str sender, mxid, token;
+    const json_t *signatures;
+};
+static const struct jfield signed_fields[] = {
+    FIELD(struct signed_body, sender),
+    FIELD(struct signed_body, mxid),
+    FIELD(struct signed_body, token),
+    FIELD(struct signed_body, signatures, .flags = J_OBJECT),
+    {0},
+};
+
+/* What an identity server signed for the invited, if it is given: of the right form, whether the room wants it or not. */
+static int check_signed(struct request *rq, const json_t *given, struct err *err)
+{
+    struct signed_body in = {0};
+    int rc = given ? json_decode(rq->arena, given, signed_fields, &in, err) : 0;
+    for (struct json_iter it = json_iter(in.signatures); rc == 0 && json_next(&it);) {
+        bool is_fine = json_is_object(it.value);
+        for (struct json_iter key = json_iter(it.value); is_fine && json_next(&key);) {
+            is_fine = json_is_string(key.value);
+        }
+        rc = is_fine ? 0 : err_bad_json(err, "signatures map servers to keys to signatures");
+    }
+    return rc;
+}
+
 static int post_join(struct request *rq, struct err *err)
 {
+    const struct member_body *in = rq->in;
     struct room *room;
-    int rc = room_of_path(rq, &room, err);
+    int rc = check_signed(rq, in->third_party_signed, err);
+    rc = rc ? rc : room_of_path(rq, &room, err);
     return rc == 0 ? join(rq, room, err) : rc;
 }
 

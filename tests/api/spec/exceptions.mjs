@@ -89,7 +89,6 @@ export const NEVER = [
 /** Fields and queries that are not looked at, so that nothing can be wrong with them. */
 export const IGNORED = [
   { ids: ["claimKeys", "queryKeys"], field: "timeout", reason: "for how long to wait for other servers" },
-  { ids: ["joinRoom", "joinRoomById"], field: "third_party_signed", reason: "only looked at where the room wants it" },
   { ids: ["createRoom"], field: "invite_3pid", reason: "without an identity server nobody can be found, whatever is asked" },
   { ids: ["deactivateAccount"], field: "id_server", reason: "likewise" },
   { ids: ["login"], field: "medium", reason: "the old names of `identifier`, not looked at beside it" },

@@ -26,7 +26,7 @@ function parsed(text) {
 }
 
 function record({ method, target, sent, status, type, encoding, bytes }) {
-  const plain = encoding ? zlib.unzipSync(bytes) : bytes; // gzip and deflate
+  const plain = encoding && bytes.length ? zlib.unzipSync(bytes) : bytes; // gzip and deflate
   const isJson = /json/.test(type ?? "");
   const line = JSON.stringify({ method, target, sent, status, type, body: isJson ? parsed(plain.toString("utf8")) : undefined }) + "\n";
   lines.push(line);
