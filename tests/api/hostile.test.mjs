@@ -12,9 +12,9 @@ import fs from "node:fs";
 import test, { after } from "node:test";
 import { BIN, CLIENT, E, exchange, OWN_SERVER, png, SERVER_NAME, THRIFTY, useServer } from "./harness.mjs";
 import { AppService, registrations } from "./appservice-support.mjs";
-import { errorDifferences } from "./spec/errors.mjs";
+import { errorDifferences, errorForm } from "./spec/errors.mjs";
 import { excuse, IGNORED, TWINS } from "./spec/exceptions.mjs";
-import { documented } from "./spec/routes.mjs";
+import { documented, routes } from "./spec/routes.mjs";
 import { changed, fields, sample, wrongValues } from "./spec/samples.mjs";
 import { ABSENT } from "./spec/specification.mjs";
 
@@ -22,10 +22,15 @@ const OPTIONS = { ...OWN_SERVER, ...ABSENT && { skip: ABSENT } };
 const service = new AppService("hostile", { url: null });
 const hs = useServer({ ...THRIFTY, config: { media: { previews: { enabled: true } } }, edit: registrations(service) });
 const AUTH = { none: "none", optional: "either" };
-const table = ABSENT ? [] : documented(BIN).filter(r => r.route && !r.isAwaited).map(({ id, method, path, name, route, operation }) => ({
+const spoken = ABSENT ? [] : documented(BIN).filter(r => r.route && !r.isAwaited);
+/** Those of the specification, and the administrator's and the others that it does not know. */
+const table = [...spoken, ...ABSENT ? [] : routes(BIN).filter(r => !r.alias_of && !spoken.some(s => s.route.key === r.key)).map(undocumented)].map(({ id, method, path, name, route, operation }) => ({
   id, method, route: path, name, operation, auth: AUTH[route.auth] ?? "token", isAdmins: route.auth === "admin", isServices: route.auth === "appservice", bodyMax: route.body_max,
-  body: route.body === "json" ? operation.body() : null, query: operation.query(),
+  takesJson: route.body === "json", body: route.body === "json" ? operation?.body() ?? null : null, query: operation?.query() ?? [],
 }));
+function undocumented(route) {
+  return { id: null, method: route.method, path: route.path, name: `${route.method} ${route.path}`, route, operation: null };
+}
 
 /** Small repeatable randomness (mulberry32). */
 function random(seed) {
@@ -104,8 +109,9 @@ function check(entry, what, r) {
   seen.set(r.status, (seen.get(r.status) ?? 0) + 1);
   assert.ok(r.status < 500 || (r.status === 504 && /download|thumbnail/.test(what)), `${what} -> ${r.status} ${r.raw?.toString().slice(0, 300)}`);
   assert.ok(!r.raw.includes(SECRET), `${what} told what is Alice's: ${r.raw.toString("latin1").slice(0, 300)}`);
-  if (r.status < 400) return;
-  for (const difference of errorDifferences(entry.operation, r.status, r.body)) {
+  const isPage = !entry.operation && /^text\/html/.test(r.headers["content-type"] ?? ""); // for people, not for clients
+  if (r.status < 400 || isPage) return;
+  for (const difference of entry.operation ? errorDifferences(entry.operation, r.status, r.body) : errorForm(r.body)) {
     const key = `${entry.name} ${r.status}: ${difference}`;
     if (!excuse(entry.id, r.status, difference) && !wrong.has(key)) wrong.set(key, `${what} -> ${r.raw.toString("latin1").slice(0, 300)}`);
   }
@@ -271,7 +277,7 @@ test("bodies that are no object, too deep, or not even JSON", OPTIONS, async () 
   await prepare();
   await all(table.filter(e => e.method !== "GET").flatMap(entry => Object.entries(BODIES).map(([what, body]) => async () => {
     const r = await send({ ...entry, name: `${entry.name} with ${what}` }, good(entry), { body });
-    if (entry.body && /^(a word|half|an array|a string|a number|null|true|deep|invalid|overlong|two obj)/.test(what)) assert.ok(r.status >= 400, `${entry.name} took ${what}: ${r.status}`);
+    if (entry.takesJson && /^(a word|half|an array|a string|a number|null|true|deep|invalid|overlong|two obj)/.test(what)) assert.ok(r.status >= 400, `${entry.name} took ${what}: ${r.status}`);
   })));
 });
 

@@ -13,7 +13,7 @@ const COMMON = {
 };
 
 /** What people must be told: the members of an error that are never absent. */
-function form(body) {
+export function errorForm(body) {
   if (!body || typeof body !== "object") return ["an error without JSON"];
   const out = [];
   if (typeof body.errcode !== "string") out.push("an error without errcode");
@@ -28,7 +28,7 @@ export function errorDifferences(operation, status, body, uses = () => {}) {
     uses(401, null);
     return (documented?.differences(body) ?? []).map(d => `${d.at}: ${d.message}`);
   }
-  const out = form(body);
+  const out = errorForm(body);
   if (out.length) return out;
   const { errcode } = body;
   if (documented && (documented.codes.has(errcode) || (documented.codes.size === 0 && !COMMON[errcode]))) {
