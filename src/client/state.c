@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a room's state: state, one event of it, members, joined_members. */
+#include "client/authenticate.h"
 #include "client/handler.h"
 #include "client/routes.h"
+#include "core/appservice.h"
 #include "core/nodes.h"
 #include "core/render.h"
 #include "core/sync_token.h"
@@ -206,6 +208,34 @@ static void write_joined(struct json_writer *w, const struct event *ev)
     jw_end(w);
 }
 
+/* Whether one of the application service's users is joined. */
+static int is_represented(struct request *rq, const struct appservice *as, struct room *room,
+                          bool *out, struct err *err)
+{
+    struct store *store = server_of(rq)->store;
+    const uint64_t *users;
+    size_t n = room_local_users(rq->arena, room, &users);
+    int rc = 0;
+    *out = false;
+    for (size_t i = 0; rc == 0 && !*out && i < n; i++) {
+        struct str id = STR_NONE;
+        rc = names_text(store, store_reader(store), users[i], rq->arena, &id, err);
+        *out = rc == 0 && appservice_has_user(as, id);
+    }
+    return rc;
+}
+
+/* "the user must be a member of the room … unless it is an Application Service in which case any of the AS's users must
+ * be in the room" */
+static int hold_room_of_members(struct request *rq, struct room **out, struct err *err)
+{
+    const struct appservice *as = authenticated_appservice(rq);
+    bool is_in = false;
+    int rc = as ? handler_room(rq, 0, out, err) : 0;
+    rc = rc == 0 && as ? is_represented(rq, as, *out, &is_in, err) : rc;
+    return rc || is_in ? rc : handler_joined_room(rq, 0, out, err);
+}
+
 static int get_joined_members(struct request *rq, struct err *err)
 {
     struct buf out = BUF_INIT(STATE_JSON_MAX);
@@ -213,7 +243,7 @@ static int get_joined_members(struct request *rq, struct err *err)
     struct server *s = server_of(rq);
     const uint64_t *users;
     struct room *room;
-    int rc = handler_joined_room(rq, 0, &room, err);
+    int rc = hold_room_of_members(rq, &room, err);
     if (rc != 0) {
         return rc;
     }

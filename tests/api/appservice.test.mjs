@@ -4,15 +4,16 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import test, { after, before } from "node:test";
+import test, { after } from "node:test";
 import { AppService, registrations, writeRegistration } from "./appservice-support.mjs";
 import { E, OWN_SERVER, SERVER_NAME, eventually, freePort, unique, useServer, withServer } from "./harness.mjs";
 
 const irc = new AppService("irc", { protocols: ["irc"] });
 const xmpp = new AppService("xmpp", { protocols: ["xmpp", "irc"] });
 const silent = new AppService("silent", { url: null });
-const hs = useServer({ edit: (...a) => registrations(irc, xmpp, silent)(...a) });
-before(async () => { await irc.listen(); await xmpp.listen(); }, { timeout: 10000 });
+await irc.listen();
+await xmpp.listen();
+const hs = useServer({ edit: registrations(irc, xmpp, silent) });
 after(async () => { await irc.stop(); await xmpp.stop(); });
 
 const register = (token, body, expect = 200) => hs.req("POST", "/register", { token, body: { type: "m.login.application_service", ...body }, expect });
