@@ -20,6 +20,11 @@ extern const struct cli_option db_init_options[], db_migrate_options[];
 
 int doctor_cmd(const struct cli_args *args);
 
+int appservice_list_cmd(const struct cli_args *args);
+int appservice_ping_cmd(const struct cli_args *args);
+int appservice_generate_cmd(const struct cli_args *args);
+extern const struct cli_option appservice_generate_options[];
+
 int mail_test_cmd(const struct cli_args *args);
 
 int user_add_cmd(const struct cli_args *args);

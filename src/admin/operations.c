@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/operations.h"
 
+#include "admin/appservice_operations.h"
 #include "admin/control.h"
 #include "admin/registration_token_operations.h"
 #include "admin/room_operations.h"
@@ -180,6 +181,7 @@ static const struct operation operations[] = {
     {"user.password", user_password},
     {"user.deactivate", user_deactivate},
     {"user.make_admin", user_make_admin},
+    {"appservice.queues", appservice_queues_operation},
     {"room.list", room_list_operation},
     {"room.show", room_show_operation},
     {"room.block", room_block_operation},

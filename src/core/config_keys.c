@@ -408,7 +408,9 @@ const struct config_key config_keys[] = {
            "An event that a gateway has not taken for so long is not offered any more.",
            .as = CONFIG_DURATION, .min = SECONDS, .max = 30 * DAYS, .reload = true),
 
-    KEY(appservices, "[]", "Registration files of bridges and other application services.",
+    KEY(appservices, "[]",
+        "Registration files of bridges and other application services, in Synapse's format; read "
+        "again on SIGHUP.",
         .as = CONFIG_PATHS, .reload = true),
 
     KEY(media.max_upload_size, "50M", "Largest file that may be uploaded.", .as = CONFIG_SIZE,

@@ -37,7 +37,7 @@ static const struct cli_command commands[] = {
     {"serve", NULL, "run the server",
      "Runs in the foreground and logs to standard error. SIGTERM and SIGINT stop it in order, "
      "SIGHUP\n"
-     "reads configuration and certificates again.",
+     "reads configuration, registrations of application services and certificates again.",
      NULL, 0, 0, CLI_CONFIG, serve_cmd},
     {"init", NULL, "make configuration, data directory and keys",
      "Overwrites nothing; if everything is there already, it says so and succeeds.", init_options,
@@ -82,6 +82,14 @@ static const struct cli_command commands[] = {
      registration_token_update_options, 1, 1, CLI_CONFIG | CLI_JSON, registration_token_update_cmd},
     {"registration-token remove", "TOKEN", "end a token", data_help, NULL, 1, 1,
      CLI_CONFIG | CLI_JSON, registration_token_remove_cmd},
+    {"appservice list", NULL, "list the application services and what waits for them",
+     "With --json: one object per line.", NULL, 0, 0, CLI_CONFIG | CLI_JSON, appservice_list_cmd},
+    {"appservice ping", "ID", "ask an application service whether it is there",
+     "From here, with the address and the token of its registration file.", NULL, 1, 1, CLI_CONFIG,
+     appservice_ping_cmd},
+    {"appservice generate", "ID", "make a registration file with tokens of its own",
+     "Prints it, or writes it to --output. It is in force once `appservices` names it.",
+     appservice_generate_options, 1, 1, 0, appservice_generate_cmd},
     {"config check", NULL, "explain what is wrong with the configuration", NULL, NULL, 0, 0,
      CLI_CONFIG, config_check_cmd},
     {"config show", NULL, "print the settings in force, secrets masked", NULL, NULL, 0, 0,

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import test, { after } from "node:test";
+import YAML from "yaml";
 import { AppService, registrations, writeRegistration } from "./appservice-support.mjs";
 import { E, OWN_SERVER, SERVER_NAME, eventually, freePort, unique, useServer, withServer } from "./harness.mjs";
 
@@ -324,4 +325,34 @@ test("a server does not start with two registrations of one token", OWN_SERVER, 
   const one = new AppService("one", { url: null }), two = new AppService("two", { url: null });
   two.registration.as_token = one.token;
   await assert.rejects(withServer({ edit: registrations(one, two) }, () => {}), /two\.yaml has the same as_token as .*one\.yaml/);
+});
+
+// ---- commands
+
+test("appservice generate makes what the server takes, list and ping tell of it", OWN_SERVER, async () => {
+  await withServer({}, async s => {
+    const file = path.join(s.dir, "made.yaml");
+    const port = await freePort();
+    const generate = () => s.command(["appservice", "generate", "made", "--url", `http://127.0.0.1:${port}/`, "--sender", "madebot", "--users", "@made_'.*", "--output", file]);
+    assert.equal((await generate()).status, 0);
+    assert.equal(fs.statSync(file).mode & 0o777, 0o600);
+    assert.match((await generate()).stderr, /cannot be written/);
+    s.editConfig(c => { c.appservices = ["made.yaml"]; });
+    const made = new AppService("made", YAML.parse(fs.readFileSync(file, "utf8")));
+    s.process.kill("SIGHUP");
+    await eventually("it is known", async () => (await s.req("GET", "/account/whoami", { token: made.token })).body.user_id === `@madebot:${SERVER_NAME}`);
+    const run = (...args) => s.command(["appservice", ...args, "--config", s.configFile]);
+    assert.match((await run("ping", "made")).stderr, /cannot be reached/);
+    assert.match((await run("ping", "other")).stderr, /no registration has the id "other"/);
+    await made.as(s, `@madebot:${SERVER_NAME}`).createRoom({});
+    await eventually("events wait", async () => /made +@madebot:localhost +http.*events wait/.test((await run("list")).stdout));
+    await made.listen(port);
+    made.onQuery = q => ({ status: q.token === `Bearer ${made.registration.hs_token}` && q.url === "/_matrix/app/v1/ping" ? 200 : 403, body: {} });
+    assert.match((await run("ping", "made")).stdout, /It answers/);
+    made.onQuery = () => ({ status: 403, body: { errcode: "M_FORBIDDEN" } });
+    assert.match((await run("ping", "made")).stderr, /status 403/);
+    await eventually("all is told", async () => JSON.parse((await run("list", "--json")).stdout).waiting === 0);
+    assert.match((await s.command(["doctor", "--config", s.configFile])).stdout, /1 registration in order/);
+    await made.stop();
+  });
 });
