@@ -171,13 +171,23 @@ static int old_aliases(struct request *rq, struct room *room, const json_t **out
     return rc;
 }
 
+/* "If not present, null, or empty the room should be considered to have no canonical alias." */
+static bool is_no_alias(const json_t *alias)
+{
+    return !alias || json_is_null(alias) || (json_is_string(alias) && json_str(alias).n == 0);
+}
+
 static int check_canonical_alias(struct request *rq, struct room *room, struct err *err)
 {
     const json_t *old, *alias = json_get(rq->json, "alias"),
                        *alts = json_get(rq->json, "alt_aliases");
     int rc = old_aliases(rq, room, &old, err);
-    if (rc == 0 && alias && !json_is_null(alias) &&
-        !str_eq(json_str(json_get(old, "alias")), json_str(alias))) {
+    if (rc == 0 && alts && !json_is_array(alts)) {
+        rc = err_invalid_param(err, "alt_aliases must be a list of aliases");
+    }
+    bool is_there =
+        json_is_string(alias) && str_eq(json_str(json_get(old, "alias")), json_str(alias));
+    if (rc == 0 && !is_no_alias(alias) && !is_there) {
         rc = check_alias(rq, room, alias, err);
     }
     for (size_t i = 0; rc == 0 && i < json_array_size(alts); i++) {

@@ -543,6 +543,25 @@ test("publicRooms: listing, search, paging, what an entry tells", async () => {
   assert.deepEqual(none.chunk, []);
 });
 
+test("m.room.canonical_alias: new aliases must be well-formed and lead to the room; none at all is fine", async () => {
+  const alice = await hs.user("alice");
+  const [mine, other] = [`#${unique("mine")}:localhost`, `#${unique("other")}:localhost`];
+  const room = await alice.createRoom(), elsewhere = await alice.createRoom();
+  for (const [alias, id] of [[mine, room], [other, elsewhere]]) await alice.put(`/directory/room/${E(alias)}`, { room_id: id });
+  const target = `/rooms/${E(room)}/state/m.room.canonical_alias/`;
+  for (const [content, errcode] of [
+    [{ alias: "nonsense" }, "M_INVALID_PARAM"],
+    [{ alias: 7 }, "M_INVALID_PARAM"],
+    [{ alt_aliases: ["#no colon"] }, "M_INVALID_PARAM"],
+    [{ alt_aliases: mine }, "M_INVALID_PARAM"],
+    [{ alt_aliases: [7] }, "M_INVALID_PARAM"],
+    [{ alias: other }, "M_BAD_ALIAS"],
+    [{ alias: mine, alt_aliases: [other] }, "M_BAD_ALIAS"],
+    [{ alt_aliases: [`#${unique("none")}:localhost`] }, "M_BAD_ALIAS"],
+  ]) await alice.fails(400, errcode, "PUT", target, content);
+  for (const content of [{ alias: "" }, { alias: null }, {}, { alt_aliases: [mine] }, { alias: mine, alt_aliases: [mine] }]) await alice.put(target, content);
+});
+
 test("upgrade: a new room with the state carried over, a tombstone, moved aliases", async () => {
   const [alice, bob] = await hs.users("alice", "bob");
   const local = unique("up");
