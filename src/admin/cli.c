@@ -40,7 +40,8 @@ int cli_fail_err(const struct err *err)
 
 int cli_print(struct str text)
 {
-    bool is_out = fwrite(text.p, 1, text.n, stdout) == text.n && fflush(stdout) == 0;
+    bool is_out =
+        (text.n == 0 || fwrite(text.p, 1, text.n, stdout) == text.n) && fflush(stdout) == 0;
     return is_out ? CLI_DONE : cli_fail("cannot write to standard output");
 }
 

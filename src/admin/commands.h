@@ -43,6 +43,17 @@ int room_delete_cmd(const struct cli_args *args);
 int room_purge_history_cmd(const struct cli_args *args);
 extern const struct cli_option room_delete_options[], room_purge_history_options[];
 
+int media_list_cmd(const struct cli_args *args);
+int media_show_cmd(const struct cli_args *args);
+int media_quarantine_cmd(const struct cli_args *args);
+int media_unquarantine_cmd(const struct cli_args *args);
+int media_delete_cmd(const struct cli_args *args);
+int media_purge_cmd(const struct cli_args *args);
+int media_usage_cmd(const struct cli_args *args);
+extern const struct cli_option media_list_options[], media_quarantine_options[],
+    media_unquarantine_options[], media_delete_options[], media_purge_options[],
+    media_usage_options[];
+
 int registration_token_add_cmd(const struct cli_args *args);
 int registration_token_list_cmd(const struct cli_args *args);
 int registration_token_show_cmd(const struct cli_args *args);

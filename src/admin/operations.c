@@ -3,12 +3,14 @@
 
 #include "admin/appservice_operations.h"
 #include "admin/control.h"
+#include "admin/media_operations.h"
 #include "admin/registration_token_operations.h"
 #include "admin/room_operations.h"
 #include "core/account.h"
 #include "core/data_lock.h"
 #include "core/server.h"
 #include "matrix/ids.h"
+#include "media/routes.h"
 #include "store/users.h"
 #include "wire/jfield.h"
 
@@ -187,6 +189,12 @@ static const struct operation operations[] = {
     {"room.block", room_block_operation},
     {"room.delete", room_delete_operation},
     {"room.purge_history", room_purge_history_operation},
+    {"media.list", media_list_operation},
+    {"media.show", media_show_operation},
+    {"media.quarantine", media_quarantine_operation},
+    {"media.unquarantine", media_unquarantine_operation},
+    {"media.delete", media_delete_operation},
+    {"media.usage", media_usage_operation},
     {"registration_token.add", registration_token_add},
     {"registration_token.list", registration_token_list},
     {"registration_token.show", registration_token_show},
@@ -214,9 +222,13 @@ static int run_here(const struct config *config, struct arena *a, const char *na
     struct json_writer w = jw_over(&text);
     json_t *parsed = NULL, *result = NULL;
     int rc = server_new(config, &s, err);
+    rc = rc ? rc : media_start(s, err);
     rc = rc ? rc : json_parse(a, arguments, 0, &parsed, err);
     rc = rc ? rc : operation_run(s, a, str_c(name), parsed, &w, err);
     rc = rc ? rc : json_parse(a, buf_str(&text), 0, &result, err);
+    if (s) {
+        media_stop(s);
+    }
     server_free(s);
     buf_release(&text);
     *out_result = result;

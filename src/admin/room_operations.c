@@ -46,9 +46,8 @@ static int decode(struct arena *a, const json_t *arguments, struct room_argument
     return json_decode(a, arguments, room_fields, out, err);
 }
 
-/* The row of the room that the arguments name. */
-static int find_row(struct server *s, struct arena *a, struct str name, struct room_row *out,
-                    struct err *err)
+int room_operation_find(struct server *s, struct arena *a, struct str name, struct room_row *out,
+                        struct err *err)
 {
     struct alias_row alias;
     struct db_read *r = store_reader(s->store);
@@ -66,7 +65,7 @@ static int decode_existing(struct server *s, struct arena *a, const json_t *argu
                            struct room_arguments *out, struct room_row *row, struct err *err)
 {
     int rc = decode(a, arguments, out, err);
-    return rc ? rc : find_row(s, a, out->room, row, err);
+    return rc ? rc : room_operation_find(s, a, out->room, row, err);
 }
 
 /* ---- looking ---- */
@@ -207,7 +206,7 @@ static int room_id_of(struct server *s, struct arena *a, struct str name, struct
         *out = name;
         return 0;
     }
-    int rc = find_row(s, a, name, &row, err);
+    int rc = room_operation_find(s, a, name, &row, err);
     if (rc == 0) {
         *out = row.room_id;
     }

@@ -6,7 +6,12 @@
 #include "wire/json.h"
 #include "wire/json_writer.h"
 
+struct room_row;
 struct server;
+
+/* The row of the room that people name so. E_NOT_FOUND with a sentence. */
+MUST_USE int room_operation_find(struct server *s, struct arena *a, struct str name,
+                                 struct room_row *out, struct err *err);
 
 /* One page, by nid: {"after"} gives {"rooms", "next"}. */
 int room_list_operation(struct server *s, struct arena *a, const json_t *arguments,

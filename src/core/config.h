@@ -215,6 +215,10 @@ void config_free(struct config *c); /* accepts NULL */
 /* How to reach the database; the texts are in the arena. */
 struct db_config config_database(const struct config *c, struct arena *a);
 
+/* Sizes and durations as the file has them, for the command line: bytes, milliseconds. */
+MUST_USE bool config_size_parse(struct str text, int64_t *out);
+MUST_USE bool config_duration_parse(struct str text, int64_t *out);
+
 /* Every key with its effective value as YAML that config_load would read again, except for secrets, which
  * are masked; each with its help and where it came from. As JSON: {"key.path":{"value":…,"origin":…}}. */
 void config_show(const struct config *c, struct buf *out);

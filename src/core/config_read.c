@@ -57,6 +57,16 @@ static bool with_unit(struct str text, const struct unit *units, int64_t *out)
     return false;
 }
 
+bool config_size_parse(struct str text, int64_t *out)
+{
+    return with_unit(text, size_units, out);
+}
+
+bool config_duration_parse(struct str text, int64_t *out)
+{
+    return with_unit(text, duration_units, out);
+}
+
 static bool in_bounds(const struct config_key *key, double v)
 {
     return v >= (double)key->min && (key->max == 0 || v <= (double)key->max);
@@ -78,10 +88,10 @@ static int read_integer(struct config_reader *r, const struct config_key *key,
     if (type == CONFIG_INT && !str_to_i64(v->text, &n)) {
         return config_fail(r, v->line, "%s must be a whole number", key->path);
     }
-    if (type == CONFIG_SIZE && !with_unit(v->text, size_units, &n)) {
+    if (type == CONFIG_SIZE && !config_size_parse(v->text, &n)) {
         return config_fail(r, v->line, "%s must be a size such as 64K, 50M or 1G", key->path);
     }
-    if (type == CONFIG_DURATION && !with_unit(v->text, duration_units, &n)) {
+    if (type == CONFIG_DURATION && !config_duration_parse(v->text, &n)) {
         return config_fail(r, v->line, "%s must be a time with a unit: 500ms, 20s, 5m, 24h, 7d",
                            key->path);
     }
