@@ -7,6 +7,7 @@
 #include "core/sync_token.h"
 #include "store/events.h"
 #include "store/names.h"
+#include "store/threads.h"
 
 enum {
     ANSWER_MAX = 64 << 20,
@@ -261,7 +262,7 @@ static int threads_read(struct page *p, struct thread_query *q, struct err *err)
         size_t n = 0, want = p->limit - p->n;
         q->before = p->reached == INT64_MAX ? INT64_MAX : p->reached + 1;
         q->limit = want + 1;
-        int rc = relations_threads(store_reader(p->server->store), p->rq->arena, q, &rows, &n, err);
+        int rc = threads_list(store_reader(p->server->store), p->rq->arena, q, &rows, &n, err);
         for (size_t i = 0; rc == 0 && i < MIN(n, want); i++) {
             rc = threads_take(p, &rows[i], err);
         }

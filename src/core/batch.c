@@ -10,6 +10,7 @@
 #include "core/guests.h"
 #include "core/live_user.h"
 #include "core/policy_server.h"
+#include "core/room_directory.h"
 #include "core/room_internal.h"
 #include "core/search_index.h"
 #include "core/server.h"
@@ -24,6 +25,7 @@
 #include "store/names.h"
 #include "store/purge.h"
 #include "store/receipts.h"
+#include "store/room_directory.h"
 #include "store/rooms.h"
 #include "wire/json.h"
 
@@ -733,6 +735,18 @@ static void publish(void *arg)
     }
 }
 
+static bool changes_directory(const struct batch *b)
+{
+    for (size_t i = 0; i < b->n_pending; i++) {
+        const struct pending *p = &b->pending[i];
+        if (room_directory_shows(p->entry->ev) ||
+            (p->redacted && room_directory_shows(p->redacted->ev))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int write_batch(struct txn *t, void *arg)
 {
     struct batch *b = arg;
@@ -745,6 +759,9 @@ static int write_batch(struct txn *t, void *arg)
     }
     if (rc == 0) {
         rc = write_room(b, t);
+    }
+    if (rc == 0 && !b->is_new && changes_directory(b)) {
+        rc = room_directory_touch(t, b->room->nid, txn_err(t));
     }
     if (rc == 0 && b->extra) {
         rc = b->extra(t, b->extra_arg);

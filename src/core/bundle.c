@@ -5,6 +5,7 @@
 #include "core/server.h"
 #include "core/visibility.h"
 #include "matrix/canon.h"
+#include "store/threads.h"
 
 enum { SCAN_MAX = 1000 }; /* relations of one kind that are looked at for one event */
 
@@ -186,8 +187,8 @@ static int find_thread(const struct renderer *r, const struct entry *root, struc
         sent = sent || rows[i].sender_nid == r->user_nid;
     }
     if (all) {
-        rc = relations_count(store_reader(r->server->store), root->ev->event_id, STR("m.thread"),
-                             r->user_nid, &out->count, &sent, err);
+        rc = threads_count(store_reader(r->server->store), root->ev->event_id, r->user_nid,
+                           &out->count, &sent, err);
     }
     out->participated = out->participated || sent;
     return rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/appservices.h"
 
+#include "store/room_directory.h"
 #include "store/statements.h"
 
 /* ---- queues ---- */
@@ -22,26 +23,12 @@ static const struct sql delete = {"DELETE FROM appservice_queues WHERE appservic
 
 /* ---- rooms of networks ---- */
 
-COLS(published_cols, struct published_room, COL(struct published_room, nid),
-     COL(struct published_room, joined));
-
-#define JOINED                                                                                     \
-    "(SELECT COUNT(*) FROM room_members m WHERE m.room_nid = x.room_nid AND m.membership = 2)"
 static const struct sql add_room = {
     "INSERT INTO appservice_rooms (appservice, network, room_nid) VALUES ($1, $2, $3)"
     " ON CONFLICT DO NOTHING"};
 static const struct sql remove_room = {
     "DELETE FROM appservice_rooms WHERE appservice = $1 AND network = $2 AND room_nid = $3"};
-static const struct sql rooms_of = {
-    "SELECT x.room_nid, " JOINED " AS joined FROM appservice_rooms x"
-    " WHERE x.appservice = $1 AND x.network = $2 ORDER BY joined DESC, x.room_nid"};
-static const struct sql rooms_all = {
-    "SELECT x.room_nid, " JOINED " AS joined FROM (SELECT nid AS room_nid FROM rooms"
-    " WHERE is_published = TRUE UNION SELECT room_nid FROM appservice_rooms) x"
-    " ORDER BY joined DESC, x.room_nid",
-    .may_scan = true /* of the table of networks: all of it is wanted */};
-
-STATEMENTS(appservices, &list, &put, &delete, &add_room, &remove_room, &rooms_of, &rooms_all);
+STATEMENTS(appservices, &list, &put, &delete, &add_room, &remove_room);
 
 int appservice_queues_list(struct db_read *r, struct arena *a, struct appservice_queue **out,
                            size_t *out_n, struct err *err)
@@ -65,26 +52,15 @@ int appservice_queues_delete(struct txn *t, struct str appservice, struct err *e
 int appservice_rooms_add(struct txn *t, struct str appservice, struct str network,
                          uint64_t room_nid, struct err *err)
 {
-    return db_exec(t, &add_room, PARAMS(P_TEXT(appservice), P_TEXT(network), P_INT(room_nid)), err);
+    int rc =
+        db_exec(t, &add_room, PARAMS(P_TEXT(appservice), P_TEXT(network), P_INT(room_nid)), err);
+    return rc == 0 ? room_directory_list_elsewhere(t, room_nid, err) : rc;
 }
 
 int appservice_rooms_remove(struct txn *t, struct str appservice, struct str network,
                             uint64_t room_nid, struct err *err)
 {
-    return db_exec(t, &remove_room, PARAMS(P_TEXT(appservice), P_TEXT(network), P_INT(room_nid)),
-                   err);
-}
-
-int appservice_rooms_of(struct db_read *r, struct arena *a, struct str appservice,
-                        struct str network, struct published_room **out, size_t *out_n,
-                        struct err *err)
-{
-    return db_rows(r, a, &rooms_of, PARAMS(P_TEXT(appservice), P_TEXT(network)), &published_cols,
-                   out, out_n, err);
-}
-
-int appservice_rooms_all(struct db_read *r, struct arena *a, struct published_room **out,
-                         size_t *out_n, struct err *err)
-{
-    return db_rows(r, a, &rooms_all, PARAMS(), &published_cols, out, out_n, err);
+    int rc =
+        db_exec(t, &remove_room, PARAMS(P_TEXT(appservice), P_TEXT(network), P_INT(room_nid)), err);
+    return rc == 0 ? room_directory_unlist_elsewhere(t, room_nid, err) : rc;
 }

@@ -3,7 +3,6 @@
 #ifndef INGOT_STORE_APPSERVICES_H
 #define INGOT_STORE_APPSERVICES_H
 
-#include "store/rooms.h"
 #include "store/store.h"
 
 struct appservice_queue {
@@ -21,16 +20,9 @@ MUST_USE int appservice_queues_put(struct txn *t, const struct appservice_queue 
                                    struct err *err);
 MUST_USE int appservice_queues_delete(struct txn *t, struct str appservice, struct err *err);
 
-/* Whether a room is shown in a network. */
+/* Whether a room is shown in a network; store/room_directory.h lists them. */
 MUST_USE int appservice_rooms_add(struct txn *t, struct str appservice, struct str network,
                                   uint64_t room_nid, struct err *err);
 MUST_USE int appservice_rooms_remove(struct txn *t, struct str appservice, struct str network,
                                      uint64_t room_nid, struct err *err);
-/* Those of one network, and those of all networks together with the server's own; in the order of rooms_published. */
-MUST_USE int appservice_rooms_of(struct db_read *r, struct arena *a, struct str appservice,
-                                 struct str network, struct published_room **out, size_t *out_n,
-                                 struct err *err);
-MUST_USE int appservice_rooms_all(struct db_read *r, struct arena *a, struct published_room **out,
-                                  size_t *out_n, struct err *err);
-
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/events.h"
 
+#include "store/threads.h"
+
 #define EVENT_COLUMNS                                                                              \
     "nid, event_id, room_nid, position, type_nid, sender_nid, state_key_nid, origin_server_ts, "   \
     "received_ts, depth, flags, state_after, replaces_nid, redacted_by, auth_nids, prev_nids, "    \
@@ -68,7 +70,9 @@ static const struct sql select_node = {"SELECT body FROM state_nodes WHERE id = 
 static const struct sql insert_relation = {
     "INSERT INTO relations (event_nid, room_nid, parent_id, rel_type, type_nid, sender_nid, "
     "position) VALUES ($1, $2, $3, $4, $5, $6, $7)"};
-static const struct sql delete_relation = {"DELETE FROM relations WHERE event_nid = $1"};
+static const struct sql delete_relation = {"DELETE FROM relations WHERE event_nid = $1 RETURNING "
+                                           "event_nid, room_nid, parent_id, rel_type, "
+                                           "type_nid, sender_nid, position"};
 #define RELATION_COLUMNS "event_nid, room_nid, parent_id, rel_type, type_nid, sender_nid, position"
 #define RELATION_WHERE                                                                             \
     " FROM relations WHERE parent_id = $1 AND position > $2 AND position <= $3 AND "               \
@@ -78,9 +82,6 @@ static const struct sql relations_newest = {"SELECT " RELATION_COLUMNS RELATION_
 static const struct sql relations_oldest = {"SELECT " RELATION_COLUMNS RELATION_WHERE " LIMIT $6"};
 static const struct sql select_relation_of = {"SELECT " RELATION_COLUMNS
                                               " FROM relations WHERE event_nid = $1"};
-static const struct sql count_relations = {
-    "SELECT COUNT(*), MAX(CASE WHEN sender_nid = $3 THEN 1 ELSE 0 END) FROM relations "
-    "WHERE parent_id = $1 AND rel_type = $2"};
 /* Level by level, by the index of parents; an event relates to one other at most, so no row comes twice. */
 #define TREE                                                                                       \
     "WITH RECURSIVE tree AS (SELECT " RELATION_COLUMNS ", 1 AS level FROM relations "              \
@@ -92,18 +93,6 @@ static const struct sql count_relations = {
     "($5 = 0 OR type_nid = $5) ORDER BY position"
 static const struct sql tree_newest = {TREE " DESC LIMIT $6"};
 static const struct sql tree_oldest = {TREE " LIMIT $6"};
-/* Walks the replies of the room, newest first, and keeps those that are the newest of their thread: a page costs
- * what was said lately, not the length of the room's history. */
-static const struct sql select_threads = {
-    "SELECT r.parent_id, r.position FROM relations r WHERE r.room_nid = $1 AND "
-    "r.rel_type = 'm.thread' AND r.position < $2 AND r.position <= $3 AND "
-    "NOT EXISTS (SELECT 1 FROM relations n WHERE n.parent_id = r.parent_id AND "
-    "n.rel_type = 'm.thread' AND n.position > r.position AND n.position <= $3) AND "
-    "($4 = 0 OR EXISTS (SELECT 1 FROM relations m WHERE m.parent_id = r.parent_id AND "
-    "m.rel_type = 'm.thread' AND m.sender_nid = $4) OR "
-    "EXISTS (SELECT 1 FROM events e WHERE e.event_id = r.parent_id AND e.sender_nid = $4)) "
-    "ORDER BY r.position DESC LIMIT $5"};
-
 static const struct sql insert_waiting = {
     "INSERT INTO waiting_redactions (target_id, redaction_nid) VALUES ($1, $2) "
     "ON CONFLICT (target_id, redaction_nid) DO NOTHING"};
@@ -113,12 +102,13 @@ static const struct sql take_waiting = {
     "DELETE FROM waiting_redactions WHERE target_id = $1 RETURNING redaction_nid"};
 
 const struct sql *const events_statements[] = {
-    &insert_event,    &set_redacted,    &select_event,     &select_event_by_id, &select_nid,
-    &timeline_newest, &timeline_oldest, &stream,           &time_after,         &time_before,
-    &select_txn,      &insert_node,     &select_node,      &insert_relation,    &delete_relation,
-    &tree_newest,     &tree_oldest,     &relations_newest, &relations_oldest,   &select_relation_of,
-    &count_relations, &select_threads,  &insert_waiting,   &take_waiting,       &select_any,
-    &delete_event,    &set_json,        &delete_waiting,   &delete_node,        NULL,
+    &insert_event,   &set_redacted,     &select_event,     &select_event_by_id,
+    &select_nid,     &timeline_newest,  &timeline_oldest,  &stream,
+    &time_after,     &time_before,      &select_txn,       &insert_node,
+    &select_node,    &insert_relation,  &delete_relation,  &tree_newest,
+    &tree_oldest,    &relations_newest, &relations_oldest, &select_relation_of,
+    &insert_waiting, &take_waiting,     &select_any,       &delete_event,
+    &set_json,       &delete_waiting,   &delete_node,      NULL,
 };
 
 struct str nids_pack(struct arena *a, const uint64_t *nids, size_t n)
@@ -269,18 +259,39 @@ int state_nodes_delete(struct txn *t, struct str id, struct err *err)
     return db_exec(t, &delete_node, PARAMS(P_BLOB(id)), err);
 }
 
+/* NULL: it is no reply in a thread. */
+static const struct thread_reply *reply_of(struct txn *t, const struct relation_row *row)
+{
+    if (!str_eq(row->rel_type, STR("m.thread"))) {
+        return NULL;
+    }
+    struct thread_reply *reply = arena_new(txn_arena(t), struct thread_reply);
+    *reply = (struct thread_reply){.root_id = row->parent_id,
+                                   .room_nid = row->room_nid,
+                                   .sender_nid = row->sender_nid,
+                                   .position = row->position};
+    return reply;
+}
+
 int relations_insert(struct txn *t, const struct relation_row *row, struct err *err)
 {
-    return db_exec(t, &insert_relation,
-                   PARAMS(P_INT(row->event_nid), P_INT(row->room_nid), P_TEXT(row->parent_id),
-                          P_TEXT(row->rel_type), P_INT(row->type_nid), P_INT(row->sender_nid),
-                          P_INT(row->position)),
-                   err);
+    const struct thread_reply *reply = reply_of(t, row);
+    int rc = db_exec(t, &insert_relation,
+                     PARAMS(P_INT(row->event_nid), P_INT(row->room_nid), P_TEXT(row->parent_id),
+                            P_TEXT(row->rel_type), P_INT(row->type_nid), P_INT(row->sender_nid),
+                            P_INT(row->position)),
+                     err);
+    return rc == 0 && reply ? threads_add(t, reply, err) : rc;
 }
 
 int relations_delete(struct txn *t, uint64_t event_nid, struct err *err)
 {
-    return db_exec(t, &delete_relation, PARAMS(P_INT(event_nid)), err);
+    struct relation_row row;
+    bool found = false;
+    int rc = db_exec_find(t, txn_arena(t), &delete_relation, PARAMS(P_INT(event_nid)),
+                          &relation_cols, &row, &found, err);
+    const struct thread_reply *reply = rc == 0 && found ? reply_of(t, &row) : NULL;
+    return reply ? threads_remove(t, reply, err) : rc;
 }
 
 int relations_list(struct db_read *r, struct arena *a, const struct relation_query *q,
@@ -307,39 +318,6 @@ int relations_of(struct db_read *r, struct arena *a, uint64_t event_nid, struct 
                  struct err *err)
 {
     return db_row(r, a, &select_relation_of, PARAMS(P_INT(event_nid)), &relation_cols, out, err);
-}
-
-struct relation_count {
-    int64_t n;
-    bool has_sender;
-};
-COLS(relation_count_cols, struct relation_count, COL(struct relation_count, n),
-     COL(struct relation_count, has_sender));
-
-int relations_count(struct db_read *r, struct str parent_id, struct str rel_type,
-                    uint64_t sender_nid, int64_t *out_n, bool *out_has_sender, struct err *err)
-{
-    struct relation_count row = {0};
-    int rc = db_row(r, NULL, &count_relations,
-                    PARAMS(P_TEXT(parent_id), P_TEXT(rel_type), P_INT(sender_nid)),
-                    &relation_count_cols, &row, err);
-    if (rc == 0) {
-        *out_n = row.n;
-        *out_has_sender = row.has_sender;
-    }
-    return rc;
-}
-
-COLS(thread_cols, struct thread_row, COL(struct thread_row, root_id),
-     COL(struct thread_row, latest_position));
-
-int relations_threads(struct db_read *r, struct arena *a, const struct thread_query *q,
-                      struct thread_row **out, size_t *out_n, struct err *err)
-{
-    return db_rows(r, a, &select_threads,
-                   PARAMS(P_INT(q->room_nid), P_INT(q->before), P_INT(q->upto),
-                          P_INT(q->participant_nid), P_INT(q->limit)),
-                   &thread_cols, out, out_n, err);
 }
 
 int waiting_redactions_add(struct txn *t, struct str target_id, uint64_t redaction_nid,

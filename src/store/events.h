@@ -95,7 +95,7 @@ struct relation_row {
     int64_t position;
 };
 MUST_USE int relations_insert(struct txn *t, const struct relation_row *row, struct err *err);
-/* A redacted event has no relation any more. */
+/* A redacted event has no relation any more. Threads (store/threads.h) follow both. */
 MUST_USE int relations_delete(struct txn *t, uint64_t event_nid, struct err *err);
 /* What points at an event, newest or oldest first, with from < position <= to. rel_type, type_nid: empty / 0
  * for any. */
@@ -116,25 +116,6 @@ MUST_USE int relations_tree(struct db_read *r, struct arena *a, const struct rel
 /* The relation an event itself has; E_NOT_FOUND. */
 MUST_USE int relations_of(struct db_read *r, struct arena *a, uint64_t event_nid,
                           struct relation_row *out, struct err *err);
-/* Number of relations of one kind, and whether `sender_nid` sent one of them. */
-MUST_USE int relations_count(struct db_read *r, struct str parent_id, struct str rel_type,
-                             uint64_t sender_nid, int64_t *out_n, bool *out_has_sender,
-                             struct err *err);
-/* Thread roots of a room by their newest reply, newest first. Replies with a position > upto do not count. */
-struct thread_query {
-    uint64_t room_nid;
-    int64_t before; /* threads whose newest reply's position is less than this */
-    int64_t upto;
-    uint64_t participant_nid; /* who sent the root or a reply; 0: all */
-    size_t limit;
-};
-struct thread_row {
-    struct str root_id;
-    int64_t latest_position;
-};
-MUST_USE int relations_threads(struct db_read *r, struct arena *a, const struct thread_query *q,
-                               struct thread_row **out, size_t *out_n, struct err *err);
-
 /* Redactions whose target is not here yet. */
 MUST_USE int waiting_redactions_add(struct txn *t, struct str target_id, uint64_t redaction_nid,
                                     struct err *err);

@@ -37,12 +37,14 @@ static const struct sql delete_account_data = {
     "account_data WHERE room_nid = $1 LIMIT $2)"};
 static const struct sql delete_aliases = {"DELETE FROM room_aliases WHERE room_nid = $1"};
 static const struct sql delete_listings = {"DELETE FROM appservice_rooms WHERE room_nid = $1"};
+static const struct sql delete_directory = {"DELETE FROM room_directory WHERE room_nid = $1"};
 static const struct sql delete_icon = {"DELETE FROM room_icons WHERE room_nid = $1"};
 static const struct sql delete_room = {"DELETE FROM rooms WHERE nid = $1"};
 
 STATEMENTS(purge, &add_content, &remove_content, &due_contents, &get_upto, &set_upto, &put_doomed,
            &remove_doomed, &due_room, &remembering, &delete_members, &delete_receipts,
-           &delete_account_data, &delete_aliases, &delete_listings, &delete_icon, &delete_room);
+           &delete_account_data, &delete_aliases, &delete_listings, &delete_directory, &delete_icon,
+           &delete_room);
 
 int redacted_contents_add(struct txn *t, uint64_t event_nid, int64_t redacted_ts, struct err *err)
 {
@@ -153,6 +155,7 @@ static int purge_row(struct txn *t, uint64_t room_nid, struct err *err)
 {
     int rc = db_exec(t, &delete_aliases, PARAMS(P_INT(room_nid)), err);
     rc = rc ? rc : db_exec(t, &delete_listings, PARAMS(P_INT(room_nid)), err);
+    rc = rc ? rc : db_exec(t, &delete_directory, PARAMS(P_INT(room_nid)), err);
     rc = rc ? rc : db_exec(t, &delete_icon, PARAMS(P_INT(room_nid)), err);
     rc = rc ? rc : doomed_rooms_remove(t, room_nid, err);
     return rc ? rc : db_exec(t, &delete_room, PARAMS(P_INT(room_nid)), err);

@@ -2,6 +2,7 @@
 #include "store/rooms.h"
 
 #include "base/clock.h"
+#include "store/room_directory.h"
 
 #define ROOM_COLUMNS                                                                               \
     "nid, room_id, version, row_version, state, heads, depth, last_position, create_nid, "         \
@@ -47,11 +48,6 @@ static const struct sql insert_blocked = {
     "ON CONFLICT (room_id) DO NOTHING"};
 static const struct sql delete_blocked = {"DELETE FROM blocked_rooms WHERE room_id = $1"};
 static const struct sql select_blocked = {"SELECT COUNT(*) FROM blocked_rooms WHERE room_id = $1"};
-static const struct sql select_published = {
-    "SELECT r.nid, (SELECT COUNT(*) FROM room_members m WHERE m.room_nid = r.nid AND "
-    "m.membership = 2) AS joined FROM rooms r WHERE r.is_published = TRUE AND NOT EXISTS "
-    "(SELECT 1 FROM blocked_rooms b WHERE b.room_id = r.room_id) ORDER BY joined DESC, r.nid"};
-
 #define MEMBER_COLUMNS                                                                             \
     "room_nid, user_nid, membership, event_nid, sender_nid, position, is_local, forgotten"
 static const struct sql put_member = {
@@ -79,11 +75,11 @@ static const struct sql aliases_of_room = {
     "SELECT alias, room_nid, creator_nid FROM room_aliases WHERE room_nid = $1 ORDER BY alias"};
 
 const struct sql *const rooms_statements[] = {
-    &insert_room,      &advance_room,  &select_room,    &select_room_nid, &list_rooms,
-    &count_members,    &set_published, &insert_blocked, &delete_blocked,  &select_blocked,
-    &select_published, &put_member,    &forget_member,  &members_of_room, &members_of_user,
-    &insert_alias,     &delete_alias,  &move_aliases,   &drop_aliases,    &select_alias,
-    &aliases_of_room,  NULL,
+    &insert_room,   &advance_room,  &select_room,     &select_room_nid, &list_rooms,
+    &count_members, &set_published, &insert_blocked,  &delete_blocked,  &select_blocked,
+    &put_member,    &forget_member, &members_of_room, &members_of_user, &insert_alias,
+    &delete_alias,  &move_aliases,  &drop_aliases,    &select_alias,    &aliases_of_room,
+    NULL,
 };
 
 int rooms_insert(struct txn *t, const struct room_row *row, struct err *err)
@@ -123,7 +119,8 @@ int rooms_get(struct db_read *r, struct arena *a, uint64_t nid, struct room_row 
 
 int rooms_set_published(struct txn *t, uint64_t nid, bool published, struct err *err)
 {
-    return db_exec(t, &set_published, PARAMS(P_INT(nid), P_BOOL(published)), err);
+    int rc = db_exec(t, &set_published, PARAMS(P_INT(nid), P_BOOL(published)), err);
+    return rc == 0 ? room_directory_publish(t, nid, published, err) : rc;
 }
 
 int rooms_list(struct db_read *r, struct arena *a, uint64_t after, size_t limit,
@@ -153,15 +150,6 @@ int blocked_rooms_has(struct db_read *r, struct str room_id, bool *out, struct e
     int rc = db_int(r, &select_blocked, PARAMS(P_TEXT(room_id)), &n, err);
     *out = n > 0;
     return rc;
-}
-
-COLS(published_cols, struct published_room, COL(struct published_room, nid),
-     COL(struct published_room, joined));
-
-int rooms_published(struct db_read *r, struct arena *a, struct published_room **out, size_t *out_n,
-                    struct err *err)
-{
-    return db_rows(r, a, &select_published, PARAMS(), &published_cols, out, out_n, err);
 }
 
 int room_members_put(struct txn *t, const struct member_row *row, struct err *err)

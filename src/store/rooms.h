@@ -29,6 +29,7 @@ MUST_USE int rooms_find(struct db_read *r, struct arena *a, struct str room_id,
                         struct room_row *out, struct err *err);
 MUST_USE int rooms_get(struct db_read *r, struct arena *a, uint64_t nid, struct room_row *out,
                        struct err *err);
+/* In this server's directory (store/room_directory.h). */
 MUST_USE int rooms_set_published(struct txn *t, uint64_t nid, bool published, struct err *err);
 /* The rooms of the server in the order of their nids, from the one after `after`. */
 MUST_USE int rooms_list(struct db_read *r, struct arena *a, uint64_t after, size_t limit,
@@ -41,14 +42,6 @@ MUST_USE int rooms_size(struct db_read *r, uint64_t nid, struct room_size *out, 
 /* Rooms that an administrator has closed, known to this server or not. */
 MUST_USE int blocked_rooms_set(struct txn *t, struct str room_id, bool blocked, struct err *err);
 MUST_USE int blocked_rooms_has(struct db_read *r, struct str room_id, bool *out, struct err *err);
-
-/* Published rooms that are not blocked, with their number of joined members, most members first, then by nid. */
-struct published_room {
-    uint64_t nid;
-    int64_t joined;
-};
-MUST_USE int rooms_published(struct db_read *r, struct arena *a, struct published_room **out,
-                             size_t *out_n, struct err *err);
 
 struct member_row {
     uint64_t room_nid, user_nid;

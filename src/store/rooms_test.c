@@ -7,7 +7,9 @@
 #include "base/map.h"
 #include "matrix/names.h"
 #include "store/events.h"
+#include "store/room_directory.h"
 #include "store/store_test_support.h"
+#include "store/threads.h"
 
 static struct room_row room_row(uint64_t nid, const char *room_id)
 {
@@ -109,22 +111,38 @@ static void published_rooms_come_with_the_most_members_first(void **state)
 {
     struct fixture *f = *state;
     static const char *const ids[] = {"!a:b", "!b:b", "!c:b"};
-    struct published_room *rooms;
     size_t n;
     for (uint64_t i = 0; i < 3; i++) {
         struct room_row row = room_row(i + 1, ids[i]);
-        row.is_published = i != 1;
         MUST_WRITE(f, rooms_insert(t, &row, err));
-        for (uint64_t user = 0; user <= i; user++) {
-            struct member_row member = {.room_nid = i + 1, .user_nid = 50 + user, .membership = 2};
-            MUST_WRITE(f, room_members_put(t, &member, err));
-        }
+        MUST_WRITE(f, rooms_set_published(t, row.nid, i != 1, err));
     }
-    assert_ok(rooms_published(reader(f), &f->arena, &rooms, &n, &f->err), &f->err);
+    struct directory_row *stale, *rows;
+    struct directory_query q = {.joined = INT64_MAX, .room_nid = INT64_MAX, .limit = 2};
+    assert_ok(room_directory_stale(reader(f), &f->arena, 10, &stale, &n, &f->err), &f->err);
     assert_int_equal(n, 2);
-    assert_int_equal(rooms[0].nid, 3);
-    assert_int_equal(rooms[0].joined, 3);
-    assert_int_equal(rooms[1].nid, 1);
+    for (size_t i = 0; i < n; i++) {
+        stale[i].joined = (int64_t)stale[i].room_nid;
+        stale[i].room_type = stale[i].words = STR("x");
+        MUST_WRITE(f, room_directory_touch(t, stale[i].room_nid, err));
+        MUST_WRITE(f, room_directory_refresh(t, &stale[i], err));
+    }
+    assert_ok(room_directory_page(reader(f), &f->arena, &q, &rows, &n, &f->err), &f->err);
+    assert_int_equal(n, 2);
+    assert_int_equal(rows[0].room_nid, 3);
+    assert_int_equal(rows[0].joined, 3);
+    assert_int_equal(rows[1].room_nid, 1);
+    /* What changed while it was looked up is looked up again. */
+    assert_ok(room_directory_stale(reader(f), &f->arena, 10, &stale, &n, &f->err), &f->err);
+    assert_int_equal(n, 2);
+    q = (struct directory_query){.joined = 1, .room_nid = 1, .backwards = true, .limit = 2};
+    MUST_WRITE(f, rooms_set_published(t, 2, true, err));
+    MUST_WRITE(f, rooms_set_published(t, 3, false, err));
+    assert_ok(room_directory_page(reader(f), &f->arena, &q, &rows, &n, &f->err), &f->err);
+    assert_int_equal(n, 0);
+    int64_t count;
+    assert_ok(room_directory_count(reader(f), &q, &count, &f->err), &f->err);
+    assert_int_equal(count, 2);
 }
 
 static void an_alias_belongs_to_one_room_until_it_is_moved(void **state)
@@ -320,26 +338,26 @@ static void relations_are_listed_counted_and_deleted(void **state)
     assert_int_equal(rows[0].event_nid, 2);
     int64_t count;
     bool has_sender;
-    assert_ok(
-        relations_count(reader(f), STR("$root"), STR("m.thread"), 50, &count, &has_sender, &f->err),
-        &f->err);
+    assert_ok(threads_count(reader(f), STR("$root"), 50, &count, &has_sender, &f->err), &f->err);
     assert_true(count == 3 && has_sender);
     MUST_WRITE(f, relations_delete(t, 2, err));
-    assert_ok(
-        relations_count(reader(f), STR("$root"), STR("m.thread"), 50, &count, &has_sender, &f->err),
-        &f->err);
+    assert_ok(threads_count(reader(f), STR("$root"), 50, &count, &has_sender, &f->err), &f->err);
     assert_true(count == 2 && !has_sender);
     struct thread_row *threads;
     struct thread_query tq = {.room_nid = 3, .before = INT64_MAX, .upto = INT64_MAX, .limit = 10};
-    assert_ok(relations_threads(reader(f), &f->arena, &tq, &threads, &n, &f->err), &f->err);
+    assert_ok(threads_list(reader(f), &f->arena, &tq, &threads, &n, &f->err), &f->err);
     assert_int_equal(n, 1);
     assert_str(threads[0].root_id, "$root");
     assert_int_equal(threads[0].latest_position, 30);
     tq.upto = 29;
-    assert_ok(relations_threads(reader(f), &f->arena, &tq, &threads, &n, &f->err), &f->err);
+    assert_ok(threads_list(reader(f), &f->arena, &tq, &threads, &n, &f->err), &f->err);
     assert_int_equal(threads[0].latest_position, 10);
+    tq.upto = INT64_MAX;
+    tq.participant_nid = 51;
+    assert_ok(threads_list(reader(f), &f->arena, &tq, &threads, &n, &f->err), &f->err);
+    assert_int_equal(n, 1);
     tq.participant_nid = 50;
-    assert_ok(relations_threads(reader(f), &f->arena, &tq, &threads, &n, &f->err), &f->err);
+    assert_ok(threads_list(reader(f), &f->arena, &tq, &threads, &n, &f->err), &f->err);
     assert_int_equal(n, 0);
 }
 

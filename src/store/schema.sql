@@ -401,6 +401,22 @@ CREATE TABLE room_aliases (
 
 CREATE INDEX room_aliases_room ON room_aliases (room_nid);
 
+CREATE TABLE room_directory (
+    room_nid INTEGER PRIMARY KEY,
+    is_published INTEGER NOT NULL,  -- as rooms.is_published
+    joined INTEGER NOT NULL,         -- members
+    room_type TEXT NOT NULL,        -- '': none
+    words TEXT NOT NULL,            -- what it can be found by: name, topic, alias, a line each
+    changes INTEGER NOT NULL,        -- of the room, since it is listed
+    seen INTEGER NOT NULL            -- of them, those that the other columns know
+) STRICT;
+
+CREATE INDEX room_directory_order ON room_directory (joined, room_nid);
+
+CREATE INDEX room_directory_published ON room_directory (is_published, joined, room_nid);
+
+CREATE INDEX room_directory_stale ON room_directory (room_nid) WHERE changes <> seen;
+
 CREATE TABLE room_icons (
     room_nid INTEGER PRIMARY KEY,
     event_nid INTEGER NOT NULL,
@@ -464,6 +480,26 @@ CREATE TABLE state_nodes (
     id BLOB PRIMARY KEY,
     body BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE thread_people (
+    root_id TEXT NOT NULL,
+    user_nid INTEGER NOT NULL,
+    room_nid INTEGER NOT NULL,
+    replies INTEGER NOT NULL,
+    is_root INTEGER NOT NULL,       -- sent the root
+    PRIMARY KEY (root_id, user_nid)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX thread_people_user ON thread_people (user_nid, room_nid);
+
+CREATE TABLE threads (
+    root_id TEXT PRIMARY KEY,       -- event id as the replies write it; it may be unknown here
+    room_nid INTEGER NOT NULL,
+    latest INTEGER NOT NULL,         -- position of the newest reply
+    replies INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX threads_room ON threads (room_nid, latest);
 
 CREATE TABLE threepid_sessions (
     session_id TEXT PRIMARY KEY,

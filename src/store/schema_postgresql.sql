@@ -278,6 +278,17 @@ room_aliases.creator_nid bigint NOT NULL
 room_aliases.room_nid bigint NOT NULL
 CREATE INDEX room_aliases_room ON public.room_aliases USING btree (room_nid)
 CREATE UNIQUE INDEX room_aliases_pkey ON public.room_aliases USING btree (alias)
+room_directory.changes bigint NOT NULL
+room_directory.is_published boolean NOT NULL
+room_directory.joined bigint NOT NULL
+room_directory.room_nid bigint NOT NULL
+room_directory.room_type text C NOT NULL
+room_directory.seen bigint NOT NULL
+room_directory.words text C NOT NULL
+CREATE INDEX room_directory_order ON public.room_directory USING btree (joined, room_nid)
+CREATE INDEX room_directory_published ON public.room_directory USING btree (is_published, joined, room_nid)
+CREATE INDEX room_directory_stale ON public.room_directory USING btree (room_nid) WHERE (changes <> seen)
+CREATE UNIQUE INDEX room_directory_pkey ON public.room_directory USING btree (room_nid)
 room_icons.event_nid bigint NOT NULL
 room_icons.room_nid bigint NOT NULL
 room_icons.url text C NOT NULL
@@ -323,6 +334,19 @@ CREATE UNIQUE INDEX search_index_pkey ON public.search_index USING btree ("posit
 state_nodes.body bytea NOT NULL
 state_nodes.id bytea NOT NULL
 CREATE UNIQUE INDEX state_nodes_pkey ON public.state_nodes USING btree (id)
+thread_people.is_root boolean NOT NULL
+thread_people.replies bigint NOT NULL
+thread_people.room_nid bigint NOT NULL
+thread_people.root_id text C NOT NULL
+thread_people.user_nid bigint NOT NULL
+CREATE INDEX thread_people_user ON public.thread_people USING btree (user_nid, room_nid)
+CREATE UNIQUE INDEX thread_people_pkey ON public.thread_people USING btree (root_id, user_nid)
+threads.latest bigint NOT NULL
+threads.replies bigint NOT NULL
+threads.room_nid bigint NOT NULL
+threads.root_id text C NOT NULL
+CREATE INDEX threads_room ON public.threads USING btree (room_nid, latest)
+CREATE UNIQUE INDEX threads_pkey ON public.threads USING btree (root_id)
 threepid_sessions.address text C NOT NULL
 threepid_sessions.expires_ts bigint NOT NULL
 threepid_sessions.medium text C NOT NULL

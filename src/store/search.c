@@ -8,6 +8,9 @@
 
 #define TSVECTOR_POSITION_MAX 16383u
 
+#define RANKED_MAX "5000" /* SEARCH_RANKED_MAX */
+_Static_assert(SEARCH_RANKED_MAX == 5000, "the statements name it");
+
 COLS(hit_cols, struct search_hit, COL(struct search_hit, position),
      COL(struct search_hit, event_nid), COL(struct search_hit, room_nid),
      COL(struct search_hit, rank));
@@ -39,13 +42,14 @@ static const struct sql newest = {
     "WHERE search_index MATCH $1 AND search_index.rowid <= $2 "
     "ORDER BY search_index.rowid DESC LIMIT $3",
     .only = DB_ONLY(DB_SQLITE)};
-/* Tags restrict; that a room is rare says nothing about how well an event matches. */
+/* Tags restrict; that a room is rare says nothing about how well an event matches. Of a word that is everywhere only
+ * the newest matches are weighed: to weigh all of them would take the longer the more was ever said. */
 static const struct sql best = {
-    "SELECT e.position, e.event_nid, e.room_nid, "
+    "SELECT e.position, e.event_nid, e.room_nid, m.score FROM (SELECT rowid AS position, "
     "-bm25(search_index, 1.0, 1.0, 1.0, 0.0) AS score FROM search_index "
-    "JOIN search_events e ON e.position = search_index.rowid "
-    "WHERE search_index MATCH $1 AND search_index.rowid <= $2 "
-    "ORDER BY score DESC, e.position DESC LIMIT $3 OFFSET $4",
+    "WHERE search_index MATCH $1 AND rowid <= $2 ORDER BY rowid DESC LIMIT " RANKED_MAX ") m "
+    "JOIN search_events e ON e.position = m.position "
+    "ORDER BY m.score DESC, e.position DESC LIMIT $3 OFFSET $4",
     .only = DB_ONLY(DB_SQLITE)};
 static const struct sql sources = {
     "SELECT nid, room_nid, type_nid, sender_nid, position, client_json FROM events "
@@ -68,9 +72,11 @@ static const struct sql newest_words = {
     .only = DB_ONLY(DB_POSTGRESQL)};
 /* Tags weigh nothing; among equals the shorter text is the better (normalisation 1). */
 static const struct sql best_words = {
-    "SELECT e.position, e.event_nid, e.room_nid, "
-    "ts_rank('{0, 1, 1, 1}', i.words, $1::text::tsquery, 1)::float8 AS score" WORDS_FROM
-    "ORDER BY score DESC, e.position DESC LIMIT $4 OFFSET $5",
+    "SELECT m.position, m.event_nid, m.room_nid, "
+    "ts_rank('{0, 1, 1, 1}', m.words, $1::text::tsquery, 1)::float8 AS score "
+    "FROM (SELECT e.position, e.event_nid, e.room_nid, i.words" WORDS_FROM
+    "ORDER BY e.position DESC LIMIT " RANKED_MAX ") m "
+    "ORDER BY score DESC, m.position DESC LIMIT $4 OFFSET $5",
     .only = DB_ONLY(DB_POSTGRESQL)};
 
 STATEMENTS(search, &insert_note, &delete_note, &newest_note, &select_noted, &insert_text,

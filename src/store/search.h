@@ -42,6 +42,8 @@ MUST_USE int search_sources(struct db_read *r, struct arena *a, uint64_t from, u
 /* The greatest position that is noted; 0: none. */
 MUST_USE int search_newest(struct db_read *r, int64_t *out, struct err *err);
 
+enum { SEARCH_RANKED_MAX = 5000 };
+
 enum search_key { SEARCH_BODY = 1, SEARCH_NAME = 2, SEARCH_TOPIC = 4, SEARCH_ALL_KEYS = 7 };
 
 struct search_query {
@@ -60,7 +62,8 @@ struct search_hit {
     uint64_t event_nid, room_nid;
     double rank; /* greater is better; 0 unless by_rank */
 };
-/* Newest first, or best first and among equals newest. No rooms or no phrases: nothing is found. */
+/* Newest first; or best first and among equals newest, of the newest SEARCH_RANKED_MAX matches. No rooms or no phrases:
+ * nothing is found. */
 MUST_USE int search_find(struct db_read *r, struct arena *a, const struct search_query *q,
                          struct search_hit **out, size_t *out_n, struct err *err);
 

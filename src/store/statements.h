@@ -34,8 +34,10 @@
     X(receipts)                                                                                    \
     X(registration_tokens)                                                                         \
     X(reports)                                                                                     \
+    X(room_directory)                                                                              \
     X(rooms)                                                                                       \
     X(search)                                                                                      \
+    X(threads)                                                                                     \
     X(to_device)                                                                                   \
     X(threepid_sessions)                                                                           \
     X(threepids)                                                                                   \

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 // Prints the table of docs/performance.md. See README.md.
-//   node bench.mjs [--quick] [--only=start,send,many,wake,herd,initial,cpu,disk] [--generator=FILE] [--json=FILE]
-import { execFileSync, spawn } from "node:child_process";
+//   node bench.mjs [--quick] [--only=NAME,NAME] [--engine=postgresql] [--generator=FILE] [--json=FILE]
+//   names: start send many wake herd initial cpu disk; messages search hierarchy members push pushers
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -10,9 +11,19 @@ import { fileURLToPath } from "node:url";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 process.env.INGOT_BIN ??= path.join(here, "../../build/ingot");
+const options = Object.fromEntries(process.argv.slice(2).map(a => /^--([^=]+)(?:=(.*))?$/.exec(a)).filter(Boolean).map(m => [m[1], m[2] ?? true]));
+const endPostgres = options.engine === "postgresql" ? startPostgres() : () => {};
 const { BIN, E, EXTERNAL, Server } = await import("../api/harness.mjs");
 
-const options = Object.fromEntries(process.argv.slice(2).map(a => /^--([^=]+)(?:=(.*))?$/.exec(a)).filter(Boolean).map(m => [m[1], m[2] ?? true]));
+/** A PostgreSQL that flushes as one in earnest does, unless INGOT_TEST_POSTGRES names one. */
+function startPostgres() {
+  process.env.INGOT_TEST_ENGINE = "postgresql";
+  if (process.env.INGOT_TEST_POSTGRES) return () => {};
+  const script = path.join(here, "../support/postgres.sh"), dir = path.join(os.tmpdir(), `ingot-bench-pg-${process.pid}`);
+  process.env.INGOT_TEST_POSTGRES = execFileSync(script, ["start", dir], { env: { ...process.env, PG_FSYNC: "on" } }).toString().trim();
+  return () => execFileSync(script, ["stop", dir], { stdio: "ignore" });
+}
+
 const quick = Boolean(options.quick);
 const only = options.only?.split(",");
 const wants = name => !only || only.includes(name);
@@ -33,8 +44,8 @@ const cpuMs = s => { const f = fs.readFileSync(`/proc/${s.process.pid}/stat`, "u
 const diskBytes = dir => fs.readdirSync(dir, { recursive: true, withFileTypes: true }).filter(f => f.isFile()).reduce((n, f) => n + fs.statSync(path.join(f.parentPath ?? f.path, f.name)).size, 0);
 
 /** A server as it is configured by default, but without rate limits and with cheap password hashes for the thousands of accounts. */
-async function withServer(body) {
-  const s = await Server.create({ config: { presence: "own", log: { level: "warn" } } });
+async function withServer(body, config = {}) {
+  const s = await Server.create({ config: { presence: "own", log: { level: "warn" }, ...config } });
   try { return await body(s); } finally { await s.remove(); }
 }
 
@@ -237,6 +248,154 @@ async function disk() {
   });
 }
 
+// ---- reading
+/** While the generator runs, nothing else does here: then what the server has closed meanwhile must be seen first. */
+const sendBatch = async (s, lines) => { const r = generator("batch", s.port, 32, listFile(lines)); await nap(50); return r; };
+const message = (token, room, txn, body) => `${token} PUT /_matrix/client/v3/rooms/${E(room)}/send/m.room.message/${txn} ${JSON.stringify({ msgtype: "m.text", body })}`;
+const ms = r => `${round(r.p50_ms, 2)} / ${round(r.p99_ms, 2)} ms`;
+
+/** Pages of a list; gives what was measured and the token after them. */
+function pages(s, n, token, target, key, from) {
+  const p = spawnSync(GENERATOR, ["page", s.port, n, token, target, key, from].map(String), { maxBuffer: 1 << 26 });
+  if (p.status !== 0) throw new Error(p.stderr.toString());
+  return { ...JSON.parse(p.stdout.toString()), next: p.stderr.toString().trim() };
+}
+
+async function messages() {
+  const n = quick ? 6000 : 30000, size = 100, some = 10;
+  await withServer(async s => {
+    const [alice] = await makeUsers(s, 1, "alice");
+    const room = await alice.createRoom();
+    await sendBatch(s, Array.from({ length: n }, (_, i) => message(alice.token, room, `m${i}`, `message ${i} of the load generator`)));
+    if (!EXTERNAL) await s.restart();
+    const target = `/_matrix/client/v3/rooms/${E(room)}/messages?dir=b&limit=${size}&from=`;
+    const newest = encodeURIComponent((await alice.messages(room, { limit: "1" })).start);
+    const say = (what, r) => row(`/messages, pages of ${size}, ${what}: events/s; p50 / p99 of a page`, `${round(size * r.per_second, 0)}; ${ms(r)}`);
+    const first = pages(s, some, alice.token, target, "end", newest);
+    say(`the first ${some} after a start`, first);
+    say(`the same again`, pages(s, some, alice.token, target, "end", newest));
+    const middle = pages(s, n / size - 3 * some, alice.token, target, "end", first.next);
+    say("all between", middle);
+    say(`${some} pages ${n} events back`, pages(s, some, alice.token, target, "end", middle.next));
+  });
+}
+
+async function search() {
+  const n = quick ? 5000 : 100000, rooms = 20, width = Math.ceil(n / rooms);
+  await withServer(async s => {
+    const [alice] = await makeUsers(s, 1, "alice");
+    const ids = await makeRooms(alice, rooms);
+    const words = ["meeting", "river", "paper", "cloud", "window", "garden", "signal", "bridge"];
+    const body = i => `message ${words[i % 8]} ${words[(i * 7 + 3) % 8]} number${i}${i % (n / 10) === 5 ? " zephyr" : ""}`;
+    await sendBatch(s, Array.from({ length: n }, (_, i) => message(alice.token, ids[Math.floor(i / width)], `s${i}`, body(i))));
+    const ask = (term, order, more = {}) => ({ search_categories: { room_events: { search_term: term, order_by: order, ...more } } });
+    for (let end = Date.now() + 120000; Date.now() < end; await nap(100)) { // indexing follows the commits
+      const r = await alice.post("/search", ask(`number${n - 1}`, "recent"));
+      if (r.search_categories.room_events.results.length) break;
+    }
+    for (const [what, term] of [["in every message", "message"], ["in every eighth", "river"], ["in ten", "zephyr"]]) {
+      for (const order of ["recent", "rank"]) {
+        row(`search in ${n} messages of ${rooms} rooms, a word ${what}, ${order}: p50 / p99`, ms(generator("post", s.port, quick ? 10 : 50, alice.token, "/_matrix/client/v3/search", JSON.stringify(ask(term, order)))));
+      }
+    }
+    row("… a word in every message, one room, rank", ms(generator("post", s.port, quick ? 10 : 50, alice.token, "/_matrix/client/v3/search", JSON.stringify(ask("message", "rank", { filter: { rooms: [ids[0]] } })))));
+  });
+}
+
+async function hierarchy() {
+  const n = quick ? 50 : 500;
+  await withServer(async s => {
+    const [alice, bob] = await makeUsers(s, 2, "alice");
+    const rooms = await makeRooms(alice, n);
+    const space = await alice.createRoom({ preset: "public_chat", name: "Space", creation_content: { type: "m.space" } });
+    await sendBatch(s, rooms.map(r => `${alice.token} PUT /_matrix/client/v3/rooms/${E(space)}/state/m.space.child/${E(r)} {"via":["localhost"]}`));
+    for (const [what, cold] of [["first time after a start", true], ["again", false]]) {
+      if (cold && !EXTERNAL) await s.restart();
+      const t0 = performance.now();
+      const r = pages(s, n, bob.token, `/_matrix/client/v1/rooms/${E(space)}/hierarchy?limit=50&from=`, "next_batch", "");
+      row(`hierarchy of ${n} rooms in pages of 50, ${what}: all; p50 of a page`, `${round(performance.now() - t0, 0)} ms; ${round(r.p50_ms, 1)} ms`);
+    }
+  });
+}
+
+async function members() {
+  const n = quick ? 500 : 10000;
+  await withServer(async s => {
+    const people = await makeUsers(s, n, "member");
+    const room = await people[0].createRoom({ preset: "public_chat" });
+    const t0 = performance.now();
+    joinAll(s, people.slice(1).map(p => [p, room]));
+    row(`${n} users join one room: joins/s`, round(n / ((performance.now() - t0) / 1000), 0));
+    await nap(50);
+    const ask = (what, target) => { const r = generator("get", s.port, 7, people[1].token, `/_matrix/client/v3/rooms/${E(room)}/${target}`); row(`room of ${n} members, ${what}: p50 / p99`, `${ms(r)} (${round(r.bytes / 1e6, 2)} MB)`); };
+    if (!EXTERNAL) {
+      await s.restart();
+      const cold = generator("get", s.port, 1, people[1].token, `/_matrix/client/v3/rooms/${E(room)}/members`);
+      row(`room of ${n} members, /members, first time after a start`, `${round(cold.p50_ms, 0)} ms`);
+    }
+    ask("/members", "members");
+    ask("/joined_members", "joined_members");
+    const r = await sendRun(s, 1, listFile([`${people[0].token} ${E(room)}`]));
+    row(`room of ${n} members, one sender: messages/s; p50 / p99`, `${round(r.rate, 0)}; ${round(r.p50, 2)} / ${round(r.p99, 2)} ms`);
+  });
+}
+
+// ---- notifications
+const setPushers = (s, people, url) => sendBatch(s, people.map((p, i) => `${p.token} POST /_matrix/client/v3/pushers/set ${JSON.stringify({ kind: "http", app_id: "org.example.bench", pushkey: `key${i}`, app_display_name: "Bench", device_display_name: "Phone", lang: "en", data: { url } })}`));
+
+/** What it costs to find out whom a message notifies: the gateway may not be reached, and once all pushers wait for their next
+ *  attempt, nothing is sent. */
+async function push() {
+  if (EXTERNAL) return;
+  const n = quick ? 300 : 5000, k = quick ? 50 : 200;
+  await withServer(async s => {
+    const people = await makeUsers(s, n, "member");
+    const room = await people[0].createRoom({ preset: "public_chat" });
+    joinAll(s, people.slice(1).map(p => [p, room]));
+    const [alice, ...others] = people;
+    const cost = async (what, from) => {
+      await sendBatch(s, [message(alice.token, room, `${what}`, "warm")]);
+      await nap(2000);
+      const before = cpuMs(s);
+      for (let i = 0; i < k; i += 10) { // as in a lively room: a few at a time
+        await sendBatch(s, Array.from({ length: 10 }, (_, j) => message(alice.token, room, `${what}.${from + i + j}`, `message ${i + j}`)));
+        await nap(50);
+      }
+      await nap(2000);
+      return (cpuMs(s) - before) / k;
+    };
+    const alone = await cost("alone", 0);
+    await setPushers(s, others, "https://127.0.0.1/_matrix/push/v1/notify"); // not a public address: refused at once
+    await sendBatch(s, [message(alice.token, room, "first", "first")]);
+    await nap(quick ? 8000 : 35000); // the fifth or sixth attempt is due in half a minute then
+    const pushed = await cost("pushed", 0);
+    row(`push rules of ${n} members for one message (CPU, beside ${round(alone, 2)} ms for the message)`, `${round(pushed - alone, 2)} ms; ${round((pushed - alone) * 1000 / n, 2)} µs each`);
+  });
+}
+
+async function pushers() {
+  if (EXTERNAL) return;
+  const n = quick ? 100 : 500;
+  await withServer(async s => {
+    const people = await makeUsers(s, n + 1, "member");
+    const room = await people[0].createRoom({ preset: "public_chat" });
+    joinAll(s, people.slice(1).map(p => [p, room]));
+    const list = listFile([`${people[0].token} ${E(room)}`]);
+    const say = (what, r) => row(`one sender, ${n} members ${what}: messages/s; p50 / p99`, `${round(r.rate, 0)}; ${round(r.p50, 2)} / ${round(r.p99, 2)} ms`);
+    say("without pushers", await sendRun(s, 1, list));
+    const port = s.port + 1;
+    const gateway = spawn(GENERATOR, ["gateway", String(port)], { stdio: ["pipe", "pipe", "inherit"] });
+    const counted = new Promise(resolve => gateway.stdout.once("data", d => resolve(JSON.parse(d.toString()).n)));
+    await setPushers(s, people.slice(1), `http://127.0.0.1:${port}/_matrix/push/v1/notify`);
+    const t0 = performance.now();
+    const r = await sendRun(s, 1, list);
+    const seconds = (performance.now() - t0) / 1000;
+    gateway.stdin.end();
+    say("with pushers", r);
+    row("… notifications delivered meanwhile, per second", round(await counted / seconds, 0));
+  }, { push: { allow_private_addresses: true } });
+}
+
 // ---- the machine
 function fsyncMs(dir) {
   const file = path.join(dir, "fsync"), fd = fs.openSync(file, "w"), t = [];
@@ -253,15 +412,16 @@ function machine() {
 
 const facts = machine();
 try {
-  for (const [name, measure] of Object.entries({ start, send, many, wake, herd, initial, cpu, disk })) {
+  for (const [name, measure] of Object.entries({ start, send, many, wake, herd, initial, cpu, disk, messages, search, hierarchy, members, push, pushers })) {
     if (!wants(name) || (EXTERNAL && name === "start")) continue;
     try { await measure(); } catch (e) { row(`${name} FAILED`, String(e.message).split("\n")[0]); }
   }
 } finally {
   fs.rmSync(scratch, { recursive: true, force: true });
+  endPostgres();
 }
 const version = EXTERNAL ? EXTERNAL : execFileSync(BIN, ["version"]).toString().trim();
-console.log(`${facts}\n${version}; medians of ${RUNS} runs${quick ? "; QUICK RUN, not for the record" : ""}; generator and server share the machine\n`);
+console.log(`${facts}\n${version}${options.engine ? ` on ${options.engine}` : ""}; medians of ${RUNS} runs${quick ? "; QUICK RUN, not for the record" : ""}; generator and server share the machine\n`);
 console.log("| what | measured | aim |\n|---|---|---|");
 for (const r of rows) console.log(`| ${r.what} | ${r.value} | ${r.aim} |`);
 if (options.json) fs.writeFileSync(options.json, JSON.stringify({ facts, version, rows }, null, 1));

@@ -9,12 +9,18 @@
  *   bench_load herd  PORT PARKED ROUNDS FILE         FILE: sender "token room", then PARKED "token since" in the room
  *   bench_load park  PORT PARKED FILE                parks "token since" until its standard input ends
  *   bench_load get   PORT RUNS TOKEN PATH            the same request again and again
+ *   bench_load post  PORT RUNS TOKEN PATH BODY       the same with a body
+ *   bench_load page  PORT PAGES TOKEN PATH KEY FROM  PATH ends in "&from="; each answer's member KEY is the next FROM
+ *   bench_load gateway PORT                          a push gateway that takes everything, until its input ends
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "http.h"
@@ -224,17 +230,23 @@ static void park(struct conn *c, const char *token, const char *since)
     conn_send(c, "GET", path, token, NULL);
 }
 
-/* Copies next_batch out of a /sync answer. */
+/* Copies the string member `key` (written as "key":" ) out of an answer; false if there is none. */
+static bool find_token(const struct conn *c, const char *key, char *out, size_t cap)
+{
+    const char *p = memmem(c->body, c->body_len, key, strlen(key));
+    if (p) {
+        p += strlen(key);
+        snprintf(out, cap, "%.*s", (int)strcspn(p, "\""), p);
+    }
+    return p != NULL;
+}
+
 static void next_batch(const struct conn *c, char *out, size_t cap)
 {
-    static const char key[] = "\"next_batch\":\"";
-    const char *p = memmem(c->body, c->body_len, key, sizeof(key) - 1);
-    if (!p) {
+    if (!find_token(c, "\"next_batch\":\"", out, cap)) {
         fprintf(stderr, "bench_load: no next_batch in %.300s\n", c->body);
         exit(1);
     }
-    p += sizeof(key) - 1;
-    snprintf(out, cap, "%.*s", (int)strcspn(p, "\""), p);
 }
 
 static void on_park_broken(struct conn *c)
@@ -340,35 +352,174 @@ static int run_park(struct loop *l, char **argv)
     return read(STDIN_FILENO, &end, 1) < 0;
 }
 
-/* ---- get: one request, repeated */
+/* ---- get, post: one request, repeated */
+
+static struct {
+    struct samples samples;
+    size_t left, bytes;
+    const char *token, *path, *body; /* body NULL: GET */
+} asking;
+
+static void ask(struct conn *c)
+{
+    conn_send(c, asking.body ? "POST" : "GET", asking.path, asking.token, asking.body);
+}
+
+static void on_got(struct conn *c)
+{
+    want_200(c);
+    sample(&asking.samples, c->finished - c->started);
+    asking.bytes = c->body_len;
+    if (--asking.left == 0) {
+        c->loop->is_done = true;
+    } else {
+        ask(c);
+    }
+}
+
+static int run_asking(struct loop *l, char **argv, const char *body)
+{
+    asking.left = strtoul(argv[0], NULL, 10);
+    asking.token = argv[1];
+    asking.path = argv[2];
+    asking.body = body;
+    uint64_t start = now_ns();
+    ask(conn_open(l, on_got, NULL));
+    loop_run(l);
+    report(body ? "post" : "get", &asking.samples, (double)(now_ns() - start) / 1e9, asking.bytes);
+    return 0;
+}
+
+static int run_get(struct loop *l, char **argv)
+{
+    return run_asking(l, argv, NULL);
+}
+
+static int run_post(struct loop *l, char **argv)
+{
+    return run_asking(l, argv, argv[3]);
+}
+
+/* ---- page: through a long list, page by page */
 
 static struct {
     struct samples samples;
     size_t left, bytes;
     const char *token, *path;
-} getting;
+    char key[64], from[512];
+} paging;
 
-static void on_got(struct conn *c)
+static void ask_page(struct conn *c)
+{
+    char path[2048];
+    int n = (int)(strlen(paging.path) - (paging.from[0] ? 0 : strlen("&from=")));
+    snprintf(path, sizeof(path), "%.*s%s", n, paging.path, paging.from);
+    conn_send(c, "GET", path, paging.token, NULL);
+}
+
+static void on_page(struct conn *c)
 {
     want_200(c);
-    sample(&getting.samples, c->finished - c->started);
-    getting.bytes = c->body_len;
-    if (--getting.left == 0) {
+    sample(&paging.samples, c->finished - c->started);
+    paging.bytes += c->body_len;
+    if (!find_token(c, paging.key, paging.from, sizeof(paging.from))) {
+        paging.from[0] = '\0';
+    }
+    if (--paging.left == 0 || paging.from[0] == '\0') {
         c->loop->is_done = true;
     } else {
-        conn_send(c, "GET", getting.path, getting.token, NULL);
+        ask_page(c);
     }
 }
 
-static int run_get(struct loop *l, char **argv)
+static int run_page(struct loop *l, char **argv)
 {
-    getting.left = strtoul(argv[0], NULL, 10);
-    getting.token = argv[1];
-    getting.path = argv[2];
+    paging.left = strtoul(argv[0], NULL, 10);
+    paging.token = argv[1];
+    paging.path = argv[2];
+    snprintf(paging.key, sizeof(paging.key), "\"%s\":\"", argv[3]);
+    snprintf(paging.from, sizeof(paging.from), "%s", argv[4]);
     uint64_t start = now_ns();
-    conn_send(conn_open(l, on_got, NULL), "GET", getting.path, getting.token, NULL);
+    ask_page(conn_open(l, on_page, NULL));
     loop_run(l);
-    report("get", &getting.samples, (double)(now_ns() - start) / 1e9, getting.bytes);
+    double seconds = (double)(now_ns() - start) / 1e9;
+    fprintf(stderr, "%s\n", paging.from); /* where the next run may go on */
+    report("page", &paging.samples, seconds, paging.bytes);
+    return 0;
+}
+
+/* ---- gateway: takes push notifications and does nothing with them */
+
+enum { GATEWAY_CONNS = 512 };
+
+/* Whole requests in what has come: their heads end in an empty line, and a content-length says the rest. */
+static size_t take_requests(char *in, size_t *n)
+{
+    size_t taken = 0;
+    for (;;) {
+        in[*n] = '\0';
+        const char *end = strstr(in, "\r\n\r\n"), *length = strcasestr(in, "\ncontent-length:");
+        size_t body = length && end && length < end ? strtoul(length + 16, NULL, 10) : 0;
+        size_t whole = end ? (size_t)(end - in) + 4 + body : *n + 1;
+        if (whole > *n) {
+            return taken;
+        }
+        memmove(in, in + whole, *n - whole);
+        *n -= whole;
+        taken++;
+    }
+}
+
+static bool serve_notifications(int fd, char *in, size_t *n, size_t cap)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                                 "Content-Length: 15\r\n\r\n{\"rejected\":[]}";
+    ssize_t got = read(fd, in + *n, cap - 1 - *n);
+    if (got <= 0) {
+        return false;
+    }
+    *n += (size_t)got;
+    for (size_t i = take_requests(in, n); i > 0; i--) {
+        if (write(fd, answer, sizeof(answer) - 1) < 0) {
+            return false;
+        }
+        sending.counter++;
+    }
+    return true;
+}
+
+static int listen_on(int port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+        bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 128) < 0) {
+        die("the gateway's port");
+    }
+    return fd;
+}
+
+static int run_gateway(struct loop *l, char **argv)
+{
+    static char in[GATEWAY_CONNS][65536];
+    size_t filled[GATEWAY_CONNS] = {0}, n = 2;
+    struct pollfd fds[GATEWAY_CONNS] = {{STDIN_FILENO, POLLIN, 0}, {listen_on(l->port), POLLIN, 0}};
+    (void)argv;
+    while (poll(fds, n, -1) >= 0 && !fds[0].revents) {
+        for (size_t i = 2; i < n; i++) {
+            if (fds[i].revents &&
+                !serve_notifications(fds[i].fd, in[i], &filled[i], sizeof(in[i]))) {
+                close(fds[i].fd);
+                fds[i].fd = -1;
+            }
+        }
+        if (fds[1].revents && n < GATEWAY_CONNS) {
+            filled[n] = 0;
+            fds[n++] = (struct pollfd){accept(fds[1].fd, NULL, NULL), POLLIN, 0};
+        }
+    }
+    printf("{\"what\":\"gateway\",\"n\":%lu}\n", sending.counter);
     return 0;
 }
 
@@ -379,6 +530,7 @@ static const struct {
 } modes[] = {
     {"send", 3, run_send}, {"batch", 2, run_batch}, {"wake", 3, run_wake},
     {"herd", 3, run_herd}, {"park", 2, run_park},   {"get", 3, run_get},
+    {"post", 4, run_post}, {"page", 5, run_page},   {"gateway", 0, run_gateway},
 };
 
 int main(int argc, char **argv)
