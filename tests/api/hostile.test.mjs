@@ -108,6 +108,7 @@ const wrong = new Map();
 function check(entry, what, r) {
   seen.set(r.status, (seen.get(r.status) ?? 0) + 1);
   assert.ok(r.status < 500 || (r.status === 504 && /download|thumbnail/.test(what)), `${what} -> ${r.status} ${r.raw?.toString().slice(0, 300)}`);
+  if (entry.route.startsWith("/_matrix/")) assert.equal(r.headers["access-control-allow-origin"], "*", what);
   assert.ok(!r.raw.includes(SECRET), `${what} told what is Alice's: ${r.raw.toString("latin1").slice(0, 300)}`);
   const isPage = !entry.operation && /^text\/html/.test(r.headers["content-type"] ?? ""); // for people, not for clients
   if (r.status < 400 || isPage) return;

@@ -62,6 +62,16 @@ test("one command prints the table for people", async () => {
   assert.match(r.stdout, new RegExp(`^GET +guest +sync +fast +${CLIENT}/sync$`, "m"));
 });
 
+test("browsers may ask every route from anywhere, and learn so without a token", OWN_SERVER, async () => {
+  for (const path of new Set(table.filter(r => r.serve.includes("client")).map(r => r.path))) {
+    const r = await hs.req("OPTIONS", path.replace(/\{(\w+)\*?\}/g, (_, name) => E(name)), { headers: { Origin: "https://app.example.org", "Access-Control-Request-Method": "PUT" } });
+    assert.ok([200, 204].includes(r.status), `${path}: ${r.status}`);
+    assert.equal(r.headers["access-control-allow-origin"], "*", path);
+    assert.match(r.headers["access-control-allow-methods"], /GET, POST, PUT, DELETE, OPTIONS/, path);
+    assert.match(r.headers["access-control-allow-headers"], /Authorization/, path);
+  }
+});
+
 test("no path takes a method that is not its own", OWN_SERVER, async () => {
   const methods = new Map();
   for (const { method, path } of table) methods.set(path, [...methods.get(path) ?? [], method]);

@@ -11,21 +11,28 @@ import path from "node:path";
 import readline from "node:readline";
 import { errorDifferences } from "./errors.mjs";
 import { ANSWERS, AWAITED, excuse, NEVER, TWINS } from "./exceptions.mjs";
+import { fields } from "./samples.mjs";
 import { ABSENT, eventDifferences, operations } from "./specification.mjs";
 
 /** What was seen of one operation. */
 class Coverage {
   constructor(operation) {
-    Object.assign(this, { operation, successes: 0, kinds: new Map(), seen: new Set() });
+    Object.assign(this, { operation, successes: 0, kinds: new Map(), seen: new Set(), sent: new Set() });
   }
 
   add(exchange) {
     const { status, body } = exchange;
-    if (status < 400) this.successes++;
+    if (status < 400) this.succeeded(exchange);
     this.seen.add(`${status}`);
     const found = status < 400 ? this.success(exchange)
       : errorDifferences(this.operation, status, body, (documented, code) => this.seen.add(code ? `${documented} ${code}` : `${documented}`));
     for (const difference of found) this.note(exchange, difference);
+  }
+
+  succeeded({ target, sent }) {
+    this.successes++;
+    for (const name of new URLSearchParams(target.split("?")[1] ?? "").keys()) this.sent.add(name);
+    for (const name of Object.keys(sent ?? {})) this.sent.add(name);
   }
 
   success({ status, type, body }) {
@@ -43,6 +50,13 @@ class Coverage {
     const kind = this.kinds.get(key) ?? { count: 0, example: `${exchange.target.slice(0, 160)} ${JSON.stringify(exchange.body ?? null).slice(0, 400)}` };
     kind.count++;
     this.kinds.set(key, kind);
+  }
+
+  /** Queries and fields that no request with a success had. */
+  unsent() {
+    const { operation } = this, body = operation.body();
+    const names = [...operation.query().map(q => q.name), ...body ? fields(body).filter(f => f.path.length === 1).map(f => f.path[0]) : []];
+    return names.filter(name => !this.sent.has(name) && typeof name === "string" && !name.startsWith("@"));
   }
 
   /** Documented and never seen, e.g. "400 M_INVALID_PARAM". */
@@ -113,6 +127,14 @@ function reportUnseen(coverages) {
   }
 }
 
+function reportUnsent(coverages) {
+  console.log("# queries and fields that are documented, and in no request of a test that had a success:");
+  for (const c of coverages.filter(x => x.successes > 0)) {
+    const unsent = c.unsent();
+    if (unsent.length) console.log(`#   ${c.operation.name}: ${unsent.join(", ")}`);
+  }
+}
+
 async function main([folder]) {
   if (ABSENT) {
     console.log(`# ${ABSENT}: the coverage gate did not run`);
@@ -122,6 +144,7 @@ async function main([folder]) {
   const n = await read(folder, coverages);
   report(coverages);
   reportUnseen(coverages);
+  reportUnsent(coverages);
   const reached = coverages.filter(c => c.successes > 0).length;
   console.log(`# ${n} exchanges; ${reached} of ${coverages.length} operations reached, ${AWAITED.length} awaited`);
 }

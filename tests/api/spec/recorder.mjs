@@ -48,7 +48,7 @@ function overhear(stream, method, see) {
 }
 
 function onRequest({ request }) {
-  if (!OURS.test(request.path)) return;
+  if (!OURS.test(request.path) || asked.has(request)) return;
   const pieces = [];
   asked.set(request, pieces);
   const see = piece => { if (pieces.length < 16 && piece.length < BODY_MAX) pieces.push(piece); };
@@ -86,7 +86,8 @@ function overhearFetch() {
 
 if (FOLDER) {
   fs.mkdirSync(FOLDER, { recursive: true });
-  channel("http.client.request.start").subscribe(onRequest);
+  channel("http.client.request.created").subscribe(onRequest);
+  channel("http.client.request.start").subscribe(onRequest); // after its body; the first versions of Node 22 know only this
   channel("http.client.response.finish").subscribe(onResponse);
   overhearFetch();
   process.on("exit", flush);
