@@ -134,6 +134,14 @@ test("logout ends one device, logout/all ends them all", async () => {
   assert.deepEqual((await again.get("/devices")).devices.map(d => d.device_id), [again.device]);
 });
 
+test("registration gives a refresh token to who asks for one", async () => {
+  const body = { username: unique("fresh"), password: "a long password", refresh_token: true };
+  const { session } = (await hs.req("POST", "/register", { body, expect: 401 })).body;
+  const r = (await hs.req("POST", "/register", { body: { ...body, auth: { type: "m.login.dummy", session } }, expect: 200 })).body;
+  assert.ok(r.expires_in_ms > 0);
+  assert.ok((await hs.req("POST", "/refresh", { body: { refresh_token: r.refresh_token }, expect: 200 })).body.access_token);
+});
+
 test("refresh tokens: a new pair, the old access token ends, an unknown one is refused", async () => {
   const alice = await hs.user("alice");
   const d = await alice.another({ refresh_token: true });

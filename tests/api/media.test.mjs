@@ -130,8 +130,10 @@ test("create first, upload later: not there yet, then there, and only once", asy
   }
   await hs.fails(403, "M_FORBIDDEN", "PUT", put, { token: bob.token, body: Buffer.from("evil"), type: "text/plain" });
   const waiting = fetchIt(bob, c.content_uri, { query: "timeout_ms=20000" });
-  await hs.req("PUT", put, { token: alice.token, body: Buffer.from("late"), type: "text/plain", expect: 200 });
-  assert.equal((await waiting).raw.toString(), "late");
+  await hs.req("PUT", `${put}?filename=late.txt`, { token: alice.token, body: Buffer.from("late"), type: "text/plain", expect: 200 });
+  const late = await waiting;
+  assert.equal(late.raw.toString(), "late");
+  assert.match(late.headers["content-disposition"], /filename=late\.txt/);
   await hs.fails(409, "M_CANNOT_OVERWRITE_MEDIA", "PUT", put, { token: alice.token, body: Buffer.from("again"), type: "text/plain" });
   assert.equal((await fetchIt(bob, c.content_uri)).raw.toString(), "late");
 });
@@ -147,6 +149,14 @@ test("the limit is told and enforced", OWN_SERVER, async () => {
     await s.fails(413, "M_TOO_LARGE", "PUT", `/_matrix/media/v3/upload/${later}`, { token: alice.token, body: Buffer.alloc(1000001), type: "image/png" });
     await s.fails(401, "M_MISSING_TOKEN", "GET", `${V1}/config`);
   });
+});
+
+test("moving pictures move in a thumbnail only if that is asked for", async () => {
+  const alice = await hs.user("alice"), gif = fs.readFileSync(new URL("../fixtures/pictures/moving.gif", import.meta.url));
+  const { content_uri } = (await upload(alice, gif, "image/gif")).body;
+  const frames = async animated => (await fetchIt(alice, content_uri, { kind: "thumbnail", query: `width=16&height=16&animated=${animated}` })).raw.toString("latin1").split("ANMF").length - 1;
+  assert.ok(await frames(true) > 1);
+  assert.equal(await frames(false), 0);
 });
 
 test("a picture with more pixels than the limit gets no thumbnail", OWN_SERVER, async () => {

@@ -34,6 +34,8 @@ test("relations come newest first, and by relation and event type", async () => 
   assert.equal(all.chunk[0].room_id, room);
   assert.deepEqual(ids(await relations(alice, room, root, "", { dir: "f" })), [a, b, c]);
   assert.deepEqual(ids(await relations(alice, room, root, "/m.reference")), [c, b]);
+  assert.deepEqual(ids(await relations(alice, room, root, "/m.reference", { dir: "f" })), [b, c]);
+  assert.deepEqual(ids(await relations(alice, room, root, "/m.reference/m.room.message", { dir: "f" })), [b]);
   assert.deepEqual(ids(await relations(alice, room, root, "/m.reference/m.room.message")), [b]);
   assert.deepEqual(ids(await relations(alice, room, root, "/m.reference/org.example.never.seen")), []);
   assert.deepEqual(ids(await relations(alice, room, root, "/m.thread")), []);

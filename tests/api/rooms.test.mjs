@@ -154,8 +154,9 @@ test("invitation, rejection, kick, ban, unban, rejoin", async () => {
   const banned = await hs.req("POST", `/rooms/${E(room)}/invite`, { token: alice.token, body: { user_id: bob.id }, expect: 403 });
   assert.ok(["M_FORBIDDEN", "M_BAD_STATE"].includes(banned.body.errcode));
   await bob.fails(403, "M_FORBIDDEN", "POST", `/join/${E(room)}`, {});
-  await alice.unban(room, bob);
+  await alice.unban(room, bob, { reason: "forgiven" });
   assert.equal(await membership(bob), "leave");
+  assert.equal((await alice.getState(room, "m.room.member", bob.id)).reason, "forgiven");
   await alice.fails(403, "M_FORBIDDEN", "POST", `/rooms/${E(room)}/unban`, { user_id: carol.id });
   await alice.invite(room, bob);
   await bob.join(room);
@@ -205,7 +206,7 @@ test("knocking: asked, refused, let in", async () => {
   assert.equal(m.reason, "let me in");
   await alice.invite(room, bob);
   await bob.join(room);
-  await carol.post(`/knock/${E(room)}`);
+  await carol.post(`/knock/${E(room)}?via=localhost&via=example.org`);
   await alice.kick(room, carol);
   assert.equal((await alice.getState(room, "m.room.member", carol.id)).membership, "leave");
   const shut = await alice.createRoom();
@@ -587,6 +588,15 @@ test("upgrade: a new room with the state carried over, a tombstone, moved aliase
     }
     await bob.join(next);
   }
+});
+
+test("upgrade: who else shall be a creator is said anew, and only in versions that have such", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const old = await alice.createRoom({ room_version: "12", creation_content: { additional_creators: [bob.id] } });
+  const { replacement_room: next } = await alice.post(`/rooms/${E(old)}/upgrade`, { new_version: "12", additional_creators: [carol.id] });
+  assert.deepEqual((await alice.getState(next, "m.room.create")).additional_creators, [carol.id]);
+  const { replacement_room: none } = await alice.post(`/rooms/${E(next)}/upgrade`, { new_version: "12" });
+  assert.equal((await alice.getState(none, "m.room.create")).additional_creators, undefined);
 });
 
 test("upgrade: bans, the directory, aliases and old-style power levels go along, and nobody gains power by it", async () => {

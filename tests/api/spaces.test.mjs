@@ -147,3 +147,18 @@ test("mutual rooms are those where both are now", async () => {
   await alice.fails(400, "M_INVALID_PARAM", "GET", `${V1}/mutual_rooms`);
   await alice.fails(400, "M_INVALID_PARAM", "GET", `${path(bob.id)}&from=nonsense`);
 });
+
+test("many mutual rooms come in pages", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const rooms = await Promise.all(Array.from({ length: 105 }, () => alice.createRoom({ preset: "public_chat" })));
+  await Promise.all(rooms.map(room => bob.join(room)));
+  const seen = [];
+  for (let from = "", pages = 0; from !== undefined; pages++) {
+    const page = await alice.get(`${V1}/mutual_rooms?user_id=${E(bob.id)}${from && `&from=${E(from)}`}`);
+    assert.equal(page.count, rooms.length);
+    assert.ok(pages < 10, "the pages have no end");
+    seen.push(...page.joined);
+    from = page.next_batch;
+  }
+  assert.deepEqual(seen.sort(), rooms.sort());
+});

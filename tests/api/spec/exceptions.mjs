@@ -47,7 +47,7 @@ export const LIMITED = [
 /** Of two operations with one method and path: when an exchange is of this one. */
 export const TWINS = {
   peekEvents: ({ query }) => /(^|&)room_id=/.test(query),
-  inviteBy3PID: ({ sent }) => sent?.medium !== undefined,
+  inviteBy3PID: ({ sent }) => sent.includes("medium"),
 };
 
 /** Answers that no OpenAPI file describes: `is` tells the kind of difference, as the gate words it. */
@@ -74,6 +74,8 @@ export const ANSWERS = [
   { ids: ["sendMessage"], status: 400, is: /M_FORBIDDEN/, reason: "the words of a policy server are handed on as they are (\"Policy Servers\")" },
   { ids: ["sendMessage"], status: 403, is: /M_UNAUTHORIZED|M_NOT_FOUND/, reason: "likewise" },
   { ids: ["sendMessage"], status: 502, is: /M_UNKNOWN/, reason: "the policy server cannot be reached" },
+  { ids: ["postPusher"], status: 400, is: /M_THREEPID_NOT_FOUND/, reason: "mail to an address that is not the account's own; the word that clients know from other servers" },
+  { ids: ["register"], status: 502, is: /M_UNKNOWN/, reason: "whoever checks captchas cannot be reached" },
   { ids: ["getTurnServer"], status: 200, is: /must have required property/, reason: "no TURN server: an empty object is what clients know; an empty list of `uris` makes browsers throw" },
 ];
 

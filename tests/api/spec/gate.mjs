@@ -32,7 +32,7 @@ class Coverage {
   succeeded({ target, sent }) {
     this.successes++;
     for (const name of new URLSearchParams(target.split("?")[1] ?? "").keys()) this.sent.add(name);
-    for (const name of Object.keys(sent ?? {})) this.sent.add(name);
+    for (const name of sent) this.sent.add(name);
   }
 
   success({ status, type, body }) {

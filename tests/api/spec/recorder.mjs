@@ -24,6 +24,8 @@ function flush() {
 function parsed(text) {
   try { return JSON.parse(text); } catch { return undefined; }
 }
+/** The names of a body's fields; their values may be too deep to be written again, and nobody wants them. */
+const names = text => { const value = parsed(text); return value && typeof value === "object" ? Object.keys(value) : []; };
 
 function record({ method, target, sent, status, type, encoding, bytes }) {
   const plain = encoding && bytes.length ? zlib.unzipSync(bytes) : bytes; // gzip and deflate
@@ -61,7 +63,7 @@ function onResponse({ request, response }) {
   if (!pieces) return;
   overhear(response, "push", part => parts.push(part));
   response.once("end", () => record({
-    method: request.method, target: request.path, sent: parsed(Buffer.concat(pieces).toString("utf8")), status: response.statusCode,
+    method: request.method, target: request.path, sent: names(Buffer.concat(pieces).toString("utf8")), status: response.statusCode,
     type: response.headers["content-type"], encoding: response.headers["content-encoding"], bytes: Buffer.concat(parts),
   }));
 }
@@ -76,7 +78,7 @@ function overhearFetch() {
     if (OURS.test(url.pathname)) {
       const copy = response.clone();
       copy.arrayBuffer().then(bytes => record({
-        method: (options?.method ?? resource.method ?? "GET").toUpperCase(), target: url.pathname + url.search, sent: typeof options?.body === "string" ? parsed(options.body) : undefined,
+        method: (options?.method ?? resource.method ?? "GET").toUpperCase(), target: url.pathname + url.search, sent: typeof options?.body === "string" ? names(options.body) : [],
         status: response.status, type: response.headers.get("content-type"), bytes: Buffer.from(bytes),
       })).catch(() => {}); // aborted: there was no whole answer
     }
