@@ -8,9 +8,10 @@
 
 #include "client/handler.h"
 #include "client/routes.h"
-#include "core/live_user.h"
 #include "core/render.h"
 #include "core/unread.h"
+#include "core/visibility.h"
+#include "store/rooms.h"
 
 enum {
     ANSWER_MAX = 64 << 20,
@@ -20,12 +21,14 @@ enum {
     PAGE = 16, /* events of a room read at a time */
 };
 
-/* A room, and how far back in it we are. */
+/* A room, and how far back in it we are. It is loaded when its first event is wanted: most rooms are quiet. */
 struct cursor {
+    uint64_t room_nid;
     struct room *room;
-    struct unread_scan *scan; /* NULL: none of its events was looked at yet */
-    int64_t next;             /* no event after this was handed out */
-    struct entry **page;      /* newest first */
+    struct viewer viewer;
+    struct unread_scan *scan;
+    int64_t next;        /* no event after this was handed out */
+    struct entry **page; /* newest first */
     size_t at, n;
 };
 
@@ -41,27 +44,31 @@ struct listing {
     size_t n;
 };
 
-static int add_room(struct listing *l, uint64_t room_nid, struct err *err)
+static int add_rooms(struct listing *l, struct err *err)
 {
-    struct room *room;
-    int rc = room_hold_nid(server_of(l->rq), l->rq->arena, room_nid, &room, err);
-    if (rc == 0) {
-        int64_t newest = room_view_hold(l->rq->arena, room)->position;
-        l->cursors[l->n++] = (struct cursor){.room = room, .next = MIN(newest, l->from)};
+    struct arena *a = l->rq->arena;
+    struct room_news *rooms;
+    int rc = rooms_news_of_user(store_reader(server_of(l->rq)->store), a, l->rq->who.user_nid,
+                                &rooms, &l->n, err);
+    l->cursors = arena_array(a, struct cursor, rc == 0 ? l->n : 0);
+    for (size_t i = 0; rc == 0 && i < l->n; i++) {
+        l->cursors[i] = (struct cursor){.room_nid = rooms[i].room_nid,
+                                        .next = MIN(rooms[i].last_position, l->from)};
     }
     return rc;
 }
 
-static int add_rooms(struct listing *l, struct err *err)
+static int open_room(struct listing *l, struct cursor *c, struct err *err)
 {
-    struct user_room *rooms;
-    size_t n = 0;
-    int rc = user_rooms(server_of(l->rq), l->rq->arena, l->rq->who.user_nid, &rooms, &n, err);
-    l->cursors = arena_array(l->rq->arena, struct cursor, rc == 0 ? n : 0);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        if (rooms[i].membership == MEMBERSHIP_JOIN) {
-            rc = add_room(l, rooms[i].room, err);
-        }
+    struct server *s = server_of(l->rq);
+    struct arena *a = l->rq->arena;
+    if (c->room) {
+        return 0;
+    }
+    int rc = room_hold_nid(s, a, c->room_nid, &c->room, err);
+    if (rc == 0) {
+        viewer_init(&c->viewer, s, a, c->room, l->rq->who.user_nid);
+        rc = unread_scan_new(s, a, l->rq->who.user_nid, c->room, &c->scan, err);
     }
     return rc;
 }
@@ -92,8 +99,10 @@ static int next_event(struct listing *l, struct cursor *c, struct entry **out, s
         c->next = c->at < c->n ? c->page[c->at]->position : (*out)->position - 1;
         return 0;
     }
-    int rc = room_timeline(server_of(l->rq), l->rq->arena, c->room, 0, c->next, PAGE, &c->page,
-                           &c->n, &more, err);
+    int rc = open_room(l, c, err);
+    rc = rc ? rc
+            : room_timeline(server_of(l->rq), l->rq->arena, c->room, 0, c->next, PAGE, &c->page,
+                            &c->n, &more, err);
     c->at = 0;
     if (rc == 0 && c->n == 0) {
         drop(l, c);
@@ -122,20 +131,20 @@ static int write_notification(struct listing *l, const struct cursor *c, const s
 static int look(struct listing *l, struct cursor *c, const struct entry *e, struct err *err)
 {
     struct unread_event seen = {.notify = false};
-    int rc = 0;
+    bool may_see = false;
     l->scanned++;
     l->reached = e->position;
-    if (!c->scan) {
-        rc = unread_scan_new(server_of(l->rq), l->rq->arena, l->rq->who.user_nid, c->room, &c->scan,
-                             err);
+    int rc = unread_scan_look(c->scan, e, &seen, err);
+    if (rc == 0 && seen.notify && (seen.highlight || !l->only_highlight)) {
+        rc = viewer_sees(&c->viewer, e, &may_see, err);
     }
-    rc = rc ? rc : unread_scan_look(c->scan, e, &seen, err);
+    if (rc == 0 && may_see) {
+        rc = write_notification(l, c, e, &seen, err);
+    }
     if (rc == 0 && seen.is_before_join) {
         drop(l, c);
     }
-    return rc == 0 && seen.notify && (seen.highlight || !l->only_highlight)
-               ? write_notification(l, c, e, &seen, err)
-               : rc;
+    return rc;
 }
 
 static int write_listing(struct listing *l, struct err *err)

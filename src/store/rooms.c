@@ -48,6 +48,10 @@ static const struct sql insert_blocked = {
     "ON CONFLICT (room_id) DO NOTHING"};
 static const struct sql delete_blocked = {"DELETE FROM blocked_rooms WHERE room_id = $1"};
 static const struct sql select_blocked = {"SELECT COUNT(*) FROM blocked_rooms WHERE room_id = $1"};
+static const struct sql news_of_user = {
+    "SELECT m.room_nid, r.last_position FROM room_members m JOIN rooms r ON r.nid = m.room_nid "
+    "WHERE m.user_nid = $1 AND m.membership = 2"};
+
 #define MEMBER_COLUMNS                                                                             \
     "room_nid, user_nid, membership, event_nid, sender_nid, position, is_local, forgotten"
 static const struct sql put_member = {
@@ -75,11 +79,11 @@ static const struct sql aliases_of_room = {
     "SELECT alias, room_nid, creator_nid FROM room_aliases WHERE room_nid = $1 ORDER BY alias"};
 
 const struct sql *const rooms_statements[] = {
-    &insert_room,   &advance_room,  &select_room,     &select_room_nid, &list_rooms,
-    &count_members, &set_published, &insert_blocked,  &delete_blocked,  &select_blocked,
-    &put_member,    &forget_member, &members_of_room, &members_of_user, &insert_alias,
-    &delete_alias,  &move_aliases,  &drop_aliases,    &select_alias,    &aliases_of_room,
-    NULL,
+    &insert_room,     &advance_room,  &select_room,    &select_room_nid, &list_rooms,
+    &count_members,   &set_published, &insert_blocked, &delete_blocked,  &select_blocked,
+    &news_of_user,    &put_member,    &forget_member,  &members_of_room, &members_of_user,
+    &insert_alias,    &delete_alias,  &move_aliases,   &drop_aliases,    &select_alias,
+    &aliases_of_room, NULL,
 };
 
 int rooms_insert(struct txn *t, const struct room_row *row, struct err *err)
@@ -150,6 +154,15 @@ int blocked_rooms_has(struct db_read *r, struct str room_id, bool *out, struct e
     int rc = db_int(r, &select_blocked, PARAMS(P_TEXT(room_id)), &n, err);
     *out = n > 0;
     return rc;
+}
+
+COLS(news_cols, struct room_news, COL(struct room_news, room_nid),
+     COL(struct room_news, last_position));
+
+int rooms_news_of_user(struct db_read *r, struct arena *a, uint64_t user_nid,
+                       struct room_news **out, size_t *out_n, struct err *err)
+{
+    return db_rows(r, a, &news_of_user, PARAMS(P_INT(user_nid)), &news_cols, out, out_n, err);
 }
 
 int room_members_put(struct txn *t, const struct member_row *row, struct err *err)

@@ -39,6 +39,14 @@ struct room_size {
 };
 MUST_USE int rooms_size(struct db_read *r, uint64_t nid, struct room_size *out, struct err *err);
 
+/* The rooms that a user is joined to, with the position of the newest event of each. */
+struct room_news {
+    uint64_t room_nid;
+    int64_t last_position;
+};
+MUST_USE int rooms_news_of_user(struct db_read *r, struct arena *a, uint64_t user_nid,
+                                struct room_news **out, size_t *out_n, struct err *err);
+
 /* Rooms that an administrator has closed, known to this server or not. */
 MUST_USE int blocked_rooms_set(struct txn *t, struct str room_id, bool blocked, struct err *err);
 MUST_USE int blocked_rooms_has(struct db_read *r, struct str room_id, bool *out, struct err *err);

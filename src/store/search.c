@@ -8,8 +8,8 @@
 
 #define TSVECTOR_POSITION_MAX 16383u
 
-#define RANKED_MAX "5000" /* SEARCH_RANKED_MAX */
-_Static_assert(SEARCH_RANKED_MAX == 5000, "the statements name it");
+#define RANKED_MAX "2000" /* SEARCH_RANKED_MAX */
+_Static_assert(SEARCH_RANKED_MAX == 2000, "the statements name it");
 
 COLS(hit_cols, struct search_hit, COL(struct search_hit, position),
      COL(struct search_hit, event_nid), COL(struct search_hit, room_nid),

@@ -42,7 +42,7 @@ MUST_USE int search_sources(struct db_read *r, struct arena *a, uint64_t from, u
 /* The greatest position that is noted; 0: none. */
 MUST_USE int search_newest(struct db_read *r, int64_t *out, struct err *err);
 
-enum { SEARCH_RANKED_MAX = 5000 };
+enum { SEARCH_RANKED_MAX = 2000 };
 
 enum search_key { SEARCH_BODY = 1, SEARCH_NAME = 2, SEARCH_TOPIC = 4, SEARCH_ALL_KEYS = 7 };
 

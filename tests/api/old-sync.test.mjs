@@ -41,6 +41,40 @@ test("notifications are what the rules let notify, newest first, over all rooms"
   assert.deepEqual(await read(), [true, true, true]);
 });
 
+test("the list of notifications tells nothing of what was redacted, of whom one ignores, or of rooms one has left", async () => {
+  const [alice, bob, room] = await pair();
+  const carol = await hs.user("carol");
+  await carol.join(room);
+  const left = await alice.createRoom({ preset: "public_chat" });
+  await bob.join(left);
+  await alice.say(left, "in a room he leaves");
+  const gone = await alice.say(room, "taken back");
+  await alice.say(room, "* edited", { "m.new_content": { msgtype: "m.text", body: "edited" }, "m.relates_to": { rel_type: "m.replace", event_id: gone } });
+  await carol.say(room, "from carol");
+  await alice.say(room, "stays");
+  assert.deepEqual(bodies(await notifications(bob)), ["stays", "from carol", "taken back", "in a room he leaves"]);
+  await alice.redact(room, gone);
+  await bob.leave(left);
+  await bob.setAccountData("m.ignored_user_list", { ignored_users: { [carol.id]: {} } });
+  const now = await notifications(bob);
+  assert.deepEqual(bodies(now), ["stays"]);
+  assert.equal(JSON.stringify(now).includes("taken back"), false);
+});
+
+test("notifications that highlight come in pages of their own, with what the rule wants done", async () => {
+  const [alice, bob, room] = await pair();
+  for (let i = 0; i < 12; i++) await alice.say(room, `${i}`, i % 3 ? {} : { "m.mentions": { user_ids: [bob.id] } });
+  const seen = [];
+  let from;
+  do {
+    const r = await notifications(bob, { limit: 3, only: "highlight", ...(from ? { from } : {}) });
+    for (const n of r.notifications) assert.ok(n.actions.some(a => a.set_tweak === "highlight"));
+    seen.push(...bodies(r));
+    from = r.next_token;
+  } while (from);
+  assert.deepEqual(seen, ["9", "6", "3", "0"]);
+});
+
 test("notifications come in pages", async () => {
   const [alice, bob, room] = await pair();
   for (let i = 0; i < 25; i++) await alice.say(room, `${i}`);
