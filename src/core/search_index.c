@@ -61,9 +61,8 @@ int search_index_note(struct txn *t, const struct entry *e)
 {
     struct search_doc doc = {
         .position = e->position, .event_nid = e->ev->ids.event, .room_nid = e->ev->ids.room};
-    bool is_new;
     return is_searched(e->ev->ids.type) && !e->flags && !e->redacted_by
-               ? search_note(t, &doc, &is_new, txn_err(t))
+               ? search_note(t, &doc, NULL, txn_err(t))
                : 0;
 }
 

@@ -258,6 +258,24 @@ int db_exec(struct txn *t, const struct sql *sql, struct db_params params, struc
     return db_exec_count(t, sql, params, NULL, err);
 }
 
+int db_nothing_changed(const struct sql *sql, struct err *err)
+{
+    int rc = err_set(err, E_CONFLICT, 409, "M_UNKNOWN", "Somebody else has changed this meanwhile");
+    err_detail(err, "no row changed by: %.120s", sql->text);
+    return rc;
+}
+
+int db_exec_one(struct txn *t, const struct sql *sql, struct db_params params, struct err *err)
+{
+    if (t->rc) {
+        return doomed(t, err);
+    }
+    struct err why = {0};
+    count_write(t, params);
+    int rc = t->read->driver->run_one(t->read, sql, params, &why);
+    return rc ? doom(t, rc, &why, err) : 0;
+}
+
 int db_exec_find(struct txn *t, struct arena *a, const struct sql *sql, struct db_params params,
                  const struct db_cols *cols, void *out_row, bool *out_found, struct err *err)
 {

@@ -177,6 +177,10 @@ static inline struct db_read *txn_read(struct txn *t)
 
 MUST_USE int db_exec(struct txn *t, const struct sql *sql, struct db_params params,
                      struct err *err);
+/* The same for a write that must change a row: E_CONFLICT if there is none such. Unlike db_exec_count it need not be
+ * waited for: an engine may tell of it later, as of every failure, but never after a commit. */
+MUST_USE int db_exec_one(struct txn *t, const struct sql *sql, struct db_params params,
+                         struct err *err);
 /* The same, and how many rows were changed. */
 MUST_USE int db_exec_count(struct txn *t, const struct sql *sql, struct db_params params,
                            int64_t *out_changed, struct err *err);

@@ -33,6 +33,9 @@ struct db_driver {
      * changed. The error of row's own result is row's business; it is returned as it is. */
     int (*run)(struct db_read *r, const struct sql *sql, struct db_params params, db_row_fn *row,
                void *arg, int64_t *out_changed, struct err *err);
+    /* A write that must change a row, see db_exec_one. */
+    int (*run_one)(struct db_read *r, const struct sql *sql, struct db_params params,
+                   struct err *err);
     /* Statements without parameters or rows, already in the engine's dialect. */
     int (*script)(struct db_read *r, const char *text, struct err *err);
 
@@ -59,5 +62,8 @@ struct db_read {
 };
 
 extern const struct db_driver db_sqlite, db_postgres;
+
+/* The error of run_one. */
+int db_nothing_changed(const struct sql *sql, struct err *err);
 
 #endif

@@ -295,6 +295,24 @@ static void terminate(struct fixture *f)
     assert_true(n > 0);
 }
 
+static void a_write_that_must_change_a_row_does_not_commit_without(void **state)
+{
+    struct fixture *f = *state;
+    struct txn t;
+    add_pets(f, 1, 1);
+    for (uint64_t owner = 7; owner <= 8; owner++) { /* 8 has none */
+        assert_ok(db_begin(f->writer, &t, &f->err), &f->err);
+        int rc = db_exec_one(&t, &rename_pet, PARAMS(P_INT(owner), P_TEXT(STR("Max"))), &f->err);
+        rc = rc ? rc : add_pet(&t, (int64_t)owner * 10, 9, "Late", &f->err);
+        rc = rc ? rc : db_commit(&t, &f->err);
+        assert_int_equal(rc, owner == 7 ? 0 : E_CONFLICT);
+        if (rc) {
+            db_rollback(&t);
+        }
+    }
+    assert_int_equal(count_pets(f), 2);
+}
+
 /* A read tells of the loss and dooms nothing: what is written after it must not land outside the transaction. */
 static void a_transaction_does_not_outlive_its_connection(void **state)
 {
@@ -444,6 +462,7 @@ int main(void)
         DB_TEST(a_failed_statement_dooms_the_transaction),
         DB_TEST(a_snapshot_does_not_see_later_commits),
         DB_TEST(a_transaction_does_not_outlive_its_connection),
+        DB_TEST(a_write_that_must_change_a_row_does_not_commit_without),
         DB_TEST(a_reader_cannot_write),
         DB_TEST(wrong_use_is_an_internal_error),
         DB_TEST(a_full_disk_is_busy_and_passes),

@@ -106,6 +106,7 @@ void postgres_disconnect(struct postgres_conn *c)
     c->is_committing = false;
     c->is_listening = false;
     c->n_unread = 0;
+    c->n_must_change = 0;
     c->unread_bytes = 0;
 }
 
@@ -278,7 +279,9 @@ static int postgres_commit(struct db_read *r, struct err *err)
         return postgres_fail(c, NULL, "COMMIT", err);
     }
     PGresult *last = NULL;
-    int rc = postgres_send(c, "NOTIFY ingot_commit", err);
+    /* Once COMMIT is on its way, it is too late to find that something was not changed that had to be. */
+    int rc = c->n_must_change > 0 ? postgres_read_all(c, "COMMIT", NULL, err) : 0;
+    rc = rc ? rc : postgres_send(c, "NOTIFY ingot_commit", err);
     if (rc == 0) {
         c->is_committing = true;
         rc = postgres_send(c, "COMMIT", err);
@@ -407,6 +410,7 @@ const struct db_driver db_postgres = {
     .connect = postgres_connect,
     .free = postgres_free,
     .run = postgres_run,
+    .run_one = postgres_run_one,
     .script = postgres_script,
     .lock_migrations = postgres_lock_migrations,
     .begin = postgres_begin,

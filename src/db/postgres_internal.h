@@ -8,6 +8,10 @@
 #include "base/map.h"
 #include "db/db_driver.h"
 
+/* The results of what is unread must fit the buffers of the socket, or both ends would wait for each other. */
+#define MAX_UNREAD       256
+#define MAX_UNREAD_BYTES (1u << 20)
+
 struct postgres_conn {
     struct db_read base;
     PGconn *h; /* NULL until connected */
@@ -24,6 +28,8 @@ struct postgres_conn {
     bool is_committing;       /* COMMIT may have reached the engine, its answer has not come */
     unsigned n_unread;        /* statements whose results have not been read */
     size_t unread_bytes;
+    const struct sql *must_change[MAX_UNREAD]; /* of the unread: those that must change a row */
+    unsigned n_must_change;
 
     bool is_listening;
     int64_t retry_at_ms;  /* no attempt to connect before this, */
@@ -44,6 +50,8 @@ int postgres_connect(struct db_read *r, struct err *err);
 
 int postgres_run(struct db_read *r, const struct sql *sql, struct db_params params, db_row_fn *row,
                  void *arg, int64_t *out_changed, struct err *err);
+int postgres_run_one(struct db_read *r, const struct sql *sql, struct db_params params,
+                     struct err *err);
 /* Sends a statement without parameters into the pipeline. */
 int postgres_send(struct postgres_conn *c, const char *text, struct err *err);
 /* Reads all that is unread. *out_last, if wanted, is the result of the last statement; PQclear it. */

@@ -9,9 +9,6 @@
 
 #define MAX_PARAMS  40
 #define MAX_COLUMNS 40
-/* The results of what is unread must fit the buffers of the socket, or both ends would wait for each other. */
-#define MAX_UNREAD       256
-#define MAX_UNREAD_BYTES (1u << 20)
 
 /* Types by their numbers, which are fixed (pg_type.dat). */
 enum {
@@ -414,8 +411,13 @@ int postgres_send(struct postgres_conn *c, const char *text, struct err *err)
     if (!PQsendQueryParams(c->h, text, 0, NULL, NULL, NULL, NULL, 1)) {
         return postgres_fail(c, NULL, text, err);
     }
-    c->n_unread++;
+    c->must_change[c->n_unread++] = NULL;
     return 0;
+}
+
+static bool has_changed_nothing(PGresult *res)
+{
+    return PQresultStatus(res) == PGRES_COMMAND_OK && strcmp(PQcmdTuples(res), "0") == 0;
 }
 
 /* The results up to the synchronisation: the first failure is told, the rest of them follows from it. */
@@ -423,11 +425,13 @@ static int read_results(struct postgres_conn *c, const char *doing, PGresult **o
                         struct err *err)
 {
     int rc = 0, nothing = 0;
+    unsigned at = 0; /* the statement whose results come */
     PGresult *last = NULL;
     while (nothing < 2) { /* one NULL ends each statement */
         PGresult *res = PQgetResult(c->h);
         ExecStatusType status = PQresultStatus(res);
         nothing = res ? 0 : nothing + 1;
+        at += !res;
         if (res && status == PGRES_PIPELINE_SYNC) {
             PQclear(res);
             *out_last = last;
@@ -443,6 +447,9 @@ static int read_results(struct postgres_conn *c, const char *doing, PGresult **o
         if (!c->h) {
             break;
         }
+        if (res && rc == 0 && c->must_change[at] && has_changed_nothing(res)) {
+            rc = db_nothing_changed(c->must_change[at], err);
+        }
     }
     *out_last = last;
     return rc ? rc : postgres_fail(c, NULL, doing, err);
@@ -456,6 +463,7 @@ int postgres_read_all(struct postgres_conn *c, const char *doing, PGresult **out
         return 0;
     }
     c->n_unread = 0;
+    c->n_must_change = 0;
     c->unread_bytes = 0;
     int rc = PQpipelineSync(c->h) ? read_results(c, doing, &last, err)
                                   : postgres_fail(c, NULL, doing, err);
@@ -473,18 +481,25 @@ static int send_bound(struct postgres_conn *c, const struct pg_statement *st, co
     if (!PQsendQueryPrepared(c->h, st->name, st->n_params, b->p, b->n, b->format, 1)) {
         return postgres_fail(c, NULL, sql->text, err);
     }
-    c->n_unread++;
+    c->must_change[c->n_unread++] = NULL;
     c->unread_bytes += b->bytes;
     return 0;
 }
 
+/* How a statement of a transaction is run. */
+enum run { RUN_SENT, RUN_AWAITED, RUN_MUST_CHANGE };
+
 static int run_in_pipeline(struct postgres_conn *c, const struct pg_statement *st,
-                           const struct bound *b, const struct sql *sql, bool is_awaited,
+                           const struct bound *b, const struct sql *sql, enum run how,
                            PGresult **out, struct err *err)
 {
     int rc = send_bound(c, st, b, sql, err);
+    if (rc == 0 && how == RUN_MUST_CHANGE) {
+        c->must_change[c->n_unread - 1] = sql;
+        c->n_must_change++;
+    }
     if (rc == 0 &&
-        (is_awaited || c->n_unread >= MAX_UNREAD || c->unread_bytes > MAX_UNREAD_BYTES)) {
+        (how == RUN_AWAITED || c->n_unread >= MAX_UNREAD || c->unread_bytes > MAX_UNREAD_BYTES)) {
         rc = postgres_read_all(c, sql->text, out, err);
     }
     return rc;
@@ -502,7 +517,7 @@ static int run_alone(struct postgres_conn *c, const struct pg_statement *st, con
 }
 
 static int run_once(struct postgres_conn *c, const struct sql *sql, struct db_params params,
-                    bool is_awaited, PGresult **out, struct err *err)
+                    enum run how, PGresult **out, struct err *err)
 {
     struct pg_statement *st;
     struct bound b = {0};
@@ -516,7 +531,7 @@ static int run_once(struct postgres_conn *c, const struct sql *sql, struct db_pa
     int n = st->n_params;
     rc = bind_params(&b, st, sql, params, err);
     if (rc == 0) {
-        rc = c->is_in_transaction ? run_in_pipeline(c, st, &b, sql, is_awaited, out, err)
+        rc = c->is_in_transaction ? run_in_pipeline(c, st, &b, sql, how, out, err)
                                   : run_alone(c, st, &b, sql, out, err);
     }
     bound_release(&b, n);
@@ -532,12 +547,12 @@ int postgres_run(struct db_read *r, const struct sql *sql, struct db_params para
     if (!was_connected && r->snapshots > 0) {
         return postgres_fail(c, NULL, sql->text, err); /* what the snapshot saw is gone */
     }
-    int rc = run_once(c, sql, params, row || out_changed, &res, err);
+    int rc = run_once(c, sql, params, row || out_changed ? RUN_AWAITED : RUN_SENT, &res, err);
     /* The engine may have restarted since the last statement; a read of its own is as good on a new connection. */
     if (rc && was_connected && !c->h && r->mode == DB_READER && r->snapshots == 0) {
         PQclear(res);
         res = NULL;
-        rc = run_once(c, sql, params, true, &res, err);
+        rc = run_once(c, sql, params, RUN_AWAITED, &res, err);
     }
     if (rc == 0 && row) {
         rc = give_rows(res, row, arg, err);
@@ -545,6 +560,17 @@ int postgres_run(struct db_read *r, const struct sql *sql, struct db_params para
     if (rc == 0 && out_changed) {
         *out_changed = strtoll(PQcmdTuples(res), NULL, 10);
     }
+    PQclear(res);
+    return rc;
+}
+
+int postgres_run_one(struct db_read *r, const struct sql *sql, struct db_params params,
+                     struct err *err)
+{
+    struct postgres_conn *c = postgres_of(r);
+    PGresult *res = NULL;
+    bug_on(!c->is_in_transaction && c->h);
+    int rc = run_once(c, sql, params, RUN_MUST_CHANGE, &res, err);
     PQclear(res);
     return rc;
 }

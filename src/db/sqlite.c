@@ -546,6 +546,14 @@ static const struct db_ddl_word ddl_words[] = {
     {STR_INIT(""), STR_INIT("")},
 };
 
+static int sqlite_run_one(struct db_read *r, const struct sql *sql, struct db_params params,
+                          struct err *err)
+{
+    int64_t changed = 0;
+    int rc = sqlite_run(r, sql, params, NULL, NULL, &changed, err);
+    return rc == 0 && changed == 0 ? db_nothing_changed(sql, err) : rc;
+}
+
 const struct db_driver db_sqlite = {
     .name = "sqlite",
     .engine = DB_SQLITE,
@@ -554,6 +562,7 @@ const struct db_driver db_sqlite = {
     .connect = sqlite_connect,
     .free = sqlite_free,
     .run = sqlite_run,
+    .run_one = sqlite_run_one,
     .script = sqlite_script,
     .begin = sqlite_begin,
     .commit = sqlite_commit,

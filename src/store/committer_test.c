@@ -217,6 +217,75 @@ static void a_log_that_a_reader_holds_shrinks_when_it_lets_go(void **state)
     assert_true(write_megabytes(f, 1) < 12000);
 }
 
+/* ---- PostgreSQL: two writers that wait for each other ---- */
+
+struct deadlock {
+    struct fixture *f;
+    sem_t holds_counters, other_has_row;
+    int runs;
+};
+
+static int wait_for_row(struct txn *t, void *arg)
+{
+    static const struct sql change = {"UPDATE meta SET value = 'ours' WHERE key = 'contested'"};
+    struct deadlock *d = arg;
+    int64_t n;
+    if (d->runs++ == 0) {
+        sem_post(&d->holds_counters);
+        sem_wait(&d->other_has_row);
+    }
+    (void)txn_position(t);
+    return db_exec_count(t, &change, PARAMS(), &n, txn_err(t));
+}
+
+static void *write_contested(void *arg)
+{
+    struct deadlock *d = arg;
+    return (void *)(intptr_t)store_write(d->f->store, "contested", wait_for_row, d, NULL);
+}
+
+static void a_writer_that_loses_in_a_deadlock_runs_again(void **state)
+{
+    static const struct sql insert = {
+        "INSERT INTO meta (key, value) VALUES ('contested', 'nobody')"};
+    static const struct sql patient = {"SELECT set_config('deadlock_timeout', '60s', true)"};
+    static const struct sql take_row = {"UPDATE meta SET value = 'theirs' WHERE key = 'contested'"};
+    static const struct sql take_counters = {"SELECT position FROM counters WHERE one = 1 {lock}"};
+    static const struct sql value = {"SELECT value FROM meta WHERE key = 'contested'"};
+    struct fixture *f = *state;
+    struct deadlock d = {.f = f};
+    struct db_read *other;
+    struct db_str text;
+    struct txn theirs;
+    pthread_t thread;
+    void *result;
+    int64_t n;
+    if (!test_postgres()) {
+        skip();
+    }
+    sem_init(&d.holds_counters, 0, 0);
+    sem_init(&d.other_has_row, 0, 0);
+    assert_ok(WRITE(f, db_exec(t, &insert, PARAMS(), err)), &f->err);
+    assert_ok(db_open(&f->config.db, DB_WRITER, &other, &f->err), &f->err);
+    assert_int_equal(pthread_create(&thread, NULL, write_contested, &d), 0);
+    sem_wait(&d.holds_counters);
+    assert_ok(db_begin(other, &theirs, &f->err), &f->err);
+    assert_ok(
+        db_row(txn_read(&theirs), &f->arena, &patient, PARAMS(), &db_str_cols, &text, &f->err),
+        &f->err);
+    assert_ok(db_exec_count(&theirs, &take_row, PARAMS(), &n, &f->err), &f->err);
+    sem_post(&d.other_has_row);
+    assert_ok(db_int(txn_read(&theirs), &take_counters, PARAMS(), &n, &f->err), &f->err);
+    assert_ok(db_commit(&theirs, &f->err), &f->err);
+    pthread_join(thread, &result);
+    assert_int_equal((intptr_t)result, 0);
+    assert_int_equal(d.runs, 2);
+    assert_ok(db_row(reader(f), &f->arena, &value, PARAMS(), &db_str_cols, &text, &f->err),
+              &f->err);
+    assert_str(text.v, "ours");
+    db_close(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +294,7 @@ int main(void)
         STORE_TEST(threads_that_intern_the_same_name_get_the_same_nid),
         STORE_TEST(a_log_that_grows_is_folded_back),
         STORE_TEST(a_log_that_a_reader_holds_shrinks_when_it_lets_go),
+        STORE_TEST(a_writer_that_loses_in_a_deadlock_runs_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,15 +98,10 @@ int rooms_insert(struct txn *t, const struct room_row *row, struct err *err)
 
 int rooms_advance(struct txn *t, const struct room_row *row, int64_t built_on, struct err *err)
 {
-    int64_t changed;
-    int rc = db_exec_count(t, &advance_room,
-                           PARAMS(P_INT(row->nid), P_INT(built_on), P_BLOB(row->state),
-                                  P_BLOB(row->heads), P_INT(row->depth), P_INT(row->last_position)),
-                           &changed, err);
-    if (rc == 0 && changed == 0) {
-        return err_set(err, E_CONFLICT, 0, NULL, "The room was changed by another node");
-    }
-    return rc;
+    return db_exec_one(t, &advance_room,
+                       PARAMS(P_INT(row->nid), P_INT(built_on), P_BLOB(row->state),
+                              P_BLOB(row->heads), P_INT(row->depth), P_INT(row->last_position)),
+                       err);
 }
 
 int rooms_find(struct db_read *r, struct arena *a, struct str room_id, struct room_row *out,

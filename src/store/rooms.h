@@ -22,7 +22,7 @@ struct room_row {
 
 MUST_USE int rooms_insert(struct txn *t, const struct room_row *row, struct err *err);
 /* Writes state, heads, depth and last_position of a room whose row_version still is `built_on`, and raises it
- * by one. E_CONFLICT (which dooms nothing) if another node was faster. */
+ * by one. E_CONFLICT, at the commit at the latest, if another node was faster. */
 MUST_USE int rooms_advance(struct txn *t, const struct room_row *row, int64_t built_on,
                            struct err *err);
 MUST_USE int rooms_find(struct db_read *r, struct arena *a, struct str room_id,

@@ -86,6 +86,11 @@ STATEMENTS(search, &insert_note, &delete_note, &newest_note, &select_noted, &ins
 int search_note(struct txn *t, const struct search_doc *doc, bool *out_changed, struct err *err)
 {
     int64_t n = 0;
+    if (!out_changed) {
+        return db_exec(t, &insert_note,
+                       PARAMS(P_INT(doc->position), P_INT(doc->event_nid), P_INT(doc->room_nid)),
+                       err);
+    }
     int rc = db_exec_count(
         t, &insert_note, PARAMS(P_INT(doc->position), P_INT(doc->event_nid), P_INT(doc->room_nid)),
         &n, err);

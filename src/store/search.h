@@ -16,7 +16,7 @@ struct search_doc {
     uint64_t event_nid, room_nid, sender_nid;
     struct search_text text; /* not needed to note it */
 };
-/* *out_changed: false if it was noted before. */
+/* *out_changed: false if it was noted before. NULL: nobody wants to know, so nobody waits. */
 MUST_USE int search_note(struct txn *t, const struct search_doc *doc, bool *out_changed,
                          struct err *err);
 /* *out_changed: false if it was not noted. */
