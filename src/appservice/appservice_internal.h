@@ -39,6 +39,7 @@ struct appservice_sender {
     struct changes_watcher watcher;
     struct list lines;
     pthread_t thread;
+    atomic_size_t n_lines; /* nobody is woken while there is none */
     bool is_ending;
 
     struct lock lock; /* RANK_POOL, all below */

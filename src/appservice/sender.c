@@ -73,6 +73,7 @@ static struct line *line_new(struct appservice_sender *s, const struct appservic
     l->position = l->stored_position = l->ephemeral_position = store_position(s->server->store);
     l->serial = changes_volatile_serial(s->server);
     list_push_back(&s->lines, &l->in_sender);
+    atomic_fetch_add(&s->n_lines, 1);
     add_metrics(l);
     return l;
 }
@@ -82,6 +83,7 @@ static void line_free(struct line *l)
     bug_on(l->call);
     metrics_remove_fn(l);
     list_remove(&l->in_sender);
+    atomic_fetch_sub(&l->sender->n_lines, 1);
     interest_release(&l->interest);
     buf_release(&l->body);
     free(l->id);
@@ -314,6 +316,9 @@ static void reload(struct appservice_sender *s)
 static void wake(void *arg)
 {
     struct appservice_sender *s = arg;
+    if (atomic_load(&s->n_lines) == 0) {
+        return;
+    }
     lock_take(&s->lock);
     if (!s->is_woken) {
         s->is_woken = true;

@@ -126,6 +126,13 @@ static int as_appservice(struct request *rq, const struct appservice *as, struct
     return take_device(rq, err);
 }
 
+bool authenticate_spares(struct request *rq, struct str token)
+{
+    unsigned char hash[SHA256_LEN];
+    token_hash(token, hash);
+    return appservice_set_by_hash(appservices_now(server_of(rq)), hash) != NULL;
+}
+
 int authenticate_appservice(struct request *rq, const struct appservice **out, struct err *err)
 {
     unsigned char hash[SHA256_LEN];

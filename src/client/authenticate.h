@@ -14,6 +14,8 @@ int authenticate(struct request *rq, const struct route *route, struct str token
 /* The same once more for a request that has waited meanwhile: its session may have ended since. A token that was
  * replaced by a refresh is answered with soft_logout, so that the client goes on with the one it has got. */
 MUST_USE int authenticate_again(const struct request *rq, struct err *err);
+/* The server's spares hook: application services register hundreds of users from one address. */
+bool authenticate_spares(struct request *rq, struct str token);
 /* Whose token an application service sends with m.login.application_service, where nobody is signed in yet: 401
  * M_MISSING_TOKEN, M_UNKNOWN_TOKEN. */
 MUST_USE int authenticate_appservice(struct request *rq, const struct appservice **out,

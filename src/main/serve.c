@@ -118,6 +118,7 @@ static int start_http(struct service *sv, struct err *err)
         .pool = sv->server->pool,
         .limits = sv->server->limits,
         .authenticate = authenticate,
+        .spares = authenticate_spares,
         .app = sv->server,
         .upload_dir = arena_cstr(&a, ARENA_CONCAT(&a, c->data_dir, STR("/media/tmp"))),
         .query_tokens = c->access_tokens.query_string_allowed,

@@ -27,6 +27,9 @@ struct http_listener_config {
 typedef int authenticate_fn(struct request *rq, const struct route *route, struct str token,
                             struct err *err);
 
+/* Whether who sends this token knows no limits even where nobody is signed in yet (ROUTE_NONE: registration, login). */
+typedef bool spares_fn(struct request *rq, struct str token);
+
 struct http_server_config {
     const struct http_listener_config *listeners;
     size_t n_listeners;
@@ -34,6 +37,7 @@ struct http_server_config {
     struct pool *pool;             /* borrowed */
     struct ratelimit *limits;      /* borrowed; NULL: none */
     authenticate_fn *authenticate; /* may be NULL if no route needs it */
+    spares_fn *spares;             /* NULL: nobody is spared */
     void *app;                     /* becomes request.app */
     const char *upload_dir;        /* temporary files of uploads; NULL: no such routes */
     bool query_tokens; /* accept ?access_token= (removed from the specification in v1.20) */

@@ -136,7 +136,7 @@ test("a transaction id is good once for each user that an application service ac
 
 test("rate limits spare the sender always and the others unless rate_limited", OWN_SERVER, async () => {
   const free = new AppService("free", { url: null, rate_limited: false }), bound = new AppService("bound", { url: null, rate_limited: true });
-  const limits = { rate_limits: { enabled: true, message: { per_second: 0.01, burst: 2 } } };
+  const limits = { rate_limits: { enabled: true, message: { per_second: 0.01, burst: 2 }, register: { per_second: 0.01, burst: 2 } } };
   await withServer({ config: limits, edit: registrations(free, bound) }, async s => {
     const flood = async user => {
       const room = await user.createRoom({});
@@ -145,6 +145,12 @@ test("rate limits spare the sender always and the others unless rate_limited", O
     await flood(await free.ghost(s));
     await flood(bound.as(s));
     await assert.rejects(flood(await bound.ghost(s)), /429/);
+    // Ghosts are registered by the hundred, from one address; people are not.
+    for (let i = 0; i < 5; i++) await bound.ghost(s);
+    const body = { username: unique(), password: "password1", auth: { type: "m.login.dummy" } };
+    await s.req("POST", "/register", { body });
+    await s.req("POST", "/register", { body });
+    await s.fails(429, "M_LIMIT_EXCEEDED", "POST", "/register", { body });
   });
 });
 
