@@ -10,13 +10,19 @@
 
 enum { CACHED_MAX = 1 << 17 }; /* users, and rooms; then both begin anew */
 
-/* What is known of a room; bits. */
+/* What is known of a room: bits, and above them a witness, the nid of one of its users who is joined. Who leaves but is
+ * not the witness changes nothing, so that a netsplit is not a walk through all members for each who quits. */
 enum {
-    ROOM_HAS_ID = 1 << 0,      /* its id is in the namespace */
-    ROOM_KNOWS_USERS = 1 << 1, /* the next bit is known */
-    ROOM_HAS_USER = 1 << 2,    /* one of its users is joined */
-    ROOM_IS_PRESENT = 1 << 3,  /* the row exists */
+    ROOM_IS_KNOWN = 1 << 0,    /* its id was looked at */
+    ROOM_HAS_ID = 1 << 1,      /* which is in the namespace */
+    ROOM_KNOWS_USERS = 1 << 2, /* the witness is there, or there is none */
+    ROOM_BITS = 3,
 };
+
+static uint64_t witness_of(uint64_t known)
+{
+    return known >> ROOM_BITS;
+}
 
 void interest_init(struct interest *in, struct server *s, const struct appservice *as)
 {
@@ -73,38 +79,40 @@ static int was_joined(struct interest *in, struct arena *a, const struct room_me
     return rc;
 }
 
-static int find_joined_user(struct interest *in, struct arena *a, struct room *room,
-                            int64_t position, bool *out, struct err *err)
+/* *out: the nid of one of its users who was joined; 0: none. */
+static int find_witness(struct interest *in, struct arena *a, struct room *room, int64_t position,
+                        uint64_t *out, struct err *err)
 {
     const uint64_t *users;
     size_t n = room_members_list(a, room, ~0u, &users);
     int rc = 0;
-    *out = false;
+    *out = 0;
     for (size_t i = 0; rc == 0 && !*out && i < n; i++) {
         struct room_member m = room_member_of(room, users[i]);
-        bool is_its = false;
+        bool is_its = false, is_joined = false;
         if (m.is_local) {
             rc = interest_has_user(in, users[i], &is_its, err);
         }
         if (rc == 0 && is_its) {
-            rc = was_joined(in, a, &m, position, out, err);
+            rc = was_joined(in, a, &m, position, &is_joined, err);
         }
+        *out = rc == 0 && is_joined ? users[i] : 0;
     }
     return rc;
 }
 
 static int look_at_room(struct interest *in, struct room *room, struct arena *a, int64_t position,
-                        uint64_t *bits, struct err *err)
+                        uint64_t *known, struct err *err)
 {
-    bool has_user;
-    if (!(*bits & ROOM_IS_PRESENT)) {
-        *bits |= ROOM_IS_PRESENT | (appservice_has_room(in->as, room->room_id) ? ROOM_HAS_ID : 0);
+    uint64_t witness;
+    if (!(*known & ROOM_IS_KNOWN)) {
+        *known |= ROOM_IS_KNOWN | (appservice_has_room(in->as, room->room_id) ? ROOM_HAS_ID : 0);
     }
-    if (*bits & (ROOM_HAS_ID | ROOM_KNOWS_USERS)) {
+    if (*known & (ROOM_HAS_ID | ROOM_KNOWS_USERS)) {
         return 0;
     }
-    int rc = find_joined_user(in, a, room, position, &has_user, err);
-    *bits |= rc == 0 ? ROOM_KNOWS_USERS | (has_user ? ROOM_HAS_USER : 0) : 0;
+    int rc = find_witness(in, a, room, position, &witness, err);
+    *known |= rc == 0 ? witness << ROOM_BITS | ROOM_KNOWS_USERS : 0;
     return rc;
 }
 
@@ -129,20 +137,20 @@ static int know_room(struct interest *in, struct arena *a, uint64_t room_nid, in
                      uint64_t *out, struct err *err)
 {
     struct room *room;
-    const union map_val *known = imap_find(&in->rooms, room_nid);
-    uint64_t bits = known ? known->u : 0;
-    if (bits & (ROOM_HAS_ID | ROOM_KNOWS_USERS)) {
-        *out = bits;
+    const union map_val *found = imap_find(&in->rooms, room_nid);
+    uint64_t known = found ? found->u : 0;
+    if (known & (ROOM_HAS_ID | ROOM_KNOWS_USERS)) {
+        *out = known;
         return 0;
     }
     int rc = room_hold_nid(in->server, a, room_nid, &room, err);
-    rc = rc ? rc : look_at_room(in, room, a, position, &bits, err);
+    rc = rc ? rc : look_at_room(in, room, a, position, &known, err);
     if (rc == 0) {
         if (in->rooms.n >= CACHED_MAX) {
             imap_release(&in->rooms);
         }
-        imap_set(&in->rooms, room_nid, (union map_val){.u = bits});
-        *out = bits;
+        imap_set(&in->rooms, room_nid, (union map_val){.u = known});
+        *out = known;
     }
     return rc;
 }
@@ -151,10 +159,10 @@ int interest_in_room(struct interest *in, uint64_t room_nid, int64_t position, b
                      struct err *err)
 {
     struct arena a;
-    uint64_t bits = 0;
+    uint64_t known = 0;
     arena_init(&a, 0);
-    int rc = know_room(in, &a, room_nid, position, &bits, err);
-    *out = bits & (ROOM_HAS_ID | ROOM_HAS_USER);
+    int rc = know_room(in, &a, room_nid, position, &known, err);
+    *out = known & ROOM_HAS_ID || witness_of(known) != 0;
     if (rc == 0 && !*out) {
         rc = has_alias(in, &a, room_nid, out, err);
     }
@@ -185,12 +193,12 @@ int interest_in_company(struct interest *in, uint64_t user_nid, int64_t position
 
 /* ---- events ----------------------------------------------------------------------------------- */
 
-/* One of its users has come or gone: what is known of the room's users is so no more. */
-static void forget_users_of(struct interest *in, uint64_t room_nid)
+/* One of its users has come or gone. */
+static void forget_witness(struct interest *in, uint64_t room_nid, uint64_t user_nid)
 {
-    union map_val *known = imap_find(&in->rooms, room_nid);
-    if (known) {
-        known->u &= ~(uint64_t)(ROOM_KNOWS_USERS | ROOM_HAS_USER);
+    union map_val *found = imap_find(&in->rooms, room_nid);
+    if (found && (witness_of(found->u) == 0 || witness_of(found->u) == user_nid)) {
+        found->u &= ROOM_IS_KNOWN | ROOM_HAS_ID;
     }
 }
 
@@ -202,7 +210,7 @@ int interest_in_event(struct interest *in, const struct stream_row *ev, bool *ou
         rc = interest_has_user(in, ev->state_key_nid, &is_target, err);
     }
     if (rc == 0 && is_target) {
-        forget_users_of(in, ev->room_nid);
+        forget_witness(in, ev->room_nid, ev->state_key_nid);
     }
     rc = rc ? rc : interest_has_user(in, ev->sender_nid, &is_sender, err);
     *out = is_target || is_sender;

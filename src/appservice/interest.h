@@ -19,7 +19,7 @@ struct interest {
     struct server *server;
     const struct appservice *as;
     struct imap users; /* user nid -> whether he is one of its users */
-    struct imap rooms; /* room nid -> struct room_interest, as a number */
+    struct imap rooms; /* room nid -> what is known of it, see interest.c */
 };
 
 void interest_init(struct interest *in, struct server *s, const struct appservice *as);

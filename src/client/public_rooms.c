@@ -248,7 +248,7 @@ static void choose_directory(const struct search_body *in, struct directory_quer
 {
     if (in->include_all_networks) {
         out->which = DIRECTORY_ALL;
-    } else if (in->third_party_instance_id.p) {
+    } else if (in->third_party_instance_id.n) {
         out->which = DIRECTORY_NETWORK;
         str_split(in->third_party_instance_id, '|', &out->appservice, &out->network);
     }
@@ -259,7 +259,7 @@ static int post_public_rooms(struct request *rq, struct err *err)
     const struct search_body *in = rq->in;
     struct search q = {.limit = in->limit > 0 ? MIN(in->limit, LIMIT_MAX) : LIMIT_DEFAULT};
     choose_directory(in, &q.rows);
-    if (in->include_all_networks && in->third_party_instance_id.p) {
+    if (in->include_all_networks && in->third_party_instance_id.n) {
         return err_invalid_param(err,
                                  "A network and all networks together cannot both be asked for");
     }

@@ -139,6 +139,37 @@ test("a restart, also a sudden one, loses nothing and renames nothing", OWN_SERV
   });
 });
 
+test("through kills, refusals and cut connections each event comes once, in order", OWN_SERVER, async () => {
+  const as = new AppService("irc");
+  let turn = 0;
+  // Of three attempts one is refused, and one is taken without the server hearing of it.
+  as.onTransaction = () => [200, 500, "cut"][turn++ % 3];
+  await withService(as, async s => {
+    const ghost = await as.ghost(s);
+    const room = await ghost.createRoom({});
+    const sent = [];
+    for (let round = 0; round < 4; round++) {
+      let alive = true;
+      const writing = (async () => {
+        for (let i = 0; alive; i++) {
+          try { sent.push((await s.req("PUT", ghost.masked(`/rooms/${E(room)}/send/m.room.message/r${round}i${i}`), { token: as.token, body: { msgtype: "m.text", body: `${round} ${i}` }, expect: 200 })).body.event_id); } catch { return; }
+        }
+      })();
+      await eventually("something is under way", () => ids(as).some(id => sent.slice(-50).includes(id)) && sent.length > (round + 1) * 20);
+      await s.kill9();
+      alive = false;
+      await writing;
+      await s.start();
+    }
+    const last = await ghost.say(room, "the end");
+    await as.sees("the end", e => e.event_id === last);
+    assert.deepEqual(ids(as).filter(id => sent.includes(id)), sent);
+    assert.equal(new Set(ids(as)).size, ids(as).length, "no event under two ids");
+    const byId = new Map();
+    for (const t of as.transactions) { assert.equal(byId.get(t.id) ?? t.text, t.text, "one id, one content"); byId.set(t.id, t.text); }
+  });
+});
+
 test("nothing comes twice when the application service is stopped and started again", OWN_SERVER, async () => {
   const as = new AppService("irc");
   await withService(as, async s => {

@@ -9,7 +9,7 @@ import { E, SERVER_NAME, User, eventually, unique } from "./harness.mjs";
 export class AppService {
   transactions = []; // {id, body, url, token} of each attempt
   queries = []; // {method, url, body, token} of everything else
-  /** What a transaction is answered: a status, "hang" or "rubbish". */
+  /** What a transaction is answered: a status, "hang", "cut" (the connection) or "rubbish". */
   onTransaction = () => 200;
   /** What a query is answered: {status, body}, or "hang". */
   onQuery = () => ({ status: 404, body: { errcode: "ORG.EXAMPLE_NOT_FOUND" } });
@@ -58,6 +58,7 @@ export class AppService {
       answer = await this.onQuery(this.queries.at(-1));
     }
     if (answer === "hang") return;
+    if (answer === "cut") { rq.socket.destroy(); return; }
     if (answer === "rubbish") answer = { status: 200, raw: "<html>what?</html>" };
     rs.writeHead(answer.status, { "Content-Type": "application/json" });
     rs.end(answer.raw ?? JSON.stringify(answer.body));

@@ -2,6 +2,7 @@
 // Application services as the server sees them: who they may be, what is theirs alone, and what they are asked. What
 // they are told is in appservice-queue.test.mjs, a real bridge in bridge.test.mjs.
 import assert from "node:assert/strict";
+import crypto from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import test, { after } from "node:test";
@@ -52,6 +53,28 @@ test("device_id acts as one of the user's devices", OWN_SERVER, async () => {
   // People cannot make devices this way.
   const alice = await hs.user("alice");
   await alice.fails(404, "M_NOT_FOUND", "PUT", "/devices/NEW", {});
+});
+
+test("an application service replaces cross-signing keys without further proof", OWN_SERVER, async () => {
+  const ghost = await irc.ghost(hs);
+  const upload = () => {
+    const key = crypto.generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }).x;
+    const public_key = Buffer.from(key, "base64url").toString("base64").replace(/=+$/, "");
+    return ghost.post("/keys/device_signing/upload", { master_key: { user_id: ghost.id, usage: ["master"], keys: { [`ed25519:${public_key}`]: public_key } } });
+  };
+  await upload();
+  await upload();
+});
+
+test("a user that an application service acts for can sync, also without a device, and logging out ends nothing", OWN_SERVER, async () => {
+  const ghost = await irc.ghost(hs), alice = await hs.user("alice");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  await ghost.join(room);
+  const stream = await ghost.stream();
+  const said = await alice.say(room, "hello");
+  await stream.event(room, said);
+  await ghost.post("/logout");
+  assert.equal((await ghost.get("/account/whoami")).user_id, ghost.id);
 });
 
 test("registration and login by m.login.application_service keep to the namespaces", OWN_SERVER, async () => {
