@@ -119,7 +119,8 @@ static const struct jfield signed_fields[] = {
     {0},
 };
 
-/* What an identity server signed for the invited, if it is given: of the right form, whether the room wants it or not. */
+/* What an identity server signed for the invited, if it is given: of the right form, whether the room wants it or
+ * not. */
 static int check_signed(struct request *rq, const json_t *given, struct err *err)
 {
     struct signed_body in = {0};

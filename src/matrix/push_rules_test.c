@@ -597,7 +597,7 @@ static void bad_rules_are_refused(void **state)
         {PUSH_CONTENT, "r", "{\"actions\":[]}", NULL, "M_MISSING_PARAM"},
         {PUSH_CONTENT, "r", "{\"actions\":[],\"pattern\":7}", NULL, "M_BAD_JSON"},
         {PUSH_OVERRIDE, "r", "{\"actions\":[],\"conditions\":{}}", NULL, "M_BAD_JSON"},
-        {PUSH_OVERRIDE, "r", "{\"actions\":[],\"conditions\":[{}]}", NULL, "M_BAD_JSON"},
+        {PUSH_OVERRIDE, "r", "{\"actions\":[],\"conditions\":[{}]}", NULL, "M_MISSING_PARAM"},
         {PUSH_ROOM, "r", "{\"actions\":[]}", "nobody", "M_UNKNOWN"},
         {PUSH_OVERRIDE, "r", "{\"actions\":[]}", ".m.rule.master", "M_UNKNOWN"},
     };

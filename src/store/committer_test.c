@@ -9,6 +9,8 @@
 #include "store/tokens.h"
 #include "store/users.h"
 
+enum { PATIENCE_MS = 60 * 1000 };
+
 #define WRITERS 6
 #define READERS 3
 #define WRITES  200
@@ -198,10 +200,21 @@ static int64_t write_megabytes(struct fixture *f, int64_t megabytes)
     return longest;
 }
 
+/* Whether the log begins anew while more is written; the thread that sees to it does so when it gets to run. */
+static bool is_folded_back(struct fixture *f)
+{
+    int64_t before = 0, now = 0, until = clock_mono_ms() + PATIENCE_MS;
+    while (now >= before && clock_mono_ms() < until) {
+        before = now;
+        now = write_megabytes(f, 1);
+    }
+    return now < before;
+}
+
 static void a_log_that_grows_is_folded_back(void **state)
 {
-    struct fixture *f = *state;
-    assert_true(write_megabytes(f, 48) < 12000); /* 48 MiB are 12,300 pages */
+    SQLITE_ONLY();
+    assert_true(is_folded_back(*state));
 }
 
 static void a_log_that_a_reader_holds_shrinks_when_it_lets_go(void **state)
@@ -213,8 +226,7 @@ static void a_log_that_a_reader_holds_shrinks_when_it_lets_go(void **state)
     assert_ok(db_int(reader(f), &count_upto, PARAMS(P_INT(1)), &n, &f->err), &f->err);
     assert_true(write_megabytes(f, 24) > 6000); /* all of it */
     store_snapshot_end(reader(f));
-    write_megabytes(f, 32);
-    assert_true(write_megabytes(f, 1) < 12000);
+    assert_true(is_folded_back(f));
 }
 
 /* ---- PostgreSQL: two writers that wait for each other ---- */
