@@ -589,7 +589,7 @@ static void bad_rules_are_refused(void **state)
         {PUSH_ROOM, "a\\b", "{\"actions\":[]}", NULL, "M_INVALID_PARAM"},
         {PUSH_ROOM, "", "{\"actions\":[]}", NULL, "M_INVALID_PARAM"},
         {PUSH_ROOM, "r", "{}", NULL, "M_MISSING_PARAM"},
-        {PUSH_ROOM, "r", "[]", NULL, "M_MISSING_PARAM"},
+        {PUSH_ROOM, "r", "[]", NULL, "M_BAD_JSON"},
         {PUSH_ROOM, "r", "{\"actions\":{}}", NULL, "M_BAD_JSON"},
         {PUSH_ROOM, "r", "{\"actions\":[\"explode\"]}", NULL, "M_BAD_JSON"},
         {PUSH_ROOM, "r", "{\"actions\":[{\"value\":1}]}", NULL, "M_BAD_JSON"},
