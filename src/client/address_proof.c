@@ -191,6 +191,17 @@ static struct str confirm_link(struct request *rq, struct str session, struct st
                         STR_ARG(token));
 }
 
+/* A mail server that hangs must not hold all workers of the slow lane, where people sign in too. */
+static int send_in_turn(struct server *s, const struct letter *letter, struct err *err)
+{
+    enum { LETTERS_MAX = 4 };
+    int rc = atomic_fetch_add(&s->letters, 1) < LETTERS_MAX
+                 ? mailer_send(s->config, letter, err)
+                 : err_set(err, E_BUSY, 502, "M_UNKNOWN", "The mail server is busy: try later");
+    atomic_fetch_sub(&s->letters, 1);
+    return rc;
+}
+
 /* The client may ask again with the same number if the letter did not get away. */
 static int send_letter(struct request *rq, struct beginning *b, const struct owner *owner,
                        struct str token, struct err *err)
@@ -206,7 +217,7 @@ static int send_letter(struct request *rq, struct beginning *b, const struct own
     };
     address_letter_write(rq->arena, &content, &letter);
     int rc = ratelimit_take(s->limits, RATE_EMAIL, RATE_BY_ACCOUNT, b->row.address, err);
-    rc = rc ? rc : mailer_send(s->config, &letter, err);
+    rc = rc ? rc : send_in_turn(s, &letter, err);
     if (rc != 0) {
         int undone = store_write(s->store, "address-unsend", unsend_body, b, NULL);
         (void)undone;

@@ -318,7 +318,7 @@ const struct config_key config_keys[] = {
            .as = CONFIG_DURATION, .min = SECONDS, .max = 600 * SECONDS, .reload = true),
     KEY_AS("email.link_lifetime", email.link_lifetime_ms, "1h",
            "How long a link that verifies an address is good.", .as = CONFIG_DURATION,
-           .min = 60 * SECONDS, .max = 7 * DAYS, .reload = true),
+           .min = SECONDS, .max = 7 * DAYS, .reload = true),
     KEY(email.hide_accounts, "true",
         "Do not tell who asks whether an address belongs to an account: its owner gets a mail.",
         .reload = true),

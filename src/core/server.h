@@ -45,6 +45,7 @@ struct server {
     struct push *push;
     int64_t started_ms;
     atomic_bool search_is_filled; /* every event with a text is in the index, also the older ones */
+    atomic_uint letters;          /* that people wait for, under way to the mail server */
     atomic_int_least64_t last_create_ms; /* of room ids that are hashes, see batch.c */
 };
 

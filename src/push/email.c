@@ -7,7 +7,11 @@
 #include "base/clock.h"
 #include "push/notification.h"
 
-enum { MISSED_MAX = 100 }; /* as many as a pusher's queue holds */
+enum {
+    MISSED_MAX = 100, /* as many as a pusher's queue holds */
+    LETTERS_MAX = 2, /* at a time: a mail server that hangs must not hold the slow lane's workers */
+    TURN_MS = 500,
+};
 
 struct gathering {
     struct missed missed[MISSED_MAX];
@@ -63,6 +67,7 @@ static int send_letter(struct push *p, struct pusher *x, const struct gathering 
     d->position = x->queue.p[x->queue.n - 1].position;
     d->job.run = run;
     delivery_begin(d, x);
+    p->letters++;
     pool_submit(p->server->pool, LANE_SLOW, &d->job);
     return 0;
 }
@@ -92,10 +97,10 @@ static int send_or_wait(struct push *p, struct pusher *x, struct arena *a, struc
         return 0;
     }
     int64_t wait = time_of_letter(c, x, &g) - clock_wall_ms();
-    if (wait <= 0) {
+    if (wait <= 0 && p->letters < LETTERS_MAX) {
         return send_letter(p, x, &g, err);
     }
-    pusher_wait(p, x, clock_mono_ms() + wait);
+    pusher_wait(p, x, clock_mono_ms() + MAX(wait, TURN_MS));
     return 0;
 }
 

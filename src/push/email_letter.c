@@ -10,6 +10,7 @@
 enum {
     SHOWN_MAX = 30,    /* messages; the others are counted */
     SNIPPET_MAX = 400, /* bytes of one message */
+    SHOWN_NAME_MAX = 100,
     LETTER_MAX = 512 * 1024,
 };
 
@@ -23,6 +24,16 @@ struct writing {
 
 /* ---- names ------------------------------------------------------------------------------------ */
 
+/* The beginning, in whole characters: whoever names a room or himself may do so at length. */
+static struct str cut(struct arena *a, struct str s, size_t most)
+{
+    size_t n = MIN(s.n, most);
+    while (n < s.n && n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80) {
+        n--;
+    }
+    return n < s.n ? ARENA_CONCAT(a, str_n(s.p, n), STR(" …")) : s;
+}
+
 static int name_of_member(struct writing *w, struct room *room, uint64_t nid, struct str *out,
                           struct err *err)
 {
@@ -30,7 +41,7 @@ static int name_of_member(struct writing *w, struct room *room, uint64_t nid, st
     struct entry *e;
     int rc = room_state_event(s, w->arena, room, NID_MEMBER, nid, &e, err);
     if (rc == 0 && e && e->ev->member && e->ev->member->displayname.n > 0) {
-        *out = e->ev->member->displayname;
+        *out = cut(w->arena, e->ev->member->displayname, SHOWN_NAME_MAX);
         return 0;
     }
     return rc ? rc : names_text(s->store, store_reader(s->store), nid, w->arena, out, err);
@@ -60,20 +71,11 @@ static int name_of_room(struct writing *w, struct room *room, struct str *out, s
     if (rc != 0) {
         return rc;
     }
-    *out = sum.name.n > 0 ? sum.name : sum.canonical_alias;
+    *out = cut(w->arena, sum.name.n > 0 ? sum.name : sum.canonical_alias, SHOWN_NAME_MAX);
     return out->n > 0 ? 0 : name_of_people(w, room, out, err);
 }
 
 /* ---- messages --------------------------------------------------------------------------------- */
-
-static struct str cut(struct arena *a, struct str s)
-{
-    size_t n = MIN(s.n, (size_t)SNIPPET_MAX);
-    while (n < s.n && n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80) {
-        n--;
-    }
-    return n < s.n ? ARENA_CONCAT(a, str_n(s.p, n), STR(" …")) : s;
-}
 
 /* What was said, if we can read it and the person wants it in a letter. */
 static struct str words_of(struct writing *w, const struct event *ev)
@@ -91,7 +93,7 @@ static struct str words_of(struct writing *w, const struct event *ev)
         !json_get_str(content, "body", &body) || body.n == 0) {
         return STR("has sent a message");
     }
-    return cut(w->arena, body);
+    return cut(w->arena, body, SNIPPET_MAX);
 }
 
 static int add_message(struct writing *w, const struct missed *m, struct err *err)

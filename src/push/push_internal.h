@@ -103,6 +103,7 @@ struct push {
     struct imap rooms;  /* in which something happened */
     struct list dirty;  /* of push_user */
     struct list retry, changed_pushers;
+    unsigned letters; /* deliveries by e-mail that have not ended */
     bool is_ending;   /* nothing is sent any more */
     int64_t looked;   /* the same before the changes that are being looked at */
     int64_t position; /* changes up to here were looked at */

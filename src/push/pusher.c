@@ -485,7 +485,7 @@ static void delivered(struct push *p, struct pusher *x, const struct delivery *d
     x->position = MAX(x->position, d->position);
     x->told = d->badge;
     x->knows_told = true;
-    x->tells_badge = false;
+    x->tells_badge = x->is_email && x->tells_badge; /* of a letter: read after it was written */
     x->attempts = 0;
     x->failing_since = 0;
     if (x->is_email) {
@@ -524,6 +524,7 @@ static void rejected(struct push *p, struct pusher *x)
 void pusher_take(struct push *p, struct delivery *d)
 {
     struct pusher *x = d->pusher;
+    p->letters -= d->job.run != NULL;
     if (x) {
         x->delivery = NULL;
         bool is_refused = x->is_email && d->fetch.rc == E_INVALID; /* no such mailbox */

@@ -2,7 +2,7 @@
 // E-mail addresses of people: registration, forgotten passwords, adding and taking away, signing in with one.
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
-import { CLIENT, E, OWN_SERVER, Server, unique } from "./harness.mjs";
+import { OWN_SERVER, Server, eventually, unique } from "./harness.mjs";
 import { Postbox, linkOf } from "./postbox.mjs";
 
 let post, hs;
@@ -288,6 +288,25 @@ test("a mail server that is down, hangs or refuses is told, and the same attempt
   post.letters.push(...letters);
   await ask("account/3pid", other);
   await post.next(email);
+});
+
+test("a link that is too old proves nothing, and a mail server that hangs keeps nobody waiting for long", OWN_SERVER, async () => {
+  const brief = await Server.create({ edit: c => { c.email = { ...post.config(), link_lifetime: "1s", timeout: "1s" }; } });
+  try {
+    const alice = await brief.user("alice");
+    const email = address(), client_secret = secret();
+    const tell = body => brief.req("POST", "/account/3pid/email/requestToken", { body: { client_secret, email, send_attempt: 1, ...body } });
+    const { sid } = (await tell({})).body;
+    const link = linkOf(await post.next(email));
+    await eventually("the link ends", async () => (await brief.req("GET", link.pathname + link.search)).status === 404);
+    assert.equal((await brief.req("POST", link.pathname, form(Object.fromEntries(link.searchParams)))).status, 404);
+    await alice.fails(403, "M_THREEPID_AUTH_FAILED", "POST", "/account/3pid/add", { sid, client_secret });
+    post.hangs = true;
+    assert.equal((await tell({ client_secret: secret() })).status, 502);
+  } finally {
+    post.hangs = false;
+    await brief.remove();
+  }
 });
 
 test("addresses, sessions and proofs are there after a restart", OWN_SERVER, async () => {
