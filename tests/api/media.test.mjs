@@ -339,3 +339,36 @@ test("what was acknowledged is there after kill -9", OWN_SERVER, async () => {
     }
   });
 });
+
+test("an animation stays one only where that is asked for", OWN_SERVER, async () => {
+  const alice = await hs.user("alice");
+  const fixture = name => fs.readFileSync(new URL(`../fixtures/pictures/${name}`, import.meta.url));
+  const uri = (await upload(alice, fixture("moving.gif"), "image/gif")).body.content_uri;
+  const still = (await upload(alice, fixture("photo.jpg"), "image/jpeg")).body.content_uri;
+  const thumb = async (of, query) => (await fetchIt(alice, of, { kind: "thumbnail", query: `width=32&height=32&${query}` }));
+  const isAnimated = r => r.headers["content-type"] === "image/webp" && r.raw.includes("ANIM");
+  for (const method of ["crop", "scale"]) {
+    assert.ok(isAnimated(await thumb(uri, `method=${method}&animated=true`)), method);
+    for (const query of ["animated=false", ""]) assert.ok(!isAnimated(await thumb(uri, `method=${method}&${query}`)), `${method} ${query}`);
+    assert.match((await thumb(still, `method=${method}&animated=true`)).headers["content-type"], /image\/(jpeg|png)/);
+  }
+  await hs.fails(400, "M_INVALID_PARAM", "GET", `${V1}/thumbnail/${uri.slice(6)}?width=32&height=32&animated=perhaps`, { token: alice.token });
+});
+
+test("thumbnails that cannot be made, or not yet, say so", OWN_SERVER, () => withServer({ config: { media: { max_pixels: 10000, max_upload_size: 100000 } } }, async s => {
+  const alice = await s.user("alice");
+  const put = async (body, type) => (await s.req("POST", "/_matrix/media/v3/upload", { token: alice.token, body, type, expect: 200 })).body.content_uri.slice(6);
+  const created = (await s.req("POST", "/_matrix/media/v1/create", { token: alice.token, expect: 200 })).body.content_uri.slice(6);
+  const refused = (status, errcode, id) => s.fails(status, errcode, "GET", `${V1}/thumbnail/${id}?width=32&height=32&timeout_ms=0`, { token: alice.token });
+  await refused(413, "M_TOO_LARGE", await put(png(200, 100), "image/png"));
+  await refused(400, "M_UNKNOWN", await put(Buffer.from("no picture"), "image/png"));
+  await refused(504, "M_NOT_YET_UPLOADED", created);
+  await s.fails(413, "M_TOO_LARGE", "PUT", `/_matrix/media/v3/upload/${created}`, { token: alice.token, body: Buffer.alloc(100001), type: "image/png" });
+}));
+
+test("a created id is gone when its time is over", OWN_SERVER, () => withServer({ config: { media: { unused_expiry: "60s" } }, }, async s => {
+  const alice = await s.user("alice");
+  const { body } = await s.req("POST", "/_matrix/media/v1/create", { token: alice.token, expect: 200 });
+  const lifetime = body.unused_expires_at - Date.now();
+  assert.ok(lifetime > 50000 && lifetime <= 60000, `${lifetime}`);
+}));

@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import crypto from "node:crypto";
 import fs from "node:fs";
+import http from "node:http";
 import os from "node:os";
 import path from "node:path";
 import test from "node:test";
-import { BIN, E, EXTERNAL, Server, eventually } from "../api/harness.mjs";
+import { BIN, E, EXTERNAL, Server, eventually, png } from "../api/harness.mjs";
 
 const OWN = EXTERNAL ? { skip: "needs a server of its own" } : {};
 const run = (...argv) => execFileSync(argv[0], argv.slice(1), { stdio: "pipe" });
@@ -173,5 +174,42 @@ test("a damaged database is reported, not served", OWN, async () => {
     assert.match(r.stderr + r.stdout, /database/i);
   } finally {
     await s.remove();
+  }
+});
+
+test("a full disk while previews keep pictures: refused now, made later, nothing half-kept", OWN, async t => {
+  const disk = smallDisk("64m");
+  if (!disk) { t.skip("no right to mount"); return; }
+  const picture = png(400, 300);
+  const web = http.createServer((rq, rs) => rq.url.endsWith(".png")
+    ? rs.writeHead(200, { "content-type": "image/png" }).end(picture)
+    : rs.writeHead(200, { "content-type": "text/html" }).end(`<title>${rq.url}</title><meta property="og:image" content="${rq.url}.png">`));
+  await new Promise(resolve => web.listen(0, "127.0.0.1", resolve));
+  let s;
+  try {
+    s = await Server.create({ dir: disk.dir, config: { media: { previews: { enabled: true, allowed_ranges: ["127.0.0.1"], ports: [] } } } });
+    const alice = await s.user("alice");
+    const preview = path => s.req("GET", `/_matrix/client/v1/media/preview_url?url=${E(`http://127.0.0.1:${web.address().port}${path}`)}`, { token: alice.token });
+    assert.equal((await preview("/before")).status, 200);
+    const makeRoom = fill(disk.dir);
+    for (const path of ["/during", "/during2"]) {
+      const r = await preview(path);
+      assert.ok(r.status >= 500 && r.body.errcode, `${r.status} ${r.raw}`);
+    }
+    assert.equal((await preview("/before")).body["og:title"], "/before", "what is there is read on");
+    makeRoom();
+    const later = await eventually("previews are made again", async () => { const r = await preview("/during"); return r.status === 200 && r.body; });
+    const listed = JSON.parse(`[${(await s.command(["media", "list", "--class", "preview", "--json", "--config", s.configFile])).stdout.trim().split("\n").join(",")}]`);
+    assert.ok(listed.some(m => m.uri === later["og:image"]));
+    for (const m of listed) {
+      const r = await s.req("GET", `/_matrix/client/v1/media/download/${m.uri.slice(6)}`, { token: alice.token });
+      assert.ok(r.status === 200 && r.raw.equals(picture), m.uri);
+    }
+    const tmp = fs.readdirSync(path.join(disk.dir, "media/tmp"));
+    assert.deepEqual(tmp, [], "nothing is left under way");
+  } finally {
+    web.closeAllConnections();
+    web.close();
+    try { await s?.stop(); } finally { disk.release(); }
   }
 });
