@@ -257,6 +257,32 @@ static void the_check_of_doctor_works(void **state)
     assert_ok(thumbnailer_check(shared, &err), &err);
 }
 
+static void pages_are_read_and_pictures_measured_in_the_sandbox(void **state)
+{
+    static const char html[] = "<meta charset=koi8-r><title>\xf0\xd2\xc9</title>";
+    struct buf facts = BUF_INIT(1 << 16);
+    struct err err = {0};
+    int fd = file_of(html, sizeof(html) - 1), w, h;
+    (void)state;
+    assert_ok(thumbnailer_read_page(shared, fd, true, STR(""), 1 << 16, &facts, &err), &err);
+    assert_str(buf_str(&facts), "title\tПри\n");
+    buf_clear(&facts);
+    assert_ok(thumbnailer_read_page(shared, fd, true, STR(""), 5, &facts, &err), &err);
+    assert_int_equal(facts.n, 0); /* no more of it is looked at */
+    assert_ok(thumbnailer_read_page(shared, fd, false, STR("latin1"), 3, &facts, &err), &err);
+    assert_str(buf_str(&facts), "text\t<me\n");
+    assert_int_equal(thumbnailer_measure(shared, fd, MEGAPIXEL, &w, &h, &err), E_INVALID);
+    close(fd);
+    fd = fixture("photo.jpg");
+    assert_ok(thumbnailer_measure(shared, fd, MEGAPIXEL, &w, &h, &err), &err);
+    assert_true(w > 0 && h > 0);
+    close(fd);
+    fd = fixture("bomb.png");
+    assert_int_equal(thumbnailer_measure(shared, fd, MEGAPIXEL, &w, &h, &err), E_LIMIT);
+    close(fd);
+    buf_release(&facts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +294,7 @@ int main(void)
         TEST(a_killed_process_is_replaced_without_anyone_noticing),
         TEST(a_process_that_hangs_is_killed_in_time),
         TEST(a_picture_that_kills_every_process_is_refused),
+        TEST(pages_are_read_and_pictures_measured_in_the_sandbox),
         TEST(the_check_of_doctor_works),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
