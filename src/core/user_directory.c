@@ -16,6 +16,8 @@
 #include "wire/json.h"
 
 enum {
+    ROOMS_MAX =
+        1000, /* that one search loads to find out whether they are public; further ones are not */
     PART_MAX = 24, /* characters of a part: what is longer is compared with the name itself */
     NAME_MAX_CHARS = 100,
     BUILD_BATCH = 100,
@@ -208,7 +210,7 @@ static int room_is_public(struct search *q, uint64_t room_nid, bool *out, struct
     struct entry *rules = NULL, *visibility = NULL;
     bool is_new;
     union map_val *known = imap_at(&q->public, room_nid, &is_new);
-    if (!is_new) {
+    if (!is_new || q->public.n > ROOMS_MAX) {
         *out = known->u != 0;
         return 0;
     }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "push/push.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -16,6 +19,7 @@ enum {
     GATHER_MS = 5,   /* what happens in this time is looked at together */
     STUCK_MS = 1000, /* before another attempt to read what could not be read */
     IDLE_MS = 60 * 1000,
+    NICENESS = 10, /* who sends and who reads comes first; a push may come a moment later */
 };
 
 /* ---- what is new in a room, for all its members ---------------------------------------------------- */
@@ -497,11 +501,20 @@ static void await_deliveries(struct push *p, struct list *done)
     lock_release(&p->lock);
 }
 
+/* On Linux a thread has a priority of its own. */
+static void let_others_go_first(void)
+{
+    if (setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS) != 0) {
+        log_debug("push: priority not lowered", LOG_INT("errno", errno));
+    }
+}
+
 static void *run(void *arg)
 {
     struct push *p = arg;
     struct list done;
     list_init(&done);
+    let_others_go_first();
     while (wait_for_work(p, &done)) {
         follow_log(p);
         take_done(p, &done);
