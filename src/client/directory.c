@@ -310,7 +310,8 @@ static int put_visibility(struct request *rq, struct err *err)
 }
 
 const struct route directory_routes[] = {
-    {HTTP_GET, "/_matrix/client/v3/directory/room/{roomAlias}", get_alias, .auth = ROUTE_NONE},
+    {HTTP_GET, "/_matrix/client/v3/directory/room/{roomAlias}", get_alias, .auth = ROUTE_NONE,
+     .rate = RATE_DEFAULT},
     {HTTP_PUT, "/_matrix/client/v3/directory/room/{roomAlias}", put_alias, .auth = ROUTE_USER,
      BODY(struct alias_body, alias_fields), .rate = RATE_DEFAULT},
     {HTTP_DELETE, "/_matrix/client/v3/directory/room/{roomAlias}", remove_alias, .auth = ROUTE_USER,

@@ -22,6 +22,14 @@ static int reply_event_id(struct request *rq, struct str event_id)
     return reply_json(rq, 200, out);
 }
 
+/* Application services may say when something happened ("Timestamp massaging"), in messages and state alone. */
+static int read_timestamp(struct request *rq, int64_t *out, struct err *err)
+{
+    const int64_t max = ((int64_t)1 << 53) - 1; /* of integers in events: canonical JSON */
+    *out = 0;
+    return rq->who.appservice ? request_query_int(rq, "ts", 0, max, 0, out, err) : 0;
+}
+
 /* What sending messages and state begin with: may he, where to, and what. */
 static int begin(struct request *rq, struct room **out_room, struct new_event *ev, struct err *err)
 {
@@ -29,14 +37,8 @@ static int begin(struct request *rq, struct room **out_room, struct new_event *e
     if (rc == 0) {
         rc = handler_room(rq, 0, out_room, err);
     }
+    rc = rc ? rc : read_timestamp(rq, &ev->origin_server_ts, err);
     return rc == 0 ? handler_content(rq, &ev->content, err) : rc;
-}
-
-/* Appservices may say when something happened (`ts`, "Timestamp massaging"). */
-static int read_timestamp(struct request *rq, int64_t *out, struct err *err)
-{
-    *out = 0;
-    return rq->who.appservice ? request_query_int(rq, "ts", 0, INT64_MAX, 0, out, err) : 0;
 }
 
 static int send_and_reply(struct request *rq, struct room *room, struct new_event *ev,
@@ -46,10 +48,7 @@ static int send_and_reply(struct request *rq, struct room *room, struct new_even
     ev->sender = rq->who.user_id;
     ev->sender_nid = rq->who.user_nid;
     ev->device_nid = identity_txn_scope(&rq->who);
-    int rc = read_timestamp(rq, &ev->origin_server_ts, err);
-    if (rc == 0) {
-        rc = room_send(server_of(rq), rq->arena, room, ev, &event_id, err);
-    }
+    int rc = room_send(server_of(rq), rq->arena, room, ev, &event_id, err);
     presence_active(server_of(rq), rq->who.user_nid);
     return rc == 0 ? reply_event_id(rq, event_id) : rc;
 }

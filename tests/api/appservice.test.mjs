@@ -141,6 +141,9 @@ test("ts sets when an event happened, for application services only", OWN_SERVER
   const state = await ghost.put(`/rooms/${E(room)}/state/m.room.topic?ts=1234567890124`, { topic: "old" });
   assert.equal((await alice.getEvent(room, state.event_id)).origin_server_ts, 1234567890124);
   await ghost.fails(400, "M_INVALID_PARAM", "PUT", `/rooms/${E(room)}/send/m.room.message/2?ts=-1`, { msgtype: "m.text", body: "x" });
+  await ghost.fails(400, "M_INVALID_PARAM", "PUT", `/rooms/${E(room)}/send/m.room.message/3?ts=9007199254740992`, { msgtype: "m.text", body: "x" });
+  const redaction = await ghost.put(`/rooms/${E(room)}/redact/${E(event_id)}/4?ts=5`, {});
+  assert.notEqual((await alice.getEvent(room, redaction.event_id)).origin_server_ts, 5, "other requests do not know it");
   const now = await alice.put(`/rooms/${E(room)}/send/m.room.message/1?ts=1234567890123`, { msgtype: "m.text", body: "now" });
   assert.notEqual((await alice.getEvent(room, now.event_id)).origin_server_ts, 1234567890123);
 });

@@ -39,6 +39,7 @@ export const LIMITED = [
   { ids: ["getRoomSummary"], reason: "looks at rooms that the caller is not in" },
   { ids: ["getKeysChanges"], reason: "walks through everybody whom the caller shares a room with" },
   { ids: ["getProtocols", "getProtocolMetadata", "queryLocationByProtocol", "queryUserByProtocol", "queryLocationByAlias", "queryUserByID"], reason: "asks other programs" },
+  { ids: ["getRoomIdByAlias"], reason: "asks them too, for an alias that is not there yet" },
   { ids: ["getNotifications", "getPublicRooms"], reason: "looks through many rooms" },
   { ids: ["sync", "getEvents", "peekEvents"], reason: "a client that asks without waiting would keep a worker busy" },
   { ids: ["getUserProfile", "getProfileField"], reason: "else one could go through all names" },
