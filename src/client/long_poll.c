@@ -44,7 +44,7 @@ static int resume(struct request *rq, struct err *err)
 int long_poll_begin(struct request *rq, struct long_poll *p, struct err *err)
 {
     /* Registered first, then looked at: what is committed in between is seen by one or the other. */
-    waiter_add(server_of(rq), &p->waiter, rq, rq->who.user_nid, rq->who.device_nid);
+    waiter_add(server_of(rq), &p->waiter, rq, rq->who.user_nid, rq->who.device_nid, p->room);
     rq->parked = p;
     return resume(rq, err);
 }

@@ -473,6 +473,7 @@ static int get_events(struct request *rq, struct err *err)
     p->from = from.position;
     p->room = room;
     p->poll = (struct long_poll){.deadline_mono = clock_mono_ms() + MIN(timeout, TIMEOUT_MAX_MS),
+                                 .room = room,
                                  .answer = answer,
                                  .release = release};
     return long_poll_begin(rq, &p->poll, err);

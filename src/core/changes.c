@@ -28,6 +28,7 @@ struct changes {
     int64_t first_serial;
     struct lock lock;    /* RANK_NOTIFIER */
     struct imap waiting; /* user nid -> struct list * of his waiters */
+    struct imap looking; /* room nid -> struct list * of waiters that look into it from outside */
     struct list watchers;
 };
 
@@ -117,18 +118,24 @@ struct changes *changes_new(struct server *s)
     return c;
 }
 
+static void free_lists(struct imap *lists)
+{
+    size_t pos = 0;
+    uint64_t key;
+    union map_val v;
+    while (imap_next(lists, &pos, &key, &v)) {
+        free(v.ptr);
+    }
+    imap_release(lists);
+}
+
 void changes_free(struct changes *c)
 {
     if (!c) {
         return;
     }
-    size_t pos = 0;
-    uint64_t key;
-    union map_val v;
-    while (imap_next(&c->waiting, &pos, &key, &v)) {
-        free(v.ptr);
-    }
-    imap_release(&c->waiting);
+    free_lists(&c->waiting);
+    free_lists(&c->looking);
     log_release(&c->durable);
     log_release(&c->volatiles);
     lock_destroy(&c->lock);
@@ -137,19 +144,37 @@ void changes_free(struct changes *c)
 
 /* ---- waiters ---- */
 
-void waiter_add(struct server *s, struct waiter *w, struct request *rq, uint64_t user,
-                uint64_t device)
+static void list_in(struct imap *lists, uint64_t key, struct list_node *node)
 {
-    struct changes *c = s->changes;
-    *w = (struct waiter){.user = user, .device = device, .rq = request_ref(rq)};
-    lock_take(&c->lock);
     bool is_new;
-    union map_val *v = imap_at(&c->waiting, user, &is_new);
+    union map_val *v = imap_at(lists, key, &is_new);
     if (is_new) {
         v->ptr = xmalloc(sizeof(struct list));
         list_init(v->ptr);
     }
-    list_push_back(v->ptr, &w->in_user);
+    list_push_back(v->ptr, node);
+}
+
+static void list_out(struct imap *lists, uint64_t key, struct list_node *node)
+{
+    list_remove(node);
+    union map_val *v = imap_find(lists, key);
+    if (v && list_is_empty(v->ptr)) {
+        free(v->ptr);
+        imap_remove(lists, key);
+    }
+}
+
+void waiter_add(struct server *s, struct waiter *w, struct request *rq, uint64_t user,
+                uint64_t device, uint64_t room)
+{
+    struct changes *c = s->changes;
+    *w = (struct waiter){.user = user, .device = device, .room = room, .rq = request_ref(rq)};
+    lock_take(&c->lock);
+    list_in(&c->waiting, user, &w->in_user);
+    if (room) {
+        list_in(&c->looking, room, &w->in_room);
+    }
     lock_release(&c->lock);
 }
 
@@ -175,11 +200,9 @@ void waiter_remove(struct server *s, struct waiter *w)
         return;
     }
     lock_take(&c->lock);
-    list_remove(&w->in_user);
-    union map_val *v = imap_find(&c->waiting, w->user);
-    if (v && list_is_empty(v->ptr)) {
-        free(v->ptr);
-        imap_remove(&c->waiting, w->user);
+    list_out(&c->waiting, w->user, &w->in_user);
+    if (w->room) {
+        list_out(&c->looking, w->room, &w->in_room);
     }
     lock_release(&c->lock);
     request_unref(w->rq);
@@ -213,6 +236,17 @@ static void wake_all(struct changes *c)
     union map_val v;
     while (imap_next(&c->waiting, &pos, &user, &v)) {
         wake_list(v.ptr, 0);
+    }
+}
+
+static void wake_looking(struct changes *c, uint64_t room)
+{
+    union map_val *v = imap_find(&c->looking, room);
+    if (!v) {
+        return;
+    }
+    list_for_each (it, (struct list *)v->ptr) {
+        request_wake(container_of(it, struct waiter, in_room)->rq);
     }
 }
 
@@ -340,6 +374,9 @@ static void wake_for(struct server *s, const struct change *change)
         } else if (by_room) {
             /* Who is in the room is for each client's own /sync to find out. */
             wake_all(c);
+        }
+        if (by_room) {
+            wake_looking(c, change->room);
         }
         if (change->user) {
             wake_user(c, change->user, change->device);

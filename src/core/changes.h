@@ -84,11 +84,13 @@ void changes_unwatch(struct server *s, struct changes_watcher *w);
  */
 struct waiter {
     struct list_node in_user; /* of the user's list in changes */
-    uint64_t user, device;
+    struct list_node in_room; /* of the room's list in changes, if there is a room */
+    uint64_t user, device, room;
     struct request *rq; /* a reference */
 };
+/* room: one that he looks into without being in it, and whose changes wake him too; 0: none. */
 void waiter_add(struct server *s, struct waiter *w, struct request *rq, uint64_t user,
-                uint64_t device);
+                uint64_t device, uint64_t room);
 /* How many of a user's clients wait now. */
 size_t waiters_count(struct server *s, uint64_t user);
 /* Idempotent; drops the reference to the request. */
