@@ -137,6 +137,15 @@ static int check_email(struct config_reader *r, const struct config *c)
     return 0;
 }
 
+/* The processes that make thumbnails also read the pages. */
+static int check_previews(struct config_reader *r, const struct config *c)
+{
+    return c->media.previews.enabled && c->media.thumbnailers == 0
+               ? config_fail(r, LINE_OF(c, media.previews.enabled),
+                             "media.previews needs media.thumbnailers to be at least 1")
+               : 0;
+}
+
 static int check_captcha(struct config_reader *r, const struct config *c)
 {
     if (c->captcha.provider != CAPTCHA_OFF &&
@@ -168,6 +177,7 @@ static int check_whole(struct config_reader *r, const struct config *c)
                            "registration.terms.url is needed with a version");
     }
     int rc = check_email(r, c);
+    rc = rc ? rc : check_previews(r, c);
     return rc == 0 ? check_captcha(r, c) : rc;
 }
 

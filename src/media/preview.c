@@ -7,7 +7,8 @@
 enum {
     TITLE_MAX = 500,
     TEXT_MAX = 600,
-    VALUE_MAX = 2048,
+    VALUE_MAX = 512, /* of what goes through as it is: a stored preview stays below 20 KB */
+    URL_MAX = 2048,
     ANSWER_MAX = 256 * 1024,
 };
 #define MINUTE ((int64_t)60 * 1000)
@@ -159,10 +160,10 @@ bool preview_from_oembed(struct arena *a, const json_t *answer, struct preview *
     *out = (struct preview){.title = clean(a, answer, "title", TITLE_MAX),
                             .description = clean(a, answer, "description", TEXT_MAX),
                             .site_name = clean(a, answer, "provider_name", TITLE_MAX),
-                            .image = clean(a, answer, "thumbnail_url", VALUE_MAX)};
+                            .image = clean(a, answer, "thumbnail_url", URL_MAX)};
     out->title = first_of(out->title, clean(a, answer, "author_name", TITLE_MAX));
     if (str_eq(type, STR("photo"))) {
-        out->image = first_of(clean(a, answer, "url", VALUE_MAX), out->image);
+        out->image = first_of(clean(a, answer, "url", URL_MAX), out->image);
     } else if (str_eq(type, STR("video"))) {
         out->type = STR("video.other");
     } else if (str_eq(type, STR("rich")) && out->description.n == 0) {

@@ -9,7 +9,7 @@
 
 #include "wire/json.h"
 
-enum { PREVIEW_MORE_MAX = 32 };
+enum { PREVIEW_MORE_MAX = 20 };
 
 struct preview_property {
     struct str key, value;

@@ -33,7 +33,8 @@ enum {
     FAILURE_MS = 300000, /* a failure is remembered so long */
     KEEP_MS = 86400000,  /* what has expired may still be asked for by its time */
     MEDIA_ID_LEN = 24,
-    FORGET_AT_ONCE = 1000,
+    FORGET_AT_ONCE = 10000,
+    ROWS_MAX = 100000,
 };
 
 struct previews {
@@ -541,7 +542,8 @@ static int forget(struct txn *t, void *arg)
 {
     const int64_t *before = arg;
     int64_t n;
-    return url_previews_delete_expired(t, *before, FORGET_AT_ONCE, &n, txn_err(t));
+    int rc = url_previews_delete_expired(t, *before, FORGET_AT_ONCE, &n, txn_err(t));
+    return rc ? rc : url_previews_trim(t, ROWS_MAX, FORGET_AT_ONCE, txn_err(t));
 }
 
 int previews_expire(struct server *server, struct err *err)

@@ -231,6 +231,18 @@ static void a_preview_is_replaced_and_goes_with_its_picture(void **state)
     assert_int_equal(n, 0);
     MUST_WRITE(f, url_previews_delete_expired(t, NOW + 11, 100, &n, err));
     assert_int_equal(n, 1);
+    static const char *const keys[] = {"k1", "k2", "k3"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        p.key = str_c(keys[i]);
+        p.expires_ts = NOW + 10 - (int64_t)i;
+        MUST_WRITE(f, url_previews_put(t, &p, err));
+    }
+    MUST_WRITE(f, url_previews_trim(t, 3, 100, err));
+    assert_ok(url_previews_get(reader(f), &f->arena, STR("k3"), &found, &f->err), &f->err);
+    MUST_WRITE(f, url_previews_trim(t, 1, 100, err));
+    assert_int_equal(url_previews_get(reader(f), &f->arena, STR("k2"), &found, &f->err),
+                     E_NOT_FOUND);
+    assert_ok(url_previews_get(reader(f), &f->arena, STR("k1"), &found, &f->err), &f->err);
 }
 
 static void facts_and_tasks_are_kept(void **state)

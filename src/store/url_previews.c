@@ -21,7 +21,10 @@ static const struct sql delete_expired = {
     "DELETE FROM url_previews WHERE key IN (SELECT key FROM url_previews WHERE expires_ts < $1"
     " ORDER BY expires_ts LIMIT $2)"};
 
-STATEMENTS(url_previews, &put, &get, &drop_image, &delete_expired);
+/* Counts all, twice an hour. */
+static const struct sql count = {"SELECT count(*) FROM url_previews", .may_scan = true};
+
+STATEMENTS(url_previews, &put, &get, &drop_image, &delete_expired, &count);
 
 int url_previews_put(struct txn *t, const struct url_preview *p, struct err *err)
 {
@@ -41,6 +44,15 @@ int url_previews_get(struct db_read *r, struct arena *a, struct str key, struct 
 int url_previews_drop_image(struct txn *t, struct str image_id, struct err *err)
 {
     return db_exec(t, &drop_image, PARAMS(P_TEXT(image_id)), err);
+}
+
+int url_previews_trim(struct txn *t, int64_t keep, int64_t limit, struct err *err)
+{
+    int64_t rows = 0, n;
+    int rc = db_int(txn_read(t), &count, PARAMS(), &rows, err);
+    return rc == 0 && rows > keep
+               ? url_previews_delete_expired(t, INT64_MAX, MIN(rows - keep, limit), &n, err)
+               : rc;
 }
 
 int url_previews_delete_expired(struct txn *t, int64_t before_ts, int64_t limit, int64_t *out_n,

@@ -21,6 +21,8 @@ MUST_USE int url_previews_get(struct db_read *r, struct arena *a, struct str key
                               struct url_preview *out, struct err *err);
 /* The picture is deleted: what names it is of no use any more. */
 MUST_USE int url_previews_drop_image(struct txn *t, struct str image_id, struct err *err);
+/* Of more than `keep` rows those go that expire first, at most `limit` at once. */
+MUST_USE int url_previews_trim(struct txn *t, int64_t keep, int64_t limit, struct err *err);
 MUST_USE int url_previews_delete_expired(struct txn *t, int64_t before_ts, int64_t limit,
                                          int64_t *out_n, struct err *err);
 

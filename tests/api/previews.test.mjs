@@ -196,6 +196,15 @@ test("many who ask at once cost one fetch, and failures are remembered", OWN_SER
   assert.equal(asked("/popular"), 1, "the database remembers");
 });
 
+test("a preview is kept for the time that the page allows, whatever time is asked for", OWN_SERVER, async () => {
+  const alice = await hs.user("alice");
+  let n = 0;
+  const url = serve("/news", (rq, rs) => rs.writeHead(200, { "content-type": "text/html", "cache-control": "max-age=7200" }).end(`<title>News ${++n}</title>`));
+  for (let i = 0; i < 2; i++) assert.equal((await preview(alice, url)).body["og:title"], "News 1");
+  for (const ts of [0, Date.now(), Date.now() + 3600000]) assert.equal((await preview(alice, url, { query: `&ts=${ts}` })).body["og:title"], "News 1");
+  assert.equal(n, 1);
+});
+
 test("the server stops while previews are being made", OWN_SERVER, () => withServer({ config: { media: { previews: LISTED } } }, async s => {
   const alice = await s.user("alice");
   const waiting = preview(alice, serve("/never", () => {}), { s, expect: 503 });
