@@ -66,8 +66,8 @@ static int find(struct request *rq, struct str key, int64_t ts, struct url_previ
 
 static int answer(struct request *rq, const struct url_preview *p, struct err *err)
 {
-    if (p->status != 200) {
-        return err_set(err, E_BUSY, (int)p->status, "M_UNKNOWN", "%.*s", STR_ARG(p->body));
+    if (p->status != 200) { /* not our trouble, so it is not logged as an error */
+        return err_set(err, E_LIMIT, (int)p->status, "M_UNKNOWN", "%.*s", STR_ARG(p->body));
     }
     if (p->image_id.p) {
         media_note_access(server_of(rq)->store, STR(""), p->image_id, clock_wall_ms());

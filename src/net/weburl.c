@@ -46,6 +46,7 @@ static bool take_apart(CURLU *u, struct arena *a, struct weburl *out)
     }
     bool has_query = get_part(u, a, CURLUPART_QUERY, &query);
     out->host = lower(a, host);
+    out->host.n -= str_ends(host, STR(".")); /* "a.b." is "a.b" */
     out->path = has_query ? ARENA_CONCAT(a, path, STR("?"), query) : path;
     char *z = NULL; /* without the port if that is the scheme's own */
     bool is_whole = curl_url_get(u, CURLUPART_URL, &z, CURLU_NO_DEFAULT_PORT) == CURLUE_OK;

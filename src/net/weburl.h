@@ -13,7 +13,7 @@ enum { WEBURL_MAX = 4096 };
 
 struct weburl {      /* strings in the arena */
     struct str text; /* the whole: absolute, without fragment */
-    struct str host; /* lower case; an IPv6 address in brackets */
+    struct str host; /* lower case, no dot at the end; an IPv6 address in brackets */
     struct str path; /* from the first slash on, with the query */
     int64_t port;    /* also when it is not written */
 };

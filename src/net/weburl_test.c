@@ -12,6 +12,8 @@ static void urls_are_taken_apart_as_they_will_be_fetched(void **state)
         {"https://Example.org", "https://Example.org/", "example.org", "/", 443},
         {"http://a.b:80/x?y#z", "http://a.b/x?y", "a.b", "/x?y", 80},
         {"http://a.b:8080/x y", "http://a.b:8080/x%20y", "a.b", "/x%20y", 8080},
+        {"http://A.B./x", "http://A.B./x", "a.b", "/x", 80},
+        {"http://%61.b/", "http://a.b/", "a.b", "/", 80},
         {"http://[::1]/", "http://[::1]/", "[::1]", "/", 80},
         {"http://2130706433/", "http://127.0.0.1/", "127.0.0.1", "/", 80},
         {"http://0177.0.0.1/", "http://127.0.0.1/", "127.0.0.1", "/", 80},

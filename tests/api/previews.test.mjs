@@ -132,6 +132,8 @@ test("ports, hosts and addresses follow the configuration, on every hop", OWN_SE
     assert.equal((await preview(alice, at("/open", "127.0.0.2"), { s })).body["og:title"], "yes");
     await fails(alice, at("/open", "127.0.0.3"), 502, "M_UNKNOWN", { s });
     await fails(alice, "https://www.Blocked.example/", 403, "M_FORBIDDEN", { s });
+    await fails(alice, "https://www.blocked.example./", 403, "M_FORBIDDEN", { s });
+    await fails(alice, "https://www.%62locked.example/", 403, "M_FORBIDDEN", { s });
     await fails(alice, at("/private/page"), 403, "M_FORBIDDEN", { s });
     await fails(alice, "http://127.0.0.1:1/", 403, "M_FORBIDDEN", { s });
     await fails(alice, serve("/hop", { status: 301, headers: { location: "/private/page" } }), 502, "M_UNKNOWN", { s });
