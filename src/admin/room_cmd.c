@@ -44,9 +44,13 @@ static void show_progress(struct progress *p, bool is_done)
         return;
     }
     p->shown_ms = clock_mono_ms();
-    (void)fprintf(stderr, "%s%lld people removed, %lld left; %lld events deleted%s",
-                  is_terminal ? "\r" : "", (long long)p->removed, (long long)p->left,
-                  (long long)p->deleted, is_terminal && !is_done ? "   " : "\n");
+    (void)fprintf(stderr, "%s", is_terminal ? "\r" : "");
+    if (p->removed > 0 || p->left > 0) {
+        (void)fprintf(stderr, "%lld people removed, %lld left; ", (long long)p->removed,
+                      (long long)p->left);
+    }
+    (void)fprintf(stderr, "%lld events deleted%s", (long long)p->deleted,
+                  is_terminal && !is_done ? "   " : "\n");
 }
 
 static int print_result(struct call *c, const struct cli_args *args, const struct progress *p)

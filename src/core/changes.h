@@ -30,6 +30,7 @@ enum change_kind {
     CHANGE_DEVICES, /* user: device list or cross-signing keys: who shares an encrypted room wants it */
     CHANGE_KEY_COUNTS, /* user, device: one-time keys were claimed */
     CHANGE_PUSHERS,    /* user: set or deleted; no client is told, only the watcher */
+    CHANGE_ROOM_GONE,  /* user: a room that he remembered was deleted */
     CHANGE_TYPING,     /* room (volatile) */
     CHANGE_PRESENCE,   /* user (volatile) */
 };

@@ -140,7 +140,7 @@ static int judge_move(struct search *q, const struct move *m, struct err *err)
     }
     rc = room_hold_nid(q->server, q->arena, m->room, &room, err);
     if (rc != 0) {
-        return rc;
+        return rc == E_NOT_FOUND ? 0 : rc; /* the room was deleted */
     }
     struct room_member member = room_member_of(room, m->user);
     rc = entry_membership_at(q->server, q->arena, member.event_nid, q->from, &before, err);

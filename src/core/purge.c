@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/cache.h"
+#include "core/changes.h"
 #include "core/live_user.h"
 #include "core/room_internal.h"
 #include "core/search_index.h"
@@ -185,7 +186,7 @@ struct deletion {
     uint64_t room_nid;
     struct purge_result result;
     uint64_t gone[STEP];
-    const uint64_t *users; /* whose membership is gone */
+    struct gone_member *users; /* whose membership is gone */
     size_t n_users;
 };
 
@@ -194,7 +195,7 @@ static void deletion_committed(void *arg)
     struct deletion *d = arg;
     drop_from_cache(d->server, d->gone, d->result.deleted);
     for (size_t i = 0; i < d->n_users; i++) {
-        live_users_drop_room(d->server, d->users[i], d->room_nid);
+        live_users_drop_room(d->server, d->users[i].user_nid, d->room_nid);
     }
 }
 
@@ -237,21 +238,49 @@ static int delete_events(struct txn *t, struct deletion *d, const struct event_r
     return rc;
 }
 
+/* Their clients, which may be away, have to take it off their lists. */
+static int tell_users(struct txn *t, struct deletion *d)
+{
+    struct room_row room;
+    int rc = rooms_get(txn_read(t), txn_arena(t), d->room_nid, &room, txn_err(t));
+    for (size_t i = 0; rc == 0 && i < d->n_users; i++) {
+        struct gone_room gone = {.position = txn_position(t), .room_id = room.room_id};
+        if (d->users[i].forgotten || !d->users[i].is_local) {
+            continue;
+        }
+        rc = gone_rooms_add(t, d->users[i].user_nid, &gone, txn_err(t));
+        changes_add(t, d->server,
+                    (struct change){.kind = CHANGE_ROOM_GONE,
+                                    .position = gone.position,
+                                    .user = d->users[i].user_nid,
+                                    .only_user = true});
+    }
+    return rc;
+}
+
+/* The members first: then nobody looks any more for what goes next. */
+static int delete_some(struct txn *t, struct deletion *d)
+{
+    struct event_row *rows;
+    size_t n = 0;
+    int rc = purge_members(t, d->room_nid, STEP, &d->users, &d->n_users, txn_err(t));
+    if (rc != 0 || d->n_users > 0) {
+        return rc ? rc : tell_users(t, d);
+    }
+    rc = events_any(txn_read(t), txn_arena(t), d->room_nid, STEP, &rows, &n, txn_err(t));
+    if (rc != 0 || n > 0) {
+        return rc ? rc : delete_events(t, d, rows, n);
+    }
+    rc = unread_counts_delete_of_room(t, d->room_nid, txn_err(t));
+    return rc ? rc : purge_belongings(t, d->room_nid, STEP, &d->result.is_done, txn_err(t));
+}
+
 static int deletion_step(struct txn *t, void *arg)
 {
     struct deletion *d = arg;
-    struct event_row *rows;
-    size_t n = 0;
     d->result = (struct purge_result){.deleted = 0};
     d->n_users = 0;
-    int rc = events_any(txn_read(t), txn_arena(t), d->room_nid, STEP, &rows, &n, txn_err(t));
-    if (rc == 0 && n > 0) {
-        rc = delete_events(t, d, rows, n);
-    } else if (rc == 0) {
-        rc = purge_belongings(t, d->room_nid, STEP, &d->users, &d->n_users, &d->result.is_done,
-                              txn_err(t));
-        rc = rc ? rc : unread_counts_delete_of_room(t, d->room_nid, txn_err(t));
-    }
+    int rc = delete_some(t, d);
     if (rc == 0) {
         txn_on_commit(t, deletion_committed, d);
     }

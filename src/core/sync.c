@@ -48,6 +48,9 @@ static void note_change(void *arg, const struct change *c)
     case CHANGE_KEY_COUNTS:
         s->user_changed |= mine && c->device == s->device_nid ? SYNC_KEY_COUNTS : 0;
         break;
+    case CHANGE_ROOM_GONE:
+        s->user_changed |= mine ? SYNC_ROOM_GONE : 0;
+        break;
     case CHANGE_PUSHERS:
         break;
     case CHANGE_TYPING:

@@ -48,6 +48,7 @@ enum sync_changed {
     SYNC_DEVICES = 1 << 5,
     SYNC_KEY_COUNTS = 1 << 6,
     SYNC_PRESENCE = 1 << 7,
+    SYNC_ROOM_GONE = 1 << 8,
 };
 
 /* Appends the response object to `out`. *out_found: whether there is anything in it that is worth an answer before

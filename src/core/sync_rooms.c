@@ -6,6 +6,7 @@
 #include "core/visibility.h"
 #include "matrix/ids.h"
 #include "store/events.h"
+#include "store/purge.h"
 
 struct rooms_of_user {
     struct user_room *p;
@@ -30,6 +31,14 @@ static unsigned changed_in(struct sync *s, uint64_t room_nid)
     return v ? (unsigned)v->u : 0;
 }
 
+/* *out: NULL if the room was deleted since the list of his rooms was made; he hears of it next time. */
+static int hold_room(struct sync *s, const struct user_room *ur, struct room **out, struct err *err)
+{
+    *out = NULL;
+    int rc = room_hold_nid(s->server, s->arena, ur->room, out, err);
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
 /* ---- joined and left ---- */
 
 static int write_joined(struct sync *s, const struct user_room *ur, struct err *err)
@@ -51,8 +60,8 @@ static int write_joined(struct sync *s, const struct user_room *ur, struct err *
     if (rc != 0 || (!r.whole && !r.changed)) {
         return rc;
     }
-    rc = room_hold_nid(s->server, s->arena, ur->room, &r.room, err);
-    if (rc != 0 || !filter_allows_room(&s->filter, r.room->room_id)) {
+    rc = hold_room(s, ur, &r.room, err);
+    if (rc != 0 || !r.room || !filter_allows_room(&s->filter, r.room->room_id)) {
         return rc;
     }
     if (newly) {
@@ -104,8 +113,8 @@ static int write_left(struct sync *s, const struct user_room *ur, struct err *er
                           .to = MIN(ur->position, s->upto.position),
                           .changed = SYNC_EVENTS,
                           .is_left = true};
-    int rc = room_hold_nid(s->server, s->arena, ur->room, &r.room, err);
-    if (rc != 0 || !filter_allows_room(&s->filter, r.room->room_id)) {
+    int rc = hold_room(s, ur, &r.room, err);
+    if (rc != 0 || !r.room || !filter_allows_room(&s->filter, r.room->room_id)) {
         return rc;
     }
     s->found = true;
@@ -163,12 +172,12 @@ static int write_pending_membership(struct sync *s, const struct user_room *ur, 
     if (!s->is_initial && !s->full_state && ur->position <= s->since.position) {
         return 0;
     }
-    int rc = room_hold_nid(s->server, s->arena, ur->room, &room, err);
-    if (rc == 0) {
+    int rc = hold_room(s, ur, &room, err);
+    if (rc == 0 && room) {
         rc = entry_hold(s->server, s->arena, ur->event_nid, &member, err);
     }
     bool is_invite = ur->membership == MEMBERSHIP_INVITE;
-    if (rc != 0 || !filter_allows_room(&s->filter, room->room_id) ||
+    if (rc != 0 || !room || !filter_allows_room(&s->filter, room->room_id) ||
         (is_invite && (s->blocks_invites || sync_is_ignored(s, member->ev->sender)))) {
         return rc;
     }
@@ -195,6 +204,42 @@ static int write_one(struct sync *s, const struct user_room *ur, struct err *err
     return 0;
 }
 
+static void write_gone_room(struct sync *s, const struct gone_room *room)
+{
+    jw_key(&s->w, room->room_id);
+    jw_object(&s->w);
+    JW_OBJECT(&s->w, "timeline");
+    JW_ARRAY(&s->w, "events");
+    jw_end(&s->w);
+    JW_BOOL(&s->w, "limited", false);
+    JW_STR(&s->w, "prev_batch", sync_token_of_position(s->arena, room->position));
+    jw_end(&s->w);
+    JW_OBJECT(&s->w, "state");
+    JW_ARRAY(&s->w, "events");
+    jw_end(&s->w);
+    jw_end(&s->w);
+    jw_end(&s->w);
+    s->found = true;
+}
+
+/* Rooms that are no more: left, and nothing is told of how. */
+static int write_gone(struct sync *s, struct err *err)
+{
+    struct gone_room *rooms = NULL;
+    size_t n = 0;
+    if (s->is_initial || (s->log_reaches && !(s->user_changed & SYNC_ROOM_GONE))) {
+        return 0;
+    }
+    int rc = gone_rooms_of(store_reader(s->server->store), s->arena, s->user_nid, s->since.position,
+                           s->upto.position, &rooms, &n, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (filter_allows_room(&s->filter, rooms[i].room_id)) {
+            write_gone_room(s, &rooms[i]);
+        }
+    }
+    return rc;
+}
+
 static int write_section(struct sync *s, const char *name, unsigned memberships,
                          const struct rooms_of_user *rooms, struct err *err)
 {
@@ -205,6 +250,9 @@ static int write_section(struct sync *s, const char *name, unsigned memberships,
         if (memberships & 1u << rooms->p[i].membership) {
             rc = write_one(s, &rooms->p[i], err);
         }
+    }
+    if (rc == 0 && memberships & 1u << MEMBERSHIP_LEAVE) {
+        rc = write_gone(s, err);
     }
     jw_end(&s->w);
     return rc;

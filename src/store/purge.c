@@ -28,7 +28,8 @@ static const struct sql remembering = {
  * what it deletes. */
 static const struct sql delete_members = {
     "DELETE FROM room_members WHERE room_nid = $1 AND user_nid IN (SELECT user_nid FROM "
-    "room_members WHERE room_nid = $1 ORDER BY user_nid LIMIT $2) RETURNING user_nid, is_local"};
+    "room_members WHERE room_nid = $1 ORDER BY user_nid LIMIT $2) RETURNING user_nid, is_local, "
+    "forgotten"};
 static const struct sql delete_receipts = {
     "DELETE FROM receipts WHERE room_nid = $1 AND user_nid IN (SELECT user_nid FROM receipts "
     "WHERE room_nid = $1 ORDER BY user_nid LIMIT $2)"};
@@ -41,10 +42,17 @@ static const struct sql delete_directory = {"DELETE FROM room_directory WHERE ro
 static const struct sql delete_icon = {"DELETE FROM room_icons WHERE room_nid = $1"};
 static const struct sql delete_room = {"DELETE FROM rooms WHERE nid = $1"};
 
-STATEMENTS(purge, &add_content, &remove_content, &due_contents, &get_upto, &set_upto, &put_doomed,
-           &remove_doomed, &due_room, &remembering, &delete_members, &delete_receipts,
-           &delete_account_data, &delete_aliases, &delete_listings, &delete_directory, &delete_icon,
-           &delete_room);
+static const struct sql add_gone = {
+    "INSERT INTO gone_rooms (user_nid, position, room_id) VALUES ($1, $2, $3)"};
+static const struct sql gone_of_user = {
+    "SELECT position, room_id FROM gone_rooms WHERE user_nid = $1 AND position > $2 AND "
+    "position <= $3 ORDER BY position"};
+static const struct sql delete_gone = {"DELETE FROM gone_rooms WHERE user_nid = $1"};
+
+STATEMENTS(purge, &add_gone, &gone_of_user, &delete_gone, &add_content, &remove_content,
+           &due_contents, &get_upto, &set_upto, &put_doomed, &remove_doomed, &due_room,
+           &remembering, &delete_members, &delete_receipts, &delete_account_data, &delete_aliases,
+           &delete_listings, &delete_directory, &delete_icon, &delete_room);
 
 int redacted_contents_add(struct txn *t, uint64_t event_nid, int64_t redacted_ts, struct err *err)
 {
@@ -112,36 +120,17 @@ int room_is_remembered(struct db_read *r, uint64_t room_nid, bool *out, struct e
     return rc;
 }
 
-struct gone_member {
-    uint64_t user_nid;
-    bool is_local;
-};
 COLS(gone_cols, struct gone_member, COL(struct gone_member, user_nid),
-     COL(struct gone_member, is_local));
+     COL(struct gone_member, is_local), COL(struct gone_member, forgotten));
 
-/* Leaves in *left how many more rows the batch may delete. */
-static int purge_members(struct txn *t, uint64_t room_nid, size_t *left, const uint64_t **out_users,
-                         size_t *out_n, struct err *err)
+int purge_members(struct txn *t, uint64_t room_nid, size_t limit, struct gone_member **out,
+                  size_t *out_n, struct err *err)
 {
-    struct gone_member *rows;
-    size_t n = 0;
-    int rc = db_exec_rows(t, txn_arena(t), &delete_members, PARAMS(P_INT(room_nid), P_INT(*left)),
-                          &gone_cols, &rows, &n, err);
-    if (rc != 0) {
-        return rc;
-    }
-    uint64_t *users = arena_array(txn_arena(t), uint64_t, n);
-    *out_n = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (rows[i].is_local) {
-            users[(*out_n)++] = rows[i].user_nid;
-        }
-    }
-    *out_users = users;
-    *left -= MIN(n, *left);
-    return 0;
+    return db_exec_rows(t, txn_arena(t), &delete_members, PARAMS(P_INT(room_nid), P_INT(limit)),
+                        &gone_cols, out, out_n, err);
 }
 
+/* Leaves in *left how many more rows the batch may delete. */
 static int purge_some(struct txn *t, const struct sql *sql, uint64_t room_nid, size_t *left,
                       struct err *err)
 {
@@ -161,13 +150,33 @@ static int purge_row(struct txn *t, uint64_t room_nid, struct err *err)
     return rc ? rc : db_exec(t, &delete_room, PARAMS(P_INT(room_nid)), err);
 }
 
-int purge_belongings(struct txn *t, uint64_t room_nid, size_t limit, const uint64_t **out_users,
-                     size_t *out_n, bool *out_is_done, struct err *err)
+int purge_belongings(struct txn *t, uint64_t room_nid, size_t limit, bool *out_is_done,
+                     struct err *err)
 {
     size_t left = limit;
-    int rc = purge_members(t, room_nid, &left, out_users, out_n, err);
-    rc = rc ? rc : purge_some(t, &delete_receipts, room_nid, &left, err);
+    int rc = purge_some(t, &delete_receipts, room_nid, &left, err);
     rc = rc ? rc : purge_some(t, &delete_account_data, room_nid, &left, err);
     *out_is_done = rc == 0 && left > 0;
     return *out_is_done ? purge_row(t, room_nid, err) : rc;
+}
+
+int gone_rooms_add(struct txn *t, uint64_t user_nid, const struct gone_room *room, struct err *err)
+{
+    return db_exec(t, &add_gone,
+                   PARAMS(P_INT(user_nid), P_INT(room->position), P_TEXT(room->room_id)), err);
+}
+
+COLS(gone_room_cols, struct gone_room, COL(struct gone_room, position),
+     COL(struct gone_room, room_id));
+
+int gone_rooms_of(struct db_read *r, struct arena *a, uint64_t user_nid, int64_t from, int64_t upto,
+                  struct gone_room **out, size_t *out_n, struct err *err)
+{
+    return db_rows(r, a, &gone_of_user, PARAMS(P_INT(user_nid), P_INT(from), P_INT(upto)),
+                   &gone_room_cols, out, out_n, err);
+}
+
+int gone_rooms_delete_of_user(struct txn *t, uint64_t user_nid, struct err *err)
+{
+    return db_exec(t, &delete_gone, PARAMS(P_INT(user_nid)), err);
 }

@@ -34,10 +34,28 @@ MUST_USE int doomed_rooms_due(struct db_read *r, int64_t upto, struct doomed_roo
 /* Whether a user of this server is in the room, invited, or has not forgotten it. */
 MUST_USE int room_is_remembered(struct db_read *r, uint64_t room_nid, bool *out, struct err *err);
 
-/* Deletes up to `limit` rows of what belongs to a room besides its events. *out_users: the users of this server whose
- * membership is among them, in the transaction's arena. *out_is_done: nothing is left, the room's own row included. */
-MUST_USE int purge_belongings(struct txn *t, uint64_t room_nid, size_t limit,
-                              const uint64_t **out_users, size_t *out_n, bool *out_is_done,
+/* Deletes up to `limit` memberships of a room; gives them in the transaction's arena. */
+struct gone_member {
+    uint64_t user_nid;
+    bool is_local, forgotten;
+};
+MUST_USE int purge_members(struct txn *t, uint64_t room_nid, size_t limit, struct gone_member **out,
+                           size_t *out_n, struct err *err);
+/* Deletes up to `limit` rows of what else belongs to a room, but for its events. *out_is_done: nothing is left, the
+ * room's own row included. */
+MUST_USE int purge_belongings(struct txn *t, uint64_t room_nid, size_t limit, bool *out_is_done,
                               struct err *err);
+
+/* Deleted rooms that a user's clients may not know to be deleted. */
+struct gone_room {
+    int64_t position;
+    struct str room_id;
+};
+MUST_USE int gone_rooms_add(struct txn *t, uint64_t user_nid, const struct gone_room *room,
+                            struct err *err);
+/* With from < position <= upto. */
+MUST_USE int gone_rooms_of(struct db_read *r, struct arena *a, uint64_t user_nid, int64_t from,
+                           int64_t upto, struct gone_room **out, size_t *out_n, struct err *err);
+MUST_USE int gone_rooms_delete_of_user(struct txn *t, uint64_t user_nid, struct err *err);
 
 #endif

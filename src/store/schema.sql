@@ -159,6 +159,13 @@ CREATE TABLE filters (
 
 CREATE UNIQUE INDEX filters_hash ON filters (user_nid, hash);
 
+CREATE TABLE gone_rooms (
+    user_nid INTEGER NOT NULL,
+    position INTEGER NOT NULL,       -- when it was deleted
+    room_id TEXT NOT NULL,
+    PRIMARY KEY (user_nid, position)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE key_backup_sessions (
     user_nid INTEGER NOT NULL,
     version INTEGER NOT NULL,

@@ -109,6 +109,10 @@ filters.json text C NOT NULL
 filters.user_nid bigint NOT NULL
 CREATE UNIQUE INDEX filters_hash ON public.filters USING btree (user_nid, hash)
 CREATE UNIQUE INDEX filters_pkey ON public.filters USING btree (user_nid, filter_id)
+gone_rooms.position bigint NOT NULL
+gone_rooms.room_id text C NOT NULL
+gone_rooms.user_nid bigint NOT NULL
+CREATE UNIQUE INDEX gone_rooms_pkey ON public.gone_rooms USING btree (user_nid, "position")
 key_backup_sessions.first_message_index bigint NOT NULL
 key_backup_sessions.forwarded_count bigint NOT NULL
 key_backup_sessions.is_verified boolean NOT NULL

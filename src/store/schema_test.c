@@ -64,6 +64,7 @@ static const char *const large[] = {
     "erased_users",
     "redacted_contents",
     "doomed_rooms",
+    "gone_rooms",
     "blocked_rooms",
 };
 

@@ -9,6 +9,7 @@
 #include "store/login_tokens.h"
 #include "store/openid_tokens.h"
 #include "store/profiles.h"
+#include "store/purge.h"
 #include "store/push.h"
 #include "store/receipts.h"
 #include "store/statements.h"
@@ -151,7 +152,7 @@ int users_deactivate(struct txn *t, uint64_t nid, bool erase, struct err *err)
         pushers_delete_of_user,   account_data_delete_of_user,      key_backups_delete_of_user,
         filters_delete_of_user,   stored_push_rules_delete_of_user, cross_signing_delete_of_user,
         receipts_delete_of_user,  user_directory_delete_of_user,    openid_tokens_delete_of_user,
-        threepids_delete_of_user, unread_counts_delete_of_user,
+        threepids_delete_of_user, unread_counts_delete_of_user,     gone_rooms_delete_of_user,
     };
     int rc = update(t, &deactivate, nid, P_BOOL(erase), err);
     if (rc == 0) {

@@ -262,6 +262,24 @@ test("room delete removes everybody with a reason, closes the room and deletes a
   await stream.next();
 });
 
+test("clients that were away hear of a deleted room that they have left it", OWN_SERVER, async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  for (const who of [bob, carol]) await who.join(room);
+  const [away, waiting] = [await bob.stream(), await alice.stream()];
+  await carol.leave(room);
+  await carol.post(`/rooms/${E(room)}/forget`);
+  const forgot = await carol.stream();
+  await done(hs, "delete", room, "--purge");
+  await waiting.until("the room is gone", r => r.rooms?.leave?.[room]);
+  await hs.restart();
+  const back = await away.next();
+  assert.ok(back.rooms.leave[room]);
+  assert.equal((await away.next()).rooms?.leave?.[room], undefined, "once");
+  assert.equal((await forgot.next()).rooms?.leave?.[room], undefined, "she had forgotten it");
+  assert.equal(JSON.stringify((await bob.sync()).rooms).includes(room), false);
+});
+
 test("the state of a deleted room goes with it, and that of others stays", NO_SQL, async () => {
   const alice = await hs.user("alice");
   const [kept, gone] = [await alice.createRoom({ name: "kept" }), await alice.createRoom({ name: "gone" })];
