@@ -46,7 +46,7 @@ async function setup(change = u => u) {
 /** Sends from several sides until `end()`; what was acknowledged, and what was refused. */
 class Load {
   constructor({ s, alice, room }, writers = WRITERS) {
-    Object.assign(this, { s, alice, room, acknowledged: new Map(), refused: [], up: true });
+    Object.assign(this, { s, alice, room, acknowledged: new Map(), refused: [], reports: new Set(), up: true });
     this.work = Array.from({ length: writers }, () => this.write());
   }
   send(body) {
@@ -58,7 +58,14 @@ class Load {
       const r = await this.send(body);
       if (r.status === 200) this.acknowledged.set(body, r.body.event_id);
       else { this.refused.push({ ...r, sent: body }); await nap(20); }
+      await this.report();
     }
+  }
+  /** Nothing in a report says that it was made before, so one that is written twice is there twice. */
+  async report() {
+    const reason = crypto.randomUUID();
+    const r = await this.s.req("POST", `/rooms/${E(this.room)}/report`, { token: this.alice.token, body: { reason } });
+    if (r.status === 200) this.reports.add(reason);
   }
   /** Until so many more are acknowledged. */
   async progress(n = 30) {
@@ -98,6 +105,9 @@ async function check(scene, load) {
   for (const r of load.refused.slice(0, 20)) assert.equal((await load.send(r.sent)).status, 200, "the same transaction again");
   seen = await history(scene);
   assert.equal(seen.size, load.acknowledged.size + Math.min(20, load.refused.length));
+  const reports = sql("SELECT reason FROM reports", scene.db.url).split("\n").filter(Boolean);
+  assert.equal(reports.length, load.reports.size, "a report is there twice, was lost, or was refused and is there");
+  for (const reason of reports) assert.ok(load.reports.has(reason));
   const found = await scene.s.command(["db", "check", "--json", "--config", scene.s.configFile]);
   assert.equal(found.status, 0, found.stdout + found.stderr);
 }
