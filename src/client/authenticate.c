@@ -133,11 +133,22 @@ bool authenticate_spares(struct request *rq, struct str token)
     return appservice_set_by_hash(appservices_now(server_of(rq)), hash) != NULL;
 }
 
+/* As the dispatcher finds the token of those who must be signed in. */
+static bool find_token(struct request *rq, struct str *out)
+{
+    if (http_bearer(request_header(rq, "Authorization"), out)) {
+        return true;
+    }
+    bool may_be_in_query = server_of(rq)->config->access_tokens.query_string_allowed;
+    *out = may_be_in_query ? request_query(rq, "access_token") : STR_NONE;
+    return out->n > 0;
+}
+
 int authenticate_appservice(struct request *rq, const struct appservice **out, struct err *err)
 {
     unsigned char hash[SHA256_LEN];
     struct str token;
-    if (!http_bearer(request_header(rq, "Authorization"), &token)) {
+    if (!find_token(rq, &token)) {
         return err_set(err, E_FORBIDDEN, 401, "M_MISSING_TOKEN",
                        "The token of an application service is needed");
     }

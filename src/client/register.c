@@ -142,8 +142,8 @@ static int register_by_appservice(struct request *rq, struct err *err)
     if (rc == 0 && !in->inhibit_login) {
         rc = appservice_login_check_allowed(rq, err);
     }
-    rc = rc ? rc : account_check_name(s, rq->arena, in->username, err);
     rc = rc ? rc : appservice_login_check_name(rq, as, in->username, err);
+    rc = rc ? rc : account_check_name(s, rq->arena, in->username, err);
     if (rc != 0) {
         return rc;
     }

@@ -89,6 +89,7 @@ test("registration and login by m.login.application_service keep to the namespac
   await hs.fails(401, "M_UNKNOWN_TOKEN", "POST", "/register", { token: "nonsense", body: { ...as, username: "_irc_y" } });
   await hs.fails(400, "M_EXCLUSIVE", "POST", "/register", { token: irc.token, body: { ...as, username: "outside" } });
   await hs.fails(400, "M_EXCLUSIVE", "POST", "/register", { token: irc.token, body: { ...as, username: "_xmpp_x" } });
+  await hs.fails(400, "M_EXCLUSIVE", "POST", "/register", { token: irc.token, body: { ...as, username: (await hs.user("taken")).name } });
   await hs.fails(400, "M_USER_IN_USE", "POST", "/register", { token: irc.token, body: { ...as, username: name } });
   await hs.fails(400, "M_INVALID_USERNAME", "POST", "/register", { token: irc.token, body: { ...as, username: "_irc_Ä" } });
   await hs.fails(400, "M_MISSING_PARAM", "POST", "/register", { token: irc.token, body: as });
@@ -104,8 +105,10 @@ test("registration and login by m.login.application_service keep to the namespac
 
 test("without access tokens for application services they register with inhibit_login only", OWN_SERVER, async () => {
   const as = new AppService("quiet", { url: null });
-  await withServer({ config: { access_tokens: { appservices: false } }, edit: registrations(as) }, async s => {
+  await withServer({ config: { access_tokens: { appservices: false, query_string_allowed: true } }, edit: registrations(as) }, async s => {
     const body = { type: "m.login.application_service", username: "_quiet_x" };
+    // Where tokens may stand in the query, theirs may too.
+    await s.req("POST", `/register?access_token=${as.token}`, { body: { ...body, username: "_quiet_q", inhibit_login: true }, expect: 200 });
     await s.fails(400, "M_APPSERVICE_LOGIN_UNSUPPORTED", "POST", "/register", { token: as.token, body });
     await s.req("POST", "/register", { token: as.token, body: { ...body, inhibit_login: true }, expect: 200 });
     await s.fails(400, "M_APPSERVICE_LOGIN_UNSUPPORTED", "POST", "/login", { token: as.token, body: { type: body.type, identifier: { type: "m.id.user", user: "_quiet_x" } } });
