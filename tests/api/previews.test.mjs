@@ -123,6 +123,16 @@ test("no private address is reached, however it is written and wherever it comes
   assert.equal(seen.get("/pic.png")?.some(rq => rq.headers.host.startsWith("127.0.0.2")) ?? false, false);
 });
 
+test("with the defaults this machine cannot be reached by any of its names", OWN_SERVER, () => withServer({ config: { media: { previews: { enabled: true, ports: [] } } } }, async s => {
+  const alice = await s.user("alice");
+  serve("/here", "<title>here</title>");
+  for (const host of ["127.0.0.1", "localhost", "LOCALHOST.", "sub.localhost", "[::1]", "2130706433", "017700000001", "0x7f.0.0.1", "[::ffff:127.0.0.1]"]) await fails(alice, at("/here", host), 502, "M_UNKNOWN", { s });
+  assert.equal(asked("/here"), 0);
+  await withServer({ config: { media: { previews: { enabled: true } } } }, async t => {
+    await fails(await t.user("bob"), at("/here"), 403, "M_FORBIDDEN", { s: t }); // a port that is not on the list
+  });
+}));
+
 test("ports, hosts and addresses follow the configuration, on every hop", OWN_SERVER, async () => {
   const previews = { ...LISTED, ports: [80, 443, port], url_blocklist: ["*.blocked.example", "127.0.0.1/private/*"], allowed_ranges: ["127.0.0.0/8"], blocked_ranges: ["127.0.0.3"] };
   await withServer({ config: { media: { previews } } }, async s => {
