@@ -54,11 +54,17 @@ static int meet_reader(const struct renderer *r, const struct entry *e, struct e
 }
 
 /* Whether all that ever relates to the event is for him: then nothing need be looked at one by one. */
-static bool sees_all(const struct renderer *r, const struct entry *e)
+static int sees_all(const struct renderer *r, const struct entry *e, bool *out, struct err *err)
 {
-    const struct room_member *me = &r->reader->viewer.member;
-    return me->membership == MEMBERSHIP_JOIN && me->position <= e->position &&
-           json_object_size(r->reader->ignored.users) == 0;
+    struct viewer *v = &r->reader->viewer;
+    int64_t came = v->member.position; /* a change of his profile moves it */
+    *out = false;
+    if (v->member.membership != MEMBERSHIP_JOIN || json_object_size(r->reader->ignored.users) > 0) {
+        return 0;
+    }
+    int rc = came > e->position ? viewer_came(v, &came, err) : 0;
+    *out = rc == 0 && came <= e->position;
+    return rc;
 }
 
 static int sees(const struct renderer *r, const struct entry *e, bool *out, struct err *err)
@@ -88,11 +94,13 @@ static int list_seen(const struct renderer *r, const struct entry *e, struct str
                      struct relation_row **out, size_t *out_n, struct err *err)
 {
     size_t n = 0;
+    bool all;
     *out_n = 0;
-    int rc = list(r, e->ev->event_id, rel_type, SCAN_MAX, out, &n, err);
+    int rc = sees_all(r, e, &all, err);
+    rc = rc ? rc : list(r, e->ev->event_id, rel_type, SCAN_MAX, out, &n, err);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         struct entry *child;
-        bool ok = sees_all(r, e);
+        bool ok = all;
         if (!ok) {
             rc = entry_hold(r->server, r->arena, (*out)[i].event_nid, &child, err);
             rc = rc == 0 ? sees(r, child, &ok, err) : rc;
@@ -175,9 +183,13 @@ static int find_thread(const struct renderer *r, const struct entry *root, struc
     struct relation_row *rows;
     size_t n = 0;
     *out = (struct thread){.participated = root->ev->ids.sender == r->user_nid};
-    bool all = sees_all(r, root), sent = false;
-    int rc = all ? list(r, root->ev->event_id, STR("m.thread"), 1, &rows, &n, err)
-                 : list_seen(r, root, STR("m.thread"), &rows, &n, err);
+    bool all, sent = false;
+    int rc = sees_all(r, root, &all, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = all ? list(r, root->ev->event_id, STR("m.thread"), 1, &rows, &n, err)
+             : list_seen(r, root, STR("m.thread"), &rows, &n, err);
     if (rc != 0 || n == 0) {
         return rc;
     }

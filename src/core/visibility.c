@@ -194,6 +194,13 @@ static int find_when_he_came(struct viewer *v, struct err *err)
     return rc;
 }
 
+int viewer_came(struct viewer *v, int64_t *out, struct err *err)
+{
+    int rc = find_when_he_came(v, err);
+    *out = v->came_position;
+    return rc;
+}
+
 int viewer_prunes(struct viewer *v, const struct entry *e, bool *out, struct err *err)
 {
     enum membership then;

@@ -46,6 +46,8 @@ MUST_USE int viewer_sees(struct viewer *v, const struct entry *e, bool *out, str
  * (core/erasure.h), and he neither was in the room when it was sent nor had come when it was asked. State is whole, but
  * for memberships: it is what the room is, and without m.room.encryption, say, whoever comes would send in clear. */
 MUST_USE int viewer_prunes(struct viewer *v, const struct entry *e, bool *out, struct err *err);
+/* The position at which his present time in the room began, or the last one did; INT64_MAX: there was none. */
+MUST_USE int viewer_came(struct viewer *v, int64_t *out, struct err *err);
 /* Whether to put it into a list of events for him: he may see it, and it is not what somebody says whom he ignores. */
 MUST_USE int viewer_wants(struct viewer *v, const struct entry *e, bool *out, struct err *err);
 /* Removes what he may not see or does not want to from an array of entries. */
