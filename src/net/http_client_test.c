@@ -199,6 +199,49 @@ static void an_answer_comes_back_with_its_headers(void **state)
     http_fetch_release(&q.fetch);
 }
 
+struct blocker {
+    struct job job;
+    sem_t began, may_end, ended;
+};
+
+static void block(struct job *job)
+{
+    struct blocker *b = container_of(job, struct blocker, job);
+    sem_post(&b->began);
+    sem_wait(&b->may_end);
+    sem_post(&b->ended);
+}
+
+/* All workers of the pool are busy: the outcome does not need one. */
+static void who_waits_needs_no_worker(void **state)
+{
+    enum { WORKERS = 4 };
+    static struct blocker blockers[WORKERS];
+    struct scene *scene = *state;
+    struct http_fetch f = {.url = STR_NONE};
+    char url[256];
+    for (size_t i = 0; i < WORKERS; i++) {
+        blockers[i].job.run = block;
+        sem_init(&blockers[i].began, 0, 0);
+        sem_init(&blockers[i].may_end, 0, 0);
+        sem_init(&blockers[i].ended, 0, 0);
+        pool_submit(scene->pool, LANE_FAST, &blockers[i].job);
+    }
+    for (size_t i = 0; i < WORKERS; i++) {
+        sem_wait(&blockers[i].began);
+    }
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/hello", server.port);
+    f.url = str_c(url);
+    http_client_run(scene->client, &f);
+    assert_ok(f.rc, &f.err);
+    assert_str(buf_str(&f.reply), "hello");
+    http_fetch_release(&f);
+    for (size_t i = 0; i < WORKERS; i++) {
+        sem_post(&blockers[i].may_end);
+        sem_wait(&blockers[i].ended);
+    }
+}
+
 static void a_body_is_posted_with_its_type(void **state)
 {
     static const char *const headers[] = {"Content-Type: application/json", NULL};
@@ -378,6 +421,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_answer_comes_back_with_its_headers),
+        TEST(who_waits_needs_no_worker),
         TEST(a_body_is_posted_with_its_type),
         TEST(what_goes_wrong_ends_within_its_bounds),
         TEST(redirects_are_followed_only_when_asked_for),
