@@ -153,7 +153,18 @@ static void add_pool(struct buf *out, const struct pool_stats *p)
     }
 }
 
-static void add_server(struct buf *out, const struct server *s)
+static void add_letters(struct buf *out, struct server *s)
+{
+    static const char *const outcomes[] = {
+        [MAILER_TAKEN] = "taken", [MAILER_REFUSED] = "refused", [MAILER_FAILED] = "failed"};
+    add_head(out, "ingot_mails_total", "counter", "Letters by what the mail server did with them");
+    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+        buf_printf(out, "ingot_mails_total{outcome=\"%s\"} %llu\n", outcomes[i],
+                   atomic_load(&s->letters_sent[i]));
+    }
+}
+
+static void add_server(struct buf *out, struct server *s)
 {
     struct moment now = {.server = s};
     store_get_stats(s->store, &now.store);
@@ -166,6 +177,7 @@ static void add_server(struct buf *out, const struct server *s)
     add_store_histograms(out, &now.store);
     add_caches(out, s);
     add_pool(out, &now.pool);
+    add_letters(out, s);
 }
 
 static int get_metrics(struct request *rq, UNUSED struct err *err)

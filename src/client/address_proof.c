@@ -196,7 +196,7 @@ static int send_in_turn(struct server *s, const struct letter *letter, struct er
 {
     enum { LETTERS_MAX = 4 };
     int rc = atomic_fetch_add(&s->letters, 1) < LETTERS_MAX
-                 ? mailer_send(s->config, letter, err)
+                 ? mailer_deliver(s, letter, err)
                  : err_set(err, E_BUSY, 502, "M_UNKNOWN", "The mail server is busy: try later");
     atomic_fetch_sub(&s->letters, 1);
     return rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/mailer.h"
 
+#include "core/server.h"
 #include "wire/html.h"
 
 enum { BODY_MAX = 64 * 1024 };
@@ -47,6 +48,16 @@ int mailer_send(const struct config *c, const struct letter *letter, struct err 
     };
     int rc = mail_send(&relay, &m, err);
     arena_release(&a);
+    return rc;
+}
+
+int mailer_deliver(struct server *s, const struct letter *letter, struct err *err)
+{
+    int rc = mailer_send(s->config, letter, err);
+    atomic_fetch_add(&s->letters_sent[rc == 0           ? MAILER_TAKEN
+                                      : rc == E_INVALID ? MAILER_REFUSED
+                                                        : MAILER_FAILED],
+                     1);
     return rc;
 }
 

@@ -18,6 +18,10 @@ struct letter {
 };
 /* Errors: those of mail_send. */
 MUST_USE int mailer_send(const struct config *c, const struct letter *letter, struct err *err);
+/* The same for the running server, which counts what became of its letters. */
+enum mailer_outcome { MAILER_TAKEN, MAILER_REFUSED, MAILER_FAILED, MAILER_OUTCOMES };
+struct server;
+MUST_USE int mailer_deliver(struct server *s, const struct letter *letter, struct err *err);
 /* Whether the mail server lets us in; sends nothing. */
 MUST_USE int mailer_probe(const struct config *c, struct err *err);
 

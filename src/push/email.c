@@ -51,7 +51,7 @@ static int64_t time_of_letter(const struct config *c, const struct pusher *x,
 static void run(struct job *job)
 {
     struct delivery *d = container_of(job, struct delivery, job);
-    d->fetch.rc = mailer_send(d->push->server->config, &d->letter, &d->fetch.err);
+    d->fetch.rc = mailer_deliver(d->push->server, &d->letter, &d->fetch.err);
     d->fetch.status = 200;
     delivery_end(d);
 }

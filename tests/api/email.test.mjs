@@ -278,6 +278,7 @@ test("a mail server that is down, hangs or refuses is told, and the same attempt
   post.refused.delete(email);
   await ask("account/3pid", body);
   await post.next(email);
+  assert.match((await hs.req("GET", "/metrics")).raw.toString(), /^ingot_mails_total\{outcome="refused"\} 1$/m);
 
   const { port } = post;
   const other = { ...body, client_secret: secret() };
