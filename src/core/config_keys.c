@@ -373,7 +373,7 @@ const struct config_key config_keys[] = {
     RATE(RATE_JOIN, "join", "1", "20", "Joins, knocks and new rooms of one user."),
     RATE(RATE_INVITE, "invite", "1", "30", "Invitations by one user."),
     RATE(RATE_MEDIA, "media", "10", "100", "Uploads and downloads of one user."),
-    RATE(RATE_PREVIEW, "preview", "1", "50", "Link previews asked for by one user."),
+    RATE(RATE_PREVIEW, "preview", "1", "30", "Link previews asked for by one user."),
     RATE(RATE_KEYS, "keys", "10", "100", "Uploads and queries of encryption keys by one user."),
     RATE(RATE_SEARCH, "search", "2", "20", "Searches of one user."),
     RATE(RATE_SYNC, "sync", "20", "200",
