@@ -139,7 +139,7 @@ static const char reader_settings[] =
  * clients to come again rather than wait for ever. */
 static const char writer_settings[] =
     "SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '60s';"
-    "SET lock_timeout = '90s'";
+    "SET lock_timeout = '30s'";
 
 static int set_statement_timeout(struct postgres_conn *c, int64_t ms, struct err *err)
 {
@@ -351,7 +351,7 @@ static int postgres_lock_migrations(struct db_read *r, bool on, struct err *err)
     int rc = postgres_connect(r, err);
     /* Another program's migration, and our own, may take as long as it takes. */
     rc = rc ? rc : set_statement_timeout(c, on ? 0 : c->statement_ms, err);
-    rc = rc ? rc : postgres_text(c, on ? "SET lock_timeout = 0" : "SET lock_timeout = '90s'", err);
+    rc = rc ? rc : postgres_text(c, on ? "SET lock_timeout = 0" : "SET lock_timeout = '30s'", err);
     return rc ? rc
               : postgres_text(c,
                               on ? "SELECT pg_advisory_lock(" MIGRATION_LOCK ")"

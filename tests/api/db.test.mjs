@@ -170,6 +170,11 @@ test("the password may be in a file, in the environment, in a passfile or in the
       assert.doesNotMatch((await run("config", "show")).stdout, /geheim/);
     });
   }
+  await withDatabase({ url: target(verify) }, async run => {
+    process.env.INGOT_DATABASE_PASSWORD = SECRET;
+    try { assert.equal((await verdict(run)).finding, "ok"); } finally { delete process.env.INGOT_DATABASE_PASSWORD; }
+    assert.match((await verdict(run)).advice, /password_file/);
+  });
   for (const database of [{ url: wrongInUrl }, { url: `${wrongInUrl}&nonsense=1` }, { url: "postgresql://strict:ganz+geheim@[::1/x" }, { url: target(verify), password: "ganz geheim falsch" }]) {
     await withDatabase(database, async run => {
       for (const args of [["doctor"], ["serve"], ["db", "status"], ["db", "migrate"]]) {
