@@ -85,7 +85,7 @@ static int relations_take(struct page *p, const struct relation_row *row, struct
         p->events[p->n++] = e;
     }
     p->reached = p->forward ? row->position : row->position - 1;
-    return rc;
+    return rc == E_NOT_FOUND ? 0 : rc; /* purged since its row was read */
 }
 
 static int relations_rows(struct relations *q, struct relation_row **rows, size_t *n,

@@ -104,6 +104,7 @@ static int list_seen(const struct renderer *r, const struct entry *e, struct str
         if (!ok) {
             rc = entry_hold(r->server, r->arena, (*out)[i].event_nid, &child, err);
             rc = rc == 0 ? sees(r, child, &ok, err) : rc;
+            rc = rc == E_NOT_FOUND ? 0 : rc; /* purged since its row was read; so below */
         }
         if (rc == 0 && ok) {
             (*out)[(*out_n)++] = (*out)[i];
@@ -132,6 +133,7 @@ static int find_edit(const struct renderer *r, const struct entry *e, struct ent
         bool ok = false, encrypted = e->ev->ids.type == NID_ENCRYPTED; /* m.new_content is inside */
         rc = entry_hold(r->server, r->arena, rows[i].event_nid, &edit, err);
         rc = rc == 0 ? viewer_sees(&r->reader->viewer, edit, &ok, err) : rc;
+        rc = rc == E_NOT_FOUND ? 0 : rc;
         if (rc == 0 && ok && !edit->redacted_by &&
             (encrypted || canon_is_object(canon_find(edit->ev->content, STR("m.new_content"))))) {
             *out = edit;
@@ -159,6 +161,9 @@ static int write_references(const struct renderer *r, struct json_writer *w,
     for (size_t i = n; i-- > 0;) {
         struct entry *e;
         int rc = entry_hold(r->server, r->arena, rows[i].event_nid, &e, err);
+        if (rc == E_NOT_FOUND) {
+            continue;
+        }
         if (rc != 0) {
             return rc;
         }

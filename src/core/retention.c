@@ -127,14 +127,14 @@ static int purge_expired(struct server *s, struct arena *a, const struct room_ro
     memcpy(state.b, row->state.p, sizeof(state.b));
     int rc = retention_cutoff(s, a, state, &bounds.before_ts, err);
     if (bounds.before_ts == INT64_MIN) {
-        *out_is_done = true;
-        return rc;
+        *out_is_done = rc == 0 || rc == E_NOT_FOUND;
+        return rc == E_NOT_FOUND ? 0 : rc;
     }
     while (rc == 0 && !step.is_done && clock_mono_ms() < until) {
         rc = purge_history_step(s, row->nid, &bounds, &step, err);
     }
-    *out_is_done = step.is_done;
-    return rc;
+    *out_is_done = step.is_done || rc == E_NOT_FOUND; /* the room was deleted meanwhile */
+    return rc == E_NOT_FOUND ? 0 : rc;
 }
 
 /* The next rooms; the room that a run ends in is looked at again by the next one. */
