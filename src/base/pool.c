@@ -158,6 +158,11 @@ void pool_free(struct pool *p)
     free(p);
 }
 
+unsigned pool_slow_max(const struct pool *p)
+{
+    return p->slow_max; /* never changes */
+}
+
 void pool_get_stats(struct pool *p, struct pool_stats *out)
 {
     lock_take(&p->lock);

@@ -37,6 +37,7 @@ struct pool *pool_new(unsigned threads, unsigned slow_max, void (*thread_start)(
 void pool_submit(struct pool *p, enum lane lane, struct job *job);
 /* Takes no more jobs (submit becomes a bug), runs what is queued, joins the threads, frees. */
 void pool_free(struct pool *p);
+unsigned pool_slow_max(const struct pool *p);
 void pool_get_stats(struct pool *p, struct pool_stats *out);
 /* Index of the calling worker, 0..threads-1, or -1 on another thread. */
 int pool_worker_index(void);

@@ -62,7 +62,12 @@ int batch_begin(struct batch *b, struct server *s, struct arena *a, struct room 
                 struct err *err)
 {
     batch_start(b, s, a);
-    int rc = lock_live_room(b, room, err);
+    int rc = 0;
+    if (atomic_load(&room->asks_policy_server)) {
+        rc = policy_server_take_turn(s, err);
+        b->has_turn = rc == 0;
+    }
+    rc = rc ? rc : lock_live_room(b, room, err);
     if (rc != 0) {
         return rc;
     }
@@ -96,6 +101,9 @@ void batch_end(struct batch *b)
 {
     if (b->locked) {
         lock_release(&b->room->lock);
+    }
+    if (b->has_turn) {
+        policy_server_end_turn(b->server);
     }
     for (size_t i = 0; i < b->n_pending; i++) {
         entry_unref(&b->pending[i].entry);
@@ -445,7 +453,8 @@ static int ask_policy_server(struct batch *b, struct event **ev, struct err *err
 {
     struct entry *policy = NULL;
     int rc = batch_state(b, NID_POLICY, NID_EMPTY, &policy, err);
-    return rc ? rc : policy_server_sign(b->server, b->arena, b->room, policy, ev, err);
+    return rc ? rc
+              : policy_server_sign(b->server, b->arena, b->room, policy, &b->has_turn, ev, err);
 }
 
 /* One may always leave. */

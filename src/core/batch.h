@@ -41,6 +41,7 @@ struct batch {
     struct arena *arena; /* of the request */
     struct room *room;
     bool locked, is_new, committed;
+    bool has_turn;             /* to wait for a policy server */
     struct room_view *base;    /* NULL for a new room */
     struct node_overlay nodes; /* state nodes made by this batch */
     struct state_id state;     /* pending */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/policy_server.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/pool.h"
 #include "core/server.h"
 #include "core/signed_request.h"
 #include "crypto/signing_key.h"
@@ -15,13 +17,14 @@
 
 #define KEY_ID STR("ed25519:policy_server") /* "always used for Ed25519 signatures" */
 
-enum { ANSWER_MS = 5000, PAUSE_MS = 30 * 1000, PAUSES_MAX = 10000 };
+enum { ANSWER_MS = 5000, TURN_RETRY_MS = 1000, PAUSE_MS = 30 * 1000, PAUSES_MAX = 10000 };
 
 /* ---- servers that did not answer ---- */
 
 struct policy_servers {
     struct lock lock;   /* RANK_CACHE */
     struct smap paused; /* server name -> until when, monotonic */
+    atomic_uint turns;  /* taken */
 };
 
 struct policy_servers *policy_servers_new(void)
@@ -57,6 +60,27 @@ static void pause_server(struct policy_servers *p, struct str name)
     }
     smap_at(&p->paused, name, NULL)->u = (uint64_t)(clock_mono_ms() + PAUSE_MS);
     lock_release(&p->lock);
+}
+
+/* ---- turns ---- */
+
+int policy_server_take_turn(struct server *s, struct err *err)
+{
+    if (atomic_fetch_add(&s->policy_servers->turns, 1) < pool_slow_max(s->pool)) {
+        return 0;
+    }
+    policy_server_end_turn(s);
+    int rc = err_set(err, E_LIMIT, 429, "M_LIMIT_EXCEEDED",
+                     "Too many events wait for the policy servers of their rooms");
+    if (err) {
+        err->retry_after_ms = TURN_RETRY_MS;
+    }
+    return rc;
+}
+
+void policy_server_end_turn(struct server *s)
+{
+    atomic_fetch_sub(&s->policy_servers->turns, 1);
 }
 
 /* ---- whether the room uses one ---- */
@@ -212,16 +236,24 @@ static int ask(struct server *s, struct arena *a, const struct policy *p, struct
 }
 
 int policy_server_sign(struct server *s, struct arena *a, struct room *room,
-                       const struct entry *policy, struct event **ev, struct err *err)
+                       const struct entry *policy, bool *has_turn, struct event **ev,
+                       struct err *err)
 {
     struct policy p;
     bool is_there = false;
     bool is_policy =
         str_eq((*ev)->type, STR("m.room.policy")) && (*ev)->is_state &&
         (*ev)->state_key.n == 0; /* sent without asking, so that it can be taken back */
-    if (!policy || is_policy || !parse_policy(a, policy, &p)) {
+    if (is_policy) {
         return 0;
     }
-    int rc = has_member(s, room, policy, p.via, &is_there, err);
+    int rc = policy && parse_policy(a, policy, &p)
+                 ? has_member(s, room, policy, p.via, &is_there, err)
+                 : 0;
+    atomic_store(&room->asks_policy_server, is_there);
+    if (rc == 0 && is_there && !*has_turn) {
+        rc = policy_server_take_turn(s, err);
+        *has_turn = rc == 0;
+    }
     return rc == 0 && is_there ? ask(s, a, &p, ev, err) : rc;
 }

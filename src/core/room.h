@@ -72,6 +72,7 @@ struct room {
         bool has_member;
     } policy;                             /* leaf; of policy_server.c */
     atomic_bool is_blocked, is_published; /* any thread */
+    atomic_bool asks_policy_server;       /* any thread: the last event was one to ask about */
     bool dead; /* a commit failed or it was evicted: look it up again (under lock) */
     int64_t last_used_ms;
 };

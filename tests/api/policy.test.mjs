@@ -6,7 +6,7 @@ import fs from "node:fs";
 import https from "node:https";
 import path from "node:path";
 import test, { after } from "node:test";
-import { E, OWN_SERVER, Server, timeline } from "./harness.mjs";
+import { E, OWN_SERVER, Server, eventually, timeline } from "./harness.mjs";
 import { makeCertificate } from "./postbox.mjs";
 
 const unpadded = b => Buffer.from(b).toString("base64").replace(/=+$/, "");
@@ -25,7 +25,7 @@ function signedBytes(pdu) {
 /** A small policy server on loopback that does what `decide(pdu)` says: null signs, else { status, body }. */
 class PolicyServer {
   static async open() {
-    const p = Object.assign(new PolicyServer(), { asked: [], decide: () => null, keys: crypto.generateKeyPairSync("ed25519"), certificate: makeCertificate() });
+    const p = Object.assign(new PolicyServer(), { asked: [], held: [], decide: () => null, keys: crypto.generateKeyPairSync("ed25519"), certificate: makeCertificate() });
     p.server = https.createServer({ key: p.certificate.key, cert: p.certificate.cert }, (rq, rs) => {
       const parts = [];
       rq.on("data", d => parts.push(d)).on("end", () => p.answer(rq, Buffer.concat(parts), rs));
@@ -40,6 +40,7 @@ class PolicyServer {
     this.asked.push({ method: rq.method, url: rq.url, authorization: rq.headers.authorization, host: rq.headers.host, pdu });
     const said = this.decide(pdu) ?? { status: 200, body: { [this.name]: { "ed25519:policy_server": unpadded(crypto.sign(null, signedBytes(pdu), this.keys.privateKey)) } } };
     if (said.hangUp) { rq.socket.destroy(); return; }
+    if (said.hold) { this.held.push(() => this.answer(rq, body, rs)); return; }
     rs.writeHead(said.status, { "Content-Type": "application/json" }).end(JSON.stringify(said.body));
   }
   content() { return { via: this.name, public_keys: { ed25519: unpadded(rawPublic(this.keys.publicKey)) } }; }
@@ -133,6 +134,24 @@ test("a policy that is not valid, or whose server is not in the room, is not use
   }
   await alice.setState(room, "m.room.policy", "", ps.content());
   assert.equal((await send(bob, room, "x")).status, 400);
+});
+
+test("a policy server that takes its time leaves workers for the other rooms", OWN_SERVER, async () => {
+  const { alice, bob, room } = await guardedRoom();
+  const free = await alice.createRoom({});
+  await bob.say(room, "the room is known to ask");
+  ps.decide = () => ({ hold: true });
+  const sends = Array.from({ length: 40 }, (_, i) => send(bob, room, `m${i}`));
+  await eventually("the policy server to be asked", () => ps.held.length > 0);
+  await alice.say(free, "not held up");
+  ps.decide = () => null;
+  for (const go of ps.held.splice(0)) go();
+  const answers = await Promise.all(sends);
+  const refused = answers.filter(r => r.status !== 200);
+  assert.ok(answers.length > refused.length && refused.length > 0, `${refused.length} refused`);
+  for (const r of refused) assert.deepEqual([r.status, r.body.errcode, r.body.retry_after_ms > 0], [429, "M_LIMIT_EXCEEDED", true]);
+  const again = await send(bob, room, "and again");
+  assert.equal(again.status, 200);
 });
 
 test("while the policy server cannot be reached nothing is sent, and whoever may can turn it off", OWN_SERVER, async () => {
