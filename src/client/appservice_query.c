@@ -34,6 +34,7 @@ static int resume(struct request *rq, struct err *err)
             found = ASKED_TOO_SLOW;
         }
     }
+    rc = rc ? rc : authenticate_again(rq, err);
     return rc ? rc : request_replay(rq, found, err);
 }
 
