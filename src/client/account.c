@@ -4,10 +4,12 @@
  * password or his e-mail address then says who it is.
  */
 #include "core/account.h"
+#include "client/identity.h"
 #include "client/routes.h"
 #include "client/uia.h"
 #include "core/mailer.h"
 #include "core/server.h"
+#include "store/names.h"
 #include "wire/jfield.h"
 
 static const unsigned password_flow = UIA_PASSWORD;
@@ -56,9 +58,11 @@ static int post_password(struct request *rq, struct err *err)
 /* ---- deactivation ----------------------------------------------------------------------------- */
 
 struct deactivate_body {
+    struct str id_server;
     bool erase;
 };
 static const struct jfield deactivate_fields[] = {
+    FIELD(struct deactivate_body, id_server, .flags = OPT),
     FIELD(struct deactivate_body, erase, .flags = OPT),
     {0},
 };
@@ -72,13 +76,18 @@ static int post_deactivate(struct request *rq, struct err *err)
     if (rc != 0) {
         return uia_reply(rc);
     }
-    rc = account_deactivate(server_of(rq), rq->arena, uia.user_nid, in->erase, err);
+    struct server *s = server_of(rq);
+    struct taking_back what = {.user_nid = uia.user_nid, .id_server = in->id_server};
+    struct str result;
+    rc = names_text(s->store, store_reader(s->store), uia.user_nid, rq->arena, &what.user_id, err);
+    /* Before the account ends, for with it goes what we know of where its addresses are published. */
+    rc = rc ? rc : identity_take_back(rq, &what, false, &result, err);
+    rc = rc ? rc : account_deactivate(s, rq->arena, uia.user_nid, in->erase, err);
     if (rc != 0) {
         return rc;
     }
     json_t *out = json_object();
-    /* No third-party identifiers are kept here, so none had to be unbound. */
-    json_put_str(out, "id_server_unbind_result", STR("success"));
+    json_put_str(out, "id_server_unbind_result", result);
     return reply_json(rq, 200, out);
 }
 

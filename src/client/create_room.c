@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST createRoom: all events of the new room are one batch, so there is never half a room. */
+#include "base/log.h"
 #include "client/appservice_query.h"
 #include "client/authenticate.h"
 #include "client/directory.h"
 #include "client/handler.h"
 #include "client/member_event.h"
 #include "client/routes.h"
+#include "client/third_party_invite.h"
 #include "core/config.h"
 #include "core/limits.h"
 #include "matrix/ids.h"
@@ -57,7 +59,10 @@ struct creation {
     const struct create_body *in;
     const struct room_version *version;
     const struct preset *preset;
-    struct str alias; /* full alias, empty: none */
+    struct str alias;       /* full alias, empty: none */
+    struct str_list invite; /* with those found by their address */
+    struct third_party *strangers;
+    size_t n_strangers;
     struct batch batch;
 };
 
@@ -123,26 +128,63 @@ static int check_visibility(struct creation *c, struct err *err)
     return 0;
 }
 
+/* invite_3pid: whom the identity servers know are invited like others; for the rest invitations are left when the room
+ * is there. */
+static int find_by_address(struct creation *c, struct err *err)
+{
+    size_t n = json_array_size(c->in->invite_3pid);
+    struct arena *a = c->rq->arena;
+    struct str *users = arena_array(a, struct str, c->in->invite.n + n);
+    c->strangers = arena_array(a, struct third_party, n);
+    for (size_t i = 0; i < c->in->invite.n; i++) {
+        users[i] = c->in->invite.p[i];
+    }
+    c->invite = (struct str_list){.p = users, .n = c->in->invite.n};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct third_party tp;
+        struct str user_id;
+        rc = third_party_read(a, json_array_get(c->in->invite_3pid, i), &tp, err);
+        rc = rc ? rc : third_party_find(c->rq, &tp, &user_id, err);
+        if (rc == 0 && user_id.n) {
+            users[c->invite.n++] = user_id;
+        } else if (rc == 0) {
+            c->strangers[c->n_strangers++] = tp;
+        }
+    }
+    return rc;
+}
+
+/* The room is made by now: an identity server that fails takes nothing back. */
+static void invite_strangers(struct creation *c, struct room *room)
+{
+    for (size_t i = 0; i < c->n_strangers; i++) {
+        struct err why = {0};
+        int rc = member_take_invite(c->server, &c->rq->who, &why);
+        rc = rc ? rc : third_party_leave_invite(c->rq, room, &c->strangers[i], &why);
+        if (rc != 0) {
+            log_warn("an invitation by address could not be left",
+                     LOG_STR("server", c->strangers[i].server.name), LOG_CSTR("why", why.message));
+        }
+    }
+}
+
 /* One write for all whom nobody here has heard of: each would be one of its own when his event is made. */
 static int know_invitees(struct creation *c, struct err *err)
 {
-    struct str_list invite = c->in->invite;
+    struct str_list invite = c->invite;
     uint64_t *nids = arena_array(c->rq->arena, uint64_t, invite.n);
     return names_get_all(c->server->store, invite.p, invite.n, nids, err);
 }
 
 static int check_invites(struct creation *c, struct err *err)
 {
-    if (json_array_size(c->in->invite_3pid) > 0) {
-        return err_set(err, E_INVALID, 400, "M_THREEPID_NOT_FOUND",
-                       "No identity server is configured that could find users by address");
-    }
-    int asked = appservice_query_users(c->rq, c->in->invite.p, c->in->invite.n, err);
+    int asked = appservice_query_users(c->rq, c->invite.p, c->invite.n, err);
     if (asked != 0) {
         return asked;
     }
-    for (size_t i = 0; i < c->in->invite.n; i++) {
-        int rc = member_may_be_invited(c->server, c->rq->arena, NULL, c->in->invite.p[i], err);
+    for (size_t i = 0; i < c->invite.n; i++) {
+        int rc = member_may_be_invited(c->server, c->rq->arena, NULL, c->invite.p[i], err);
         rc = rc == 0 ? member_take_invite(c->server, &c->rq->who, err) : rc;
         if (rc != 0) {
             return rc;
@@ -169,8 +211,8 @@ static int check_creators(struct creation *c, struct err *err)
 static int check(struct creation *c, struct err *err)
 {
     static int (*const checks[])(struct creation * c, struct err * err) = {
-        find_preset, find_version,  check_creators, check_visibility,
-        check_alias, check_invites, know_invitees,
+        find_preset, find_version,    check_creators, check_visibility,
+        check_alias, find_by_address, check_invites,  know_invitees,
     };
     int rc = authenticate_not_suspended(c->rq, err);
     rc = rc ? rc : limit_check_rooms(c->server, c->rq->arena, c->rq->who.user_nid, err);
@@ -219,15 +261,15 @@ static bool invitees_get_power(const struct creation *c)
 /* trusted_private_chat in a version with creators: the invitees become creators too. */
 static void add_creators(struct creation *c, json_t *content)
 {
-    if (!c->version->has_privileged_creators || !invitees_get_power(c) || c->in->invite.n == 0) {
+    if (!c->version->has_privileged_creators || !invitees_get_power(c) || c->invite.n == 0) {
         return;
     }
     json_t *creators = (json_t *)json_get(content, "additional_creators");
     if (!json_is_array(creators)) {
         json_put(content, STR("additional_creators"), creators = json_array());
     }
-    for (size_t i = 0; i < c->in->invite.n; i++) {
-        json_array_append_new(creators, json_new_str(c->in->invite.p[i]));
+    for (size_t i = 0; i < c->invite.n; i++) {
+        json_array_append_new(creators, json_new_str(c->invite.p[i]));
     }
 }
 
@@ -278,8 +320,8 @@ static json_t *default_user_levels(const struct creation *c)
         return users; /* creators need no level and must not have one */
     }
     json_put(users, c->rq->who.user_id, json_integer(100));
-    for (size_t i = 0; invitees_get_power(c) && i < c->in->invite.n; i++) {
-        json_put(users, c->in->invite.p[i], json_integer(100));
+    for (size_t i = 0; invitees_get_power(c) && i < c->invite.n; i++) {
+        json_put(users, c->invite.p[i], json_integer(100));
     }
     return users;
 }
@@ -410,8 +452,8 @@ static int add_topic(struct creation *c, struct err *err)
 static int add_invites(struct creation *c, struct err *err)
 {
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < c->in->invite.n; i++) {
-        struct member_change change = {.target = c->in->invite.p[i],
+    for (size_t i = 0; rc == 0 && i < c->invite.n; i++) {
+        struct member_change change = {.target = c->invite.p[i],
                                        .membership = MEMBERSHIP_INVITE,
                                        .is_direct = c->in->is_direct};
         struct str content;
@@ -476,17 +518,20 @@ static int post_create_room(struct request *rq, struct err *err)
         return rc;
     }
     rc = build(&c, err);
-    json_t *out = json_object();
-    if (rc == 0) {
-        json_put_str(out, "room_id", c.batch.room->room_id);
+    struct room *room = rc == 0 ? room_ref(c.batch.room) : NULL;
+    batch_end(&c.batch);
+    if (room) {
+        json_t *out = json_object();
+        invite_strangers(&c, room);
+        json_put_str(out, "room_id", room->room_id);
         rc = reply_json(rq, 200, out);
     }
-    batch_end(&c.batch);
+    room_unref(&room);
     return rc;
 }
 
 const struct route create_room_routes[] = {
     {HTTP_POST, "/_matrix/client/v3/createRoom", post_create_room, .auth = ROUTE_USER,
-     BODY(struct create_body, create_fields), .rate = RATE_JOIN},
+     BODY(struct create_body, create_fields), .rate = RATE_JOIN, .lane = LANE_SLOW},
     {0},
 };

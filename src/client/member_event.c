@@ -57,10 +57,8 @@ int member_content(struct server *s, struct arena *a, const struct member_change
     if (c->join_authorised_via.n) {
         json_put_str(content, "join_authorised_via_users_server", c->join_authorised_via);
     }
-    if (c->third_party_signed) {
-        json_t *invite = json_object();
-        json_put(invite, STR("signed"), (json_t *)c->third_party_signed);
-        json_put(content, STR("third_party_invite"), invite);
+    if (c->third_party_invite) {
+        json_put(content, STR("third_party_invite"), json_incref((json_t *)c->third_party_invite));
     }
     if (c->membership != MEMBERSHIP_LEAVE && c->membership != MEMBERSHIP_BAN) {
         rc = put_profile(s, a, c->target, content, err);

@@ -16,7 +16,7 @@ struct member_change {
     struct str reason;                /* .p == NULL: none */
     bool is_direct;                   /* of an invite */
     struct str join_authorised_via;   /* empty: none */
-    const json_t *third_party_signed; /* NULL: none */
+    const json_t *third_party_invite; /* of an invite that redeems one; NULL: none */
 };
 
 /* The event's content as canonical JSON in the arena; joins, knocks and invites carry the target's profile. */

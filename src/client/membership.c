@@ -8,6 +8,7 @@
 #include "client/member_event.h"
 #include "client/routes.h"
 #include "client/succession.h"
+#include "client/third_party_invite.h"
 #include "core/limits.h"
 #include "core/live_user.h"
 #include "core/purge.h"
@@ -27,6 +28,13 @@ static const struct jfield self_fields[] = {
 };
 static const struct jfield target_fields[] = {
     FIELD(struct member_body, user_id),
+    FIELD(struct member_body, reason, .flags = OPT),
+    {0},
+};
+
+/* Or an address, see third_party_invite.h. */
+static const struct jfield invite_fields[] = {
+    FIELD(struct member_body, user_id, .flags = OPT),
     FIELD(struct member_body, reason, .flags = OPT),
     {0},
 };
@@ -61,17 +69,19 @@ static void carry_over(struct request *rq, struct room *room)
 static int join(struct request *rq, struct room *room, struct err *err)
 {
     const struct member_body *in = rq->in;
-    struct member_change change = {.target = rq->who.user_id,
-                                   .membership = MEMBERSHIP_JOIN,
-                                   .reason = in->reason,
-                                   .third_party_signed = in->third_party_signed};
-    if (room_member_of(room, rq->who.user_nid).membership == MEMBERSHIP_JOIN) {
+    struct member_change change = {
+        .target = rq->who.user_id, .membership = MEMBERSHIP_JOIN, .reason = in->reason};
+    enum membership now = room_member_of(room, rq->who.user_nid).membership;
+    if (now == MEMBERSHIP_JOIN) {
         return reply_room_id(rq, room);
     }
     int rc = authenticate_not_suspended(rq, err);
     rc = rc ? rc : limit_check_rooms(server_of(rq), rq->arena, rq->who.user_nid, err);
     if (rc == 0 && rq->who.is_guest) {
         rc = member_guest_may_join(server_of(rq), rq->arena, room, err);
+    }
+    if (rc == 0 && in->third_party_signed && now != MEMBERSHIP_INVITE) {
+        rc = third_party_redeem(rq, room, in->third_party_signed, err);
     }
     if (rc == 0) {
         rc = member_find_authoriser(server_of(rq), rq->arena, room, rq->who.user_nid,
@@ -260,6 +270,20 @@ static int check_target(struct request *rq, struct room *room, const struct acti
     return rc;
 }
 
+/* An invite by address: of whom the identity server knows, or of whoever will prove to have it. */
+static int invite_by_address(struct request *rq, struct room *room, struct err *err)
+{
+    struct third_party tp;
+    struct member_change change = {.membership = MEMBERSHIP_INVITE};
+    int rc = third_party_read(rq->arena, rq->json, &tp, err);
+    rc = rc ? rc : third_party_find(rq, &tp, &change.target, err);
+    if (rc == 0 && change.target.n == 0) {
+        return third_party_leave_invite(rq, room, &tp, err);
+    }
+    rc = rc ? rc : member_may_be_invited(server_of(rq), rq->arena, room, change.target, err);
+    return rc ? rc : send_change(rq, room, &change, err);
+}
+
 static int act(struct request *rq, const struct action *action, struct err *err)
 {
     const struct member_body *in = rq->in;
@@ -287,7 +311,16 @@ static int act(struct request *rq, const struct action *action, struct err *err)
 
 static int post_invite(struct request *rq, struct err *err)
 {
-    return act(rq, &invite_action, err);
+    const struct member_body *in = rq->in;
+    struct room *room;
+    if (!third_party_is_meant(rq->json)) {
+        return in->user_id.p ? act(rq, &invite_action, err)
+                             : err_missing_param(err, "\"user_id\" is missing");
+    }
+    int rc = authenticate_not_suspended(rq, err);
+    rc = rc ? rc : handler_joined_room(rq, 0, &room, err);
+    rc = rc ? rc : invite_by_address(rq, room, err);
+    return rc == 0 ? reply_empty_object(rq) : rc;
 }
 static int post_ban(struct request *rq, struct err *err)
 {
@@ -330,9 +363,9 @@ static int get_joined_rooms(struct request *rq, struct err *err)
 
 const struct route membership_routes[] = {
     {HTTP_POST, "/_matrix/client/v3/join/{roomIdOrAlias}", post_join, .auth = ROUTE_GUEST_OK,
-     SELF_BODY, .rate = RATE_JOIN},
+     SELF_BODY, .rate = RATE_JOIN, .lane = LANE_SLOW},
     {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/join", post_join, .auth = ROUTE_GUEST_OK,
-     SELF_BODY, .rate = RATE_JOIN},
+     SELF_BODY, .rate = RATE_JOIN, .lane = LANE_SLOW},
     {HTTP_POST, "/_matrix/client/v3/knock/{roomIdOrAlias}", post_knock, .auth = ROUTE_USER,
      SELF_BODY, .rate = RATE_JOIN},
     {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/leave", post_leave, .auth = ROUTE_GUEST_OK,
@@ -340,7 +373,7 @@ const struct route membership_routes[] = {
     {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/forget", post_forget, .auth = ROUTE_USER,
      .rate = RATE_DEFAULT},
     {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/invite", post_invite, .auth = ROUTE_USER,
-     TARGET_BODY, .rate = RATE_INVITE},
+     BODY(struct member_body, invite_fields), .rate = RATE_INVITE, .lane = LANE_SLOW},
     {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/kick", post_kick, .auth = ROUTE_USER,
      TARGET_BODY, .rate = RATE_DEFAULT},
     {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/ban", post_ban, .auth = ROUTE_USER, TARGET_BODY,

@@ -18,6 +18,7 @@ void client_routes_add(struct router *r)
         directory_routes,
         filter_routes,
         hierarchy_routes,
+        identity_routes,
         keys_routes,
         login_page_routes,
         login_routes,

@@ -20,6 +20,7 @@ extern const struct route devices_routes[];
 extern const struct route directory_routes[];
 extern const struct route filter_routes[];
 extern const struct route hierarchy_routes[];
+extern const struct route identity_routes[];
 extern const struct route keys_routes[];
 extern const struct route login_page_routes[];
 extern const struct route login_routes[];

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "client/address_proof.h"
 #include "client/handler.h"
+#include "client/identity.h"
 #include "client/routes.h"
 #include "client/uia.h"
 #include "core/changes.h"
@@ -80,12 +81,12 @@ static const struct jfield creds_fields[] = {
 };
 
 /* Proofs are our own: which identity server the client speaks of must be said, and does not matter. */
-struct identity_server {
+struct named_server {
     struct str id_server, id_access_token;
 };
-static const struct jfield identity_server_fields[] = {
-    FIELD(struct identity_server, id_server),
-    FIELD(struct identity_server, id_access_token),
+static const struct jfield named_server_fields[] = {
+    FIELD(struct named_server, id_server),
+    FIELD(struct named_server, id_access_token),
     {0},
 };
 
@@ -94,17 +95,18 @@ static const struct jfield identity_server_fields[] = {
 static int post_3pid(struct request *rq, struct err *err)
 {
     const struct creds_body *in = rq->in;
-    struct identity_server unused = {0};
-    int rc = json_decode(rq->arena, in->three_pid_creds, identity_server_fields, &unused, err);
+    struct named_server unused = {0};
+    int rc = json_decode(rq->arena, in->three_pid_creds, named_server_fields, &unused, err);
     return rc == 0 ? add(rq, in->three_pid_creds, err) : rc;
 }
 
 /* ---- taking away ------------------------------------------------------------------------------ */
 
 struct delete_body {
-    struct str medium, address;
+    struct str id_server, medium, address;
 };
 static const struct jfield delete_fields[] = {
+    FIELD(struct delete_body, id_server, .flags = OPT),
     FIELD(struct delete_body, medium),
     FIELD(struct delete_body, address),
     {0},
@@ -141,12 +143,16 @@ static int post_delete(struct request *rq, struct err *err)
         !mail_address_parse(rq->arena, in->address, &d.address)) {
         return err_invalid_param(err, "This is no e-mail address");
     }
+    struct str result;
+    const struct threepid who = {d.medium, d.address};
+    const struct taking_back what = {rq->who.user_nid, rq->who.user_id, &who, in->id_server};
     int rc = store_write(d.server->store, "address-delete", delete_from_store, &d, err);
+    rc = rc ? rc : identity_take_back(rq, &what, false, &result, err);
     if (rc != 0) {
         return rc;
     }
     json_t *out = json_object();
-    json_put_str(out, "id_server_unbind_result", STR("no-support"));
+    json_put_str(out, "id_server_unbind_result", result);
     return reply_json(rq, 200, out);
 }
 
@@ -157,6 +163,6 @@ const struct route threepids_routes[] = {
     {HTTP_POST, "/_matrix/client/v3/account/3pid/add", post_add, .auth = ROUTE_USER,
      .rate = RATE_LOGIN, .lane = LANE_SLOW, .body = ROUTE_BODY_JSON},
     {HTTP_POST, "/_matrix/client/v3/account/3pid/delete", post_delete, .auth = ROUTE_USER,
-     .rate = RATE_DEFAULT, BODY(struct delete_body, delete_fields)},
+     .rate = RATE_DEFAULT, .lane = LANE_SLOW, BODY(struct delete_body, delete_fields)},
     {0},
 };

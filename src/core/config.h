@@ -130,6 +130,10 @@ struct config {
         bool enabled, allow_private_addresses, group_unread_count_by_room;
         int64_t give_up_after_ms;
     } push;
+    struct {
+        struct config_strs allowed; /* "*": every one */
+        bool allow_private_addresses, plain_http;
+    } identity_servers;
     struct config_strs appservices; /* registration files, absolute */
     struct {
         int64_t max_upload_size, max_pixels, unused_expiry_ms, max_pending_uploads;

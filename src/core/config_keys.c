@@ -39,6 +39,12 @@ static const char *check_server_name(struct str v)
     return server_name_is_valid(v) ? NULL : "is no valid server name (host or host:port)";
 }
 
+static const char *check_identity_server(struct str v)
+{
+    bool is_ok = str_eq(v, STR("*")) || server_name_is_valid(v);
+    return is_ok ? NULL : "is neither \"*\" nor a host or host:port";
+}
+
 static const char *check_url(struct str v)
 {
     bool is_url = str_starts(v, STR("https://")) || str_starts(v, STR("http://"));
@@ -395,6 +401,17 @@ const struct config_key config_keys[] = {
         "Allow requests to private address ranges. Only for closed networks and tests."),
     KEY(federation.trusted_key_servers, "[]",
         "Servers asked for the keys of servers that do not answer.", .check = check_server_name),
+
+    KEY(identity_servers.allowed, "[\"*\"]",
+        "Identity servers that users may have asked (host or host:port); \"*\" for every one, [] "
+        "for "
+        "none.",
+        .check = check_identity_server, .reload = true),
+    KEY(identity_servers.allow_private_addresses, "false",
+        "Allow identity servers in private address ranges. Only for closed networks and tests.",
+        .reload = true),
+    KEY(identity_servers.plain_http, "false", "Ask identity servers without TLS. Only for tests.",
+        .reload = true),
 
     KEY(push.enabled, "true", "Whether notifications are sent to the push gateways of clients."),
     KEY(push.allow_private_addresses, "false",

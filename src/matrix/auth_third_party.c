@@ -6,6 +6,7 @@
 #include "crypto/json_sign.h"
 #include "matrix/auth_internal.h"
 #include "matrix/room_version.h"
+#include "matrix/third_party_invite.h"
 #include "wire/base64.h"
 #include "wire/canonical.h"
 #include "wire/json.h"
@@ -41,21 +42,23 @@ static bool is_signed_by(const struct proof *p, const json_t *owner)
            base64_decode_exact(key, sizeof(key), text, BASE64_ANY) && is_signed_with(p, key);
 }
 
-static bool is_proven(const struct proof *p, const json_t *invite)
+const json_t *third_party_invite_signer(struct arena *a, const json_t *invite_content,
+                                        const json_t *block, unsigned flags)
 {
+    const struct proof p = {a, block, flags};
     const json_t *keys;
-    if (is_signed_by(p, invite)) {
-        return true;
+    if (is_signed_by(&p, invite_content)) {
+        return invite_content;
     }
-    if (!json_get_array(invite, "public_keys", &keys)) {
-        return false;
+    if (!json_get_array(invite_content, "public_keys", &keys)) {
+        return NULL;
     }
     for (size_t i = 0; i < json_array_size(keys); i++) {
-        if (is_signed_by(p, json_array_get(keys, i))) {
-            return true;
+        if (is_signed_by(&p, json_array_get(keys, i))) {
+            return json_array_get(keys, i);
         }
     }
-    return false;
+    return NULL;
 }
 
 /* 5.4.1.7 */
@@ -70,8 +73,8 @@ static bool has_proof(const struct auth_check *c, const struct event *invite)
     if (json_parse(&a, c->ev->content, flags, &content, NULL) == 0 &&
         json_parse(&a, invite->content, flags, &invite_content, NULL) == 0) {
         const json_t *block = json_get(json_get(content, "third_party_invite"), "signed");
-        struct proof proof = {&a, block, is_strict ? 0 : CANONICAL_LAX};
-        is_good = is_proven(&proof, invite_content);
+        is_good = third_party_invite_signer(&a, invite_content, block,
+                                            is_strict ? 0 : CANONICAL_LAX) != NULL;
     }
     arena_release(&a);
     return is_good;

@@ -508,6 +508,14 @@ CREATE TABLE threads (
 
 CREATE INDEX threads_room ON threads (room_nid, latest);
 
+CREATE TABLE threepid_binds (
+    user_nid INTEGER NOT NULL,
+    medium TEXT NOT NULL,           -- "email", "msisdn"
+    address TEXT NOT NULL,          -- as the identity server told it
+    id_server TEXT NOT NULL,        -- host, and port if it has one
+    PRIMARY KEY (user_nid, medium, address, id_server)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE threepid_sessions (
     session_id TEXT PRIMARY KEY,
     purpose INTEGER NOT NULL,        -- what may be done with the proof: enum threepid_purpose

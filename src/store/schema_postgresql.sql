@@ -351,6 +351,11 @@ threads.room_nid bigint NOT NULL
 threads.root_id text C NOT NULL
 CREATE INDEX threads_room ON public.threads USING btree (room_nid, latest)
 CREATE UNIQUE INDEX threads_pkey ON public.threads USING btree (root_id)
+threepid_binds.address text C NOT NULL
+threepid_binds.id_server text C NOT NULL
+threepid_binds.medium text C NOT NULL
+threepid_binds.user_nid bigint NOT NULL
+CREATE UNIQUE INDEX threepid_binds_pkey ON public.threepid_binds USING btree (user_nid, medium, address, id_server)
 threepid_sessions.address text C NOT NULL
 threepid_sessions.expires_ts bigint NOT NULL
 threepid_sessions.medium text C NOT NULL

@@ -62,6 +62,7 @@ static const char *const large[] = {
     "room_directory",
     "waiting_redactions",
     "erased_users",
+    "threepid_binds",
     "redacted_contents",
     "doomed_rooms",
     "gone_rooms",

@@ -39,6 +39,7 @@
     X(search)                                                                                      \
     X(threads)                                                                                     \
     X(to_device)                                                                                   \
+    X(threepid_binds)                                                                              \
     X(threepid_sessions)                                                                           \
     X(threepids)                                                                                   \
     X(tokens)                                                                                      \

@@ -13,6 +13,7 @@
 #include "store/push.h"
 #include "store/receipts.h"
 #include "store/statements.h"
+#include "store/threepid_binds.h"
 #include "store/threepids.h"
 #include "store/tokens.h"
 #include "store/uia.h"
@@ -148,11 +149,22 @@ int users_set_flag(struct txn *t, uint64_t nid, enum user_flag flag, bool value,
 int users_deactivate(struct txn *t, uint64_t nid, bool erase, struct err *err)
 {
     static int (*const parts[])(struct txn *, uint64_t, struct err *) = {
-        devices_delete_of_user,   login_tokens_delete_of_user,      uia_delete_of_user,
-        pushers_delete_of_user,   account_data_delete_of_user,      key_backups_delete_of_user,
-        filters_delete_of_user,   stored_push_rules_delete_of_user, cross_signing_delete_of_user,
-        receipts_delete_of_user,  user_directory_delete_of_user,    openid_tokens_delete_of_user,
-        threepids_delete_of_user, unread_counts_delete_of_user,     gone_rooms_delete_of_user,
+        devices_delete_of_user,
+        login_tokens_delete_of_user,
+        uia_delete_of_user,
+        pushers_delete_of_user,
+        account_data_delete_of_user,
+        key_backups_delete_of_user,
+        filters_delete_of_user,
+        stored_push_rules_delete_of_user,
+        cross_signing_delete_of_user,
+        receipts_delete_of_user,
+        user_directory_delete_of_user,
+        openid_tokens_delete_of_user,
+        threepids_delete_of_user,
+        unread_counts_delete_of_user,
+        gone_rooms_delete_of_user,
+        threepid_binds_delete_of_user,
     };
     int rc = update(t, &deactivate, nid, P_BOOL(erase), err);
     if (rc == 0) {

@@ -20,7 +20,7 @@ import { ABSENT } from "./spec/specification.mjs";
 
 const OPTIONS = { ...OWN_SERVER, ...ABSENT && { skip: ABSENT } };
 const service = new AppService("hostile", { url: null });
-const hs = useServer({ ...THRIFTY, config: { media: { previews: { enabled: true } } }, edit: registrations(service) });
+const hs = useServer({ ...THRIFTY, config: { identity_servers: { allowed: [] }, media: { previews: { enabled: true } } }, edit: registrations(service) });
 const AUTH = { none: "none", optional: "either" };
 const spoken = ABSENT ? [] : documented(BIN).filter(r => r.route && !r.isAwaited);
 /** Those of the specification, and the administrator's and the others that it does not know. */
