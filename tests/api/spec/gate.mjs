@@ -146,7 +146,8 @@ async function main([folder]) {
   reportUnseen(coverages);
   reportUnsent(coverages);
   const reached = coverages.filter(c => c.successes > 0).length;
-  console.log(`# ${n} exchanges; ${reached} of ${coverages.length} operations reached, ${AWAITED.length} awaited`);
+  const never = NEVER.flatMap(x => x.ids).length;
+  console.log(`# ${n} exchanges; of ${coverages.length} operations ${reached} reached with a success, ${never} without any to be had, ${AWAITED.length} awaited`);
 }
 
 await main(process.argv.slice(2));
