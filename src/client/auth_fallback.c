@@ -73,6 +73,10 @@ static void ask_registration_token(UNUSED struct visit *v, struct page *p)
 
 static void ask_password(struct visit *v, struct page *p)
 {
+    /* Anybody can begin a session and send somebody else its link. */
+    page_paragraph(p,
+                   STR("Only go on if you yourself have just asked for this in your app: who else "
+                       "sent you here could take your account."));
     if (v->view.user_nid == 0) {
         add_input(p, "user", "text", "User name");
     }

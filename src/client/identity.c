@@ -2,11 +2,15 @@
 /* Publishing one's addresses at identity servers, and taking them back (POST account/3pid/bind, unbind). */
 #include "client/identity.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "client/handler.h"
 #include "client/routes.h"
 #include "store/threepid_binds.h"
 #include "wire/jfield.h"
+
+/* For all servers together: who published at many that hang must not hold a worker for each in turn. */
+enum { TAKING_BACK_MS = 20 * 1000 };
 
 struct bind_change {
     uint64_t user_nid;
@@ -109,9 +113,14 @@ int identity_take_back(struct request *rq, const struct taking_back *what, bool 
     struct threepid_bind *binds;
     size_t n = 0;
     int rc = list_binds(rq, what, &binds, &n, err);
+    int64_t until = clock_mono_ms() + TAKING_BACK_MS;
     bool done = n > 0 || !what->who; /* "success if the homeserver has no identifiers to unbind" */
     for (size_t i = 0; rc == 0 && i < n; i++) {
         struct err why = {0};
+        if (clock_mono_ms() >= until) {
+            done = false;
+            break;
+        }
         rc = take_back(rq, what, &binds[i], &done, &why);
         if (rc != 0 && passes_errors) {
             *err = why;

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/identity_server.h"
 
+#include <stdatomic.h>
+
+#include "base/pool.h"
 #include "core/server.h"
 #include "crypto/hash.h"
 #include "crypto/json_sign.h"
 #include "matrix/ids.h"
 #include "net/http_client.h"
+#include "net/page.h"
 #include "wire/base64.h"
 #include "wire/json_writer.h"
 #include "wire/url.h"
@@ -21,19 +25,26 @@ struct answer {
 
 /* ---- asking ---- */
 
-static int check_server(struct server *s, struct str name, struct err *err)
+static bool is_allowed(const struct server *s, struct str name)
 {
     const struct config_strs *allowed = &s->config->identity_servers.allowed;
+    for (size_t i = 0; i < allowed->n; i++) {
+        if (str_eq(allowed->p[i], STR("*")) || str_eq(allowed->p[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int check_server(struct server *s, struct str name, struct err *err)
+{
     if (!server_name_is_valid(name)) {
         return err_invalid_param(err, "\"%.*s\" is no identity server", STR_ARG(name));
     }
-    for (size_t i = 0; i < allowed->n; i++) {
-        if (str_eq(allowed->p[i], STR("*")) || str_eq(allowed->p[i], name)) {
-            return 0;
-        }
-    }
-    return err_forbidden(err, "This server does not work with the identity server %.*s",
-                         STR_ARG(name));
+    return is_allowed(s, name)
+               ? 0
+               : err_forbidden(err, "This server does not work with the identity server %.*s",
+                               STR_ARG(name));
 }
 
 static struct str base_url(struct server *s, struct arena *a, struct str name)
@@ -42,13 +53,27 @@ static struct str base_url(struct server *s, struct arena *a, struct str name)
     return ARENA_CONCAT(a, plain ? STR("http://") : STR("https://"), name);
 }
 
+/* Anybody can name a server that hangs: those who wait for one must not hold all workers of the slow lane, where people
+ * sign in too. */
+static void run_in_turn(struct server *s, struct http_fetch *f)
+{
+    unsigned most = MAX(1, pool_slow_max(s->pool) / 2);
+    if (atomic_fetch_add(&s->identity_calls, 1) < most) {
+        http_client_run(s->http_client, f);
+    } else {
+        f->rc = err_set(&f->err, E_BUSY, 0, NULL, "too many requests wait for identity servers");
+    }
+    atomic_fetch_sub(&s->identity_calls, 1);
+}
+
+/* f->private_ok: whether the configuration may allow private addresses for it. */
 static int fetch(struct server *s, struct arena *a, struct http_fetch *f, struct answer *out,
                  struct err *err)
 {
     json_t *json = NULL;
     f->limits = (struct http_fetch_limits){.body_bytes = ANSWER_MAX, .total_ms = ANSWER_MS};
-    f->private_ok = s->config->identity_servers.allow_private_addresses;
-    http_client_run(s->http_client, f);
+    f->private_ok = f->private_ok && s->config->identity_servers.allow_private_addresses;
+    run_in_turn(s, f);
     int rc = f->rc;
     if (rc == 0) {
         struct str text = arena_str(a, buf_str(&f->reply));
@@ -79,7 +104,8 @@ static int ask(struct server *s, struct arena *a, const struct identity_server *
     struct http_fetch f = {.method = method,
                            .url = ARENA_CONCAT(a, base_url(s, a, is->name), API, path),
                            .headers = headers,
-                           .body = body ? json_encode(a, body) : STR_NONE};
+                           .body = body ? json_encode(a, body) : STR_NONE,
+                           .private_ok = true};
     return fetch(s, a, &f, out, err);
 }
 
@@ -320,13 +346,17 @@ int identity_key_is_valid(struct server *s, struct arena *a, struct str url, str
 {
     struct answer answer;
     struct str sign = str_chr(url, '?') >= 0 ? STR("&") : STR("?");
-    bool is_plain = str_starts(url, STR("http://"));
+    struct str scheme, host;
+    bool has_tls = str_starts(url, STR("https://"));
     *out = false;
-    if (is_plain && !s->config->identity_servers.plain_http) {
+    if (!has_tls && !s->config->identity_servers.plain_http) {
         return err_forbidden(err, "The invitation's key cannot be checked without TLS");
     }
+    /* The URL is from an event, that is from anybody: it leads into our network only to a server that we work with. */
+    (void)str_split(page_origin_of(url), '/', &scheme, &host);
     struct http_fetch f = {
-        .url = ARENA_CONCAT(a, url, sign, STR("public_key="), url_encode(a, public_key))};
+        .url = ARENA_CONCAT(a, url, sign, STR("public_key="), url_encode(a, public_key)),
+        .private_ok = is_allowed(s, str_from(host, 1))};
     int rc = fetch(s, a, &f, &answer, err);
     if (rc == 0 && answer.json) {
         (void)json_get_bool(answer.json, "valid", out);

@@ -17,7 +17,13 @@
 
 #define KEY_ID STR("ed25519:policy_server") /* "always used for Ed25519 signatures" */
 
-enum { ANSWER_MS = 5000, TURN_RETRY_MS = 1000, PAUSE_MS = 30 * 1000, PAUSES_MAX = 10000 };
+enum {
+    RETRY_MOST_MS = 60 * 60 * 1000,
+    ANSWER_MS = 5000,
+    TURN_RETRY_MS = 1000,
+    PAUSE_MS = 30 * 1000,
+    PAUSES_MAX = 10000
+};
 
 /* ---- servers that did not answer ---- */
 
@@ -184,7 +190,7 @@ static int refused(struct arena *a, const struct signed_reply *reply, struct err
     int rc = err_set(err, E_FORBIDDEN, is_plain ? (int)reply->status : 403, arena_cstr(a, errcode),
                      "%.*s", STR_ARG(sentence));
     if (err && reply->status == 429 && retry_ms > 0) {
-        err->retry_after_ms = retry_ms;
+        err->retry_after_ms = MIN(retry_ms, RETRY_MOST_MS);
     }
     return rc;
 }

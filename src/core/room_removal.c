@@ -18,6 +18,7 @@ struct blocking {
     struct server *server;
     struct str room_id;
     bool blocked;
+    bool is_closed; /* out: what that makes of it */
 };
 
 static void published_blocking(void *arg)
@@ -25,16 +26,21 @@ static void published_blocking(void *arg)
     struct blocking *b = arg;
     struct room *room = room_find_loaded_id(b->server, b->room_id);
     if (room) {
-        atomic_store(&room->is_blocked, b->blocked);
+        atomic_store(&room->is_blocked, b->is_closed);
         room_unref(&room);
     }
 }
 
+/* A room that is being deleted stays closed, also when it is unblocked meanwhile. */
 static int write_blocking(struct txn *t, void *arg)
 {
     struct blocking *b = arg;
+    struct room_row row;
     txn_on_commit(t, published_blocking, b);
-    return blocked_rooms_set(t, b->room_id, b->blocked, txn_err(t));
+    int rc = blocked_rooms_set(t, b->room_id, b->blocked, txn_err(t));
+    rc = rc ? rc : rooms_find(txn_read(t), txn_arena(t), b->room_id, &row, txn_err(t));
+    b->is_closed = rc == 0 ? row.is_blocked : b->blocked;
+    return rc == E_NOT_FOUND ? 0 : rc;
 }
 
 int room_set_blocked(struct server *s, struct str room_id, bool blocked, struct err *err)

@@ -47,6 +47,7 @@ struct server {
     int64_t started_ms;
     atomic_bool search_is_filled; /* every event with a text is in the index, also the older ones */
     atomic_uint letters;          /* that people wait for, under way to the mail server */
+    atomic_uint identity_calls;   /* to identity servers, under way */
     atomic_ullong letters_sent[MAILER_OUTCOMES];
     atomic_int_least64_t last_create_ms; /* of room ids that are hashes, see batch.c */
 };

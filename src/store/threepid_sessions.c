@@ -20,7 +20,7 @@ static const struct sql find_attempt = {
     " FROM threepid_sessions WHERE address = $1 AND secret_hash = $2 AND purpose = $3"};
 static const struct sql send_again = {
     "UPDATE threepid_sessions SET send_attempt = $2, token_hash = $3, next_link = $4,"
-    " expires_ts = $5 WHERE session_id = $1"};
+    " expires_ts = CASE WHEN validated_ts = 0 THEN $5 ELSE expires_ts END WHERE session_id = $1"};
 static const struct sql unsend = {
     "UPDATE threepid_sessions SET send_attempt = $2 - 1 WHERE session_id = $1"
     " AND send_attempt = $2"};

@@ -105,6 +105,25 @@ static void the_token_of_the_newest_mail_validates(void **state)
     assert_int_equal(WRITE(f, threepid_sessions_use(t, STR("one"), err)), E_NOT_FOUND);
 }
 
+static void a_proof_does_not_live_longer_for_another_letter(void **state)
+{
+    struct fixture *f = *state;
+    struct threepid_session row = attempt(1, "one", THREEPID_PASSWORD), found;
+    bool send;
+    MUST_WRITE(f, threepid_sessions_begin(t, &row, &send, err));
+    row = attempt(2, "one", THREEPID_PASSWORD);
+    row.expires_ts = 200;
+    MUST_WRITE(f, threepid_sessions_begin(t, &row, &send, err));
+    MUST_WRITE(f, threepid_sessions_validate(t, STR("one"), STR("one"), 150, err));
+    row = attempt(3, "one", THREEPID_PASSWORD);
+    row.expires_ts = 300;
+    MUST_WRITE(f, threepid_sessions_begin(t, &row, &send, err));
+    assert_ok(threepid_sessions_find(reader(f), &f->arena, STR("one"), 199, &found, &f->err),
+              &f->err);
+    assert_int_equal(threepid_sessions_find(reader(f), &f->arena, STR("one"), 200, &found, &f->err),
+                     E_NOT_FOUND);
+}
+
 static void a_session_without_a_token_cannot_be_validated_and_ends(void **state)
 {
     struct fixture *f = *state;
@@ -127,6 +146,7 @@ int main(void)
         STORE_TEST(an_address_belongs_to_one_account),
         STORE_TEST(only_a_greater_attempt_sends_again),
         STORE_TEST(the_token_of_the_newest_mail_validates),
+        STORE_TEST(a_proof_does_not_live_longer_for_another_letter),
         STORE_TEST(a_session_without_a_token_cannot_be_validated_and_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,6 +95,7 @@ test("the password can be given on a page, but only one's own", OWN_SERVER, asyn
 
   const anonymous = (await hs.req("POST", "/account/password", { body, expect: 401 })).body.session;
   assert.match(await show("m.login.password", anonymous), /name="user"/);
+  assert.match(await show("m.login.password", anonymous), /Only go on if you yourself/);
   assert.ok(isDone(await send("m.login.password", { session: anonymous, user: bob.name, password: bob.password })));
   await hs.req("POST", "/account/password", { body: { ...body, auth: { session: anonymous } }, expect: 200 });
   await hs.login(bob.name, body.new_password);
