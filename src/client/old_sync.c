@@ -79,6 +79,7 @@ static int write_messages(struct snapshot *s, struct viewer *viewer, int64_t upt
         start = events[n - 1]->position - 1;
     }
     rc = rc ? rc : viewer_filter(viewer, events, &n, s->err);
+    rc = rc ? rc : render_expect(&s->renderer, events, n, s->err);
     JW_OBJECT(s->w, "messages");
     JW_STR(s->w, "start", sync_token_of_position(a, start));
     JW_STR(s->w, "end", sync_token_of_position(a, end));
@@ -403,16 +404,12 @@ static int write_stream(const struct stream *st, struct buf *out, struct err *er
 {
     struct json_writer w = jw_over(out);
     struct renderer r;
-    int rc = 0;
     handler_renderer(&r, st->rq);
     jw_object(&w);
     JW_STR(&w, "start", sync_token_of_position(st->rq->arena, st->from));
     JW_STR(&w, "end", sync_token_of_position(st->rq->arena, st->upto));
-    JW_ARRAY(&w, "chunk");
-    for (size_t i = 0; rc == 0 && i < st->n; i++) {
-        rc = render_event(&r, &w, st->events[i], err);
-    }
-    jw_end(&w);
+    JW_KEY(&w, "chunk");
+    int rc = render_events(&r, &w, st->events, st->n, err);
     jw_end(&w);
     return rc;
 }

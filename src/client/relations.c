@@ -51,14 +51,10 @@ static int read_token(struct page *p, const char *name, int64_t *out, struct err
 static int write_chunk(struct page *p, struct json_writer *w, struct err *err)
 {
     struct renderer r;
-    int rc = 0;
     renderer_init(&r, p->server, p->rq->arena, RENDER_CLIENT, p->rq->who.user_nid,
                   p->rq->who.device_nid);
-    JW_ARRAY(w, "chunk");
-    for (size_t i = 0; rc == 0 && i < p->n; i++) {
-        rc = render_event(&r, w, p->events[i], err);
-    }
-    jw_end(w);
+    JW_KEY(w, "chunk");
+    int rc = render_events(&r, w, p->events, p->n, err);
     if (!p->at_end) {
         JW_STR(w, "next_batch", sync_token_of_position(p->rq->arena, p->reached));
     }

@@ -450,18 +450,6 @@ static int read_side(struct search *s, struct readable *in, bool forward, size_t
     return 0;
 }
 
-static int write_events(struct renderer *r, struct json_writer *w, const struct side *side,
-                        struct err *err)
-{
-    int rc = 0;
-    jw_array(w);
-    for (size_t i = 0; rc == 0 && i < side->n; i++) {
-        rc = render_event(r, w, side->events[i], err);
-    }
-    jw_end(w);
-    return rc;
-}
-
 /* What the sender of an event was called then. */
 static int write_profile(struct renderer *r, struct json_writer *w, const struct entry *e,
                          struct imap *seen, struct err *err)
@@ -521,9 +509,9 @@ static int write_context(struct search *s, struct renderer *r, struct json_write
     JW_STR(w, "start", sync_token_of_position(r->arena, sides[0].reached));
     JW_STR(w, "end", sync_token_of_position(r->arena, sides[1].reached));
     JW_KEY(w, "events_before");
-    rc = write_events(r, w, &sides[0], err);
+    rc = render_events(r, w, sides[0].events, sides[0].n, err);
     JW_KEY(w, "events_after");
-    rc = rc == 0 ? write_events(r, w, &sides[1], err) : rc;
+    rc = rc == 0 ? render_events(r, w, sides[1].events, sides[1].n, err) : rc;
     if (rc == 0 && s->context.include_profile) {
         rc = write_profiles(r, w, e, sides, err);
     }

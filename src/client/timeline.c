@@ -105,18 +105,6 @@ static int page_init(struct page *p, struct request *rq, unsigned room_param, st
 
 /* ---- writing ---- */
 
-static int write_events(struct renderer *r, struct json_writer *w, struct entry **events, size_t n,
-                        struct err *err)
-{
-    int rc = 0;
-    jw_array(w);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        rc = render_event(r, w, events[i], err);
-    }
-    jw_end(w);
-    return rc;
-}
-
 /* Lazy loading: the member events of those who speak, as of the newest of the events. */
 static int write_speakers(struct page *p, struct renderer *r, struct json_writer *w,
                           struct entry **events, size_t n, struct err *err)
@@ -177,7 +165,7 @@ static int write_messages(struct page *p, struct json_writer *w, struct err *err
         JW_STR(w, "end", sync_token_of_position(a, p->reached));
     }
     JW_KEY(w, "chunk");
-    int rc = write_events(&r, w, p->events, p->n, err);
+    int rc = render_events(&r, w, p->events, p->n, err);
     if (rc == 0) {
         rc = write_speakers(p, &r, w, p->events, p->n, err);
     }
@@ -324,9 +312,9 @@ static int write_context(struct page *before, struct page *after, const struct e
     JW_KEY(w, "event");
     int rc = render_event(&r, w, e, err);
     JW_KEY(w, "events_before");
-    rc = rc == 0 ? write_events(&r, w, before->events, before->n, err) : rc;
+    rc = rc == 0 ? render_events(&r, w, before->events, before->n, err) : rc;
     JW_KEY(w, "events_after");
-    rc = rc == 0 ? write_events(&r, w, after->events, after->n, err) : rc;
+    rc = rc == 0 ? render_events(&r, w, after->events, after->n, err) : rc;
     rc = rc == 0 ? write_context_state(before, &r, w, last, err) : rc;
     jw_end(w);
     return rc;

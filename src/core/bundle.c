@@ -15,11 +15,20 @@ struct bundle_reader {
     struct viewer viewer; /* of the room read last; .room NULL: none yet */
     bool knows_ignored;
     struct ignored ignored;
+    struct imap related; /* nids of the events that were expected: whether they have relations */
 };
+
+static void release_reader(void *arg)
+{
+    struct bundle_reader *reader = arg;
+    imap_release(&reader->related);
+}
 
 struct bundle_reader *bundle_reader_new(struct arena *a)
 {
-    return arena_calloc(a, 1, sizeof(struct bundle_reader));
+    struct bundle_reader *reader = arena_calloc(a, 1, sizeof(struct bundle_reader));
+    arena_defer(a, release_reader, reader);
+    return reader;
 }
 
 static int load_ignored(const struct renderer *r, struct err *err)
@@ -232,16 +241,45 @@ static int write_thread(const struct renderer *r, struct json_writer *w,
     return rc;
 }
 
+int bundle_expect(const struct renderer *r, struct entry *const *events, size_t n, struct err *err)
+{
+    uint64_t *nids = arena_array(r->arena, uint64_t, n), *related;
+    size_t n_related = 0;
+    for (size_t i = 0; i < n; i++) {
+        nids[i] = events[i]->ev->ids.event;
+    }
+    int rc = relations_among(store_reader(r->server->store), r->arena, nids, n, &related,
+                             &n_related, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        imap_set(&r->reader->related, nids[i], (union map_val){.u = false});
+    }
+    for (size_t i = 0; rc == 0 && i < n_related; i++) {
+        imap_set(&r->reader->related, related[i], (union map_val){.u = true});
+    }
+    return rc;
+}
+
+static int has_relations(const struct renderer *r, const struct entry *e, bool *out,
+                         struct err *err)
+{
+    const union map_val *known = imap_find(&r->reader->related, e->ev->ids.event);
+    struct relation_row *any;
+    size_t n = 0;
+    int rc = known ? 0 : list(r, e->ev->event_id, STR_NONE, 1, &any, &n, err);
+    *out = known ? known->u : n > 0;
+    return rc;
+}
+
 int bundle_write(const struct renderer *r, struct json_writer *w, const struct entry *e,
                  struct err *err)
 {
-    struct relation_row *refs = NULL, *any;
+    struct relation_row *refs = NULL;
     struct thread thread = {0};
     struct entry *edit = NULL;
-    size_t n_refs = 0, n_any = 0;
-    /* Nearly all events have no relation at all: one look-up says so. */
-    int rc = list(r, e->ev->event_id, STR_NONE, 1, &any, &n_any, err);
-    if (rc != 0 || n_any == 0) {
+    size_t n_refs = 0;
+    bool related;
+    int rc = has_relations(r, e, &related, err); /* nearly no event has */
+    if (rc != 0 || !related) {
         return rc;
     }
     rc = meet_reader(r, e, err);

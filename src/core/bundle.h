@@ -17,6 +17,10 @@ struct bundle_reader *bundle_reader_new(struct arena *a);
 MUST_USE int bundle_viewer(const struct renderer *r, const struct entry *e, struct viewer **out,
                            struct err *err);
 
+/* Asks once which of the events have relations at all, so that bundle_write() need not ask for each. */
+MUST_USE int bundle_expect(const struct renderer *r, struct entry *const *events, size_t n,
+                           struct err *err);
+
 /* Writes the member "m.relations" into the open object, if there is something to bundle. */
 MUST_USE int bundle_write(const struct renderer *r, struct json_writer *w, const struct entry *e,
                           struct err *err);

@@ -213,6 +213,23 @@ int render_event(const struct renderer *r, struct json_writer *w, const struct e
     return rc;
 }
 
+int render_expect(const struct renderer *r, struct entry *const *events, size_t n, struct err *err)
+{
+    return r->bundle && n > 1 ? bundle_expect(r, events, n, err) : 0;
+}
+
+int render_events(const struct renderer *r, struct json_writer *w, struct entry *const *events,
+                  size_t n, struct err *err)
+{
+    int rc = render_expect(r, events, n, err);
+    jw_array(w);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = render_event(r, w, events[i], err);
+    }
+    jw_end(w);
+    return rc;
+}
+
 int render_to_str(const struct renderer *r, const struct entry *e, struct str *out, struct err *err)
 {
     struct buf b = BUF_INIT(EVENT_JSON_MAX);

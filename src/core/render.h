@@ -39,7 +39,13 @@ void renderer_init(struct renderer *r, struct server *s, struct arena *a, enum r
 /* Writes one JSON object. */
 MUST_USE int render_event(const struct renderer *r, struct json_writer *w, const struct entry *e,
                           struct err *err);
-/* The same as a JSON text in the arena. */
+/* For events that are rendered soon: what can be looked up for all at once is not looked up for each. */
+MUST_USE int render_expect(const struct renderer *r, struct entry *const *events, size_t n,
+                           struct err *err);
+/* An array of events. */
+MUST_USE int render_events(const struct renderer *r, struct json_writer *w,
+                           struct entry *const *events, size_t n, struct err *err);
+/* One event as a JSON text in the arena. */
 MUST_USE int render_to_str(const struct renderer *r, const struct entry *e, struct str *out,
                            struct err *err);
 /* "join", "leave", … ; "leave" for MEMBERSHIP_NONE. */

@@ -78,7 +78,7 @@ static int read_timeline(struct sync_room *r, struct timeline *t, struct err *er
 static int write_timeline(struct sync_room *r, const struct timeline *t, struct err *err)
 {
     struct sync *s = r->sync;
-    int rc = 0;
+    int rc = render_expect(&s->render, t->events, t->n, err);
     JW_OBJECT(&s->w, "timeline");
     JW_ARRAY(&s->w, "events");
     for (size_t i = t->n; rc == 0 && i-- > 0;) {
@@ -287,8 +287,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Each once, oldest first. An event that the timeline shows as well is left out of `state`; state_after has it. */
-static int write_state_events(struct state_list *l, const struct timeline *t, size_t *out_n,
-                              struct err *err)
+static int pick_state_events(struct state_list *l, const struct timeline *t, struct entry **out,
+                             size_t *out_n, struct err *err)
 {
     struct sync *s = l->room->sync;
     *out_n = 0;
@@ -303,12 +303,11 @@ static int write_state_events(struct state_list *l, const struct timeline *t, si
             shown = t->events[k]->ev->ids.event == l->nids.p[i];
         }
         int rc = shown ? 0 : entry_hold(s->server, s->arena, l->nids.p[i], &e, err);
-        if (rc == 0 && !shown && event_filter_allows(&s->filter.state, e->ev)) {
-            rc = render_event(&s->render, &s->w, e, err);
-            (*out_n)++;
-        }
         if (rc != 0) {
             return rc;
+        }
+        if (!shown && event_filter_allows(&s->filter.state, e->ev)) {
+            out[(*out_n)++] = e;
         }
     }
     return 0;
@@ -318,12 +317,15 @@ static int write_state(struct state_list *l, const struct timeline *t, size_t *o
                        struct err *err)
 {
     struct sync *s = l->room->sync;
-    jw_key(&s->w, s->use_state_after ? STR("state_after") : STR("state"));
-    jw_object(&s->w);
-    JW_ARRAY(&s->w, "events");
-    int rc = write_state_events(l, t, out_n, err);
-    jw_end(&s->w);
-    jw_end(&s->w);
+    struct entry **events = arena_array(s->arena, struct entry *, l->nids.n);
+    int rc = pick_state_events(l, t, events, out_n, err);
+    if (rc == 0) {
+        jw_key(&s->w, s->use_state_after ? STR("state_after") : STR("state"));
+        jw_object(&s->w);
+        JW_KEY(&s->w, "events");
+        rc = render_events(&s->render, &s->w, events, *out_n, err);
+        jw_end(&s->w);
+    }
     return rc;
 }
 

@@ -80,8 +80,9 @@ static const struct sql delete_relation = {"DELETE FROM relations WHERE event_ni
 static const struct sql relations_newest = {"SELECT " RELATION_COLUMNS RELATION_WHERE
                                             " DESC LIMIT $6"};
 static const struct sql relations_oldest = {"SELECT " RELATION_COLUMNS RELATION_WHERE " LIMIT $6"};
-static const struct sql select_relation_of = {"SELECT " RELATION_COLUMNS
-                                              " FROM relations WHERE event_nid = $1"};
+static const struct sql parents_among = {
+    "SELECT e.nid FROM events e WHERE e.nid IN {list:1} AND "
+    "EXISTS (SELECT 1 FROM relations r WHERE r.parent_id = e.event_id)"};
 /* Level by level, by the index of parents; an event relates to one other at most, so no row comes twice. */
 #define TREE                                                                                       \
     "WITH RECURSIVE tree AS (SELECT " RELATION_COLUMNS ", 1 AS level FROM relations "              \
@@ -106,7 +107,7 @@ const struct sql *const events_statements[] = {
     &select_nid,     &timeline_newest,  &timeline_oldest,  &stream,
     &time_after,     &time_before,      &select_txn,       &insert_node,
     &select_node,    &insert_relation,  &delete_relation,  &tree_newest,
-    &tree_oldest,    &relations_newest, &relations_oldest, &select_relation_of,
+    &tree_oldest,    &relations_newest, &relations_oldest, &parents_among,
     &insert_waiting, &take_waiting,     &select_any,       &delete_event,
     &set_json,       &delete_waiting,   &delete_node,      NULL,
 };
@@ -314,10 +315,17 @@ int relations_tree(struct db_read *r, struct arena *a, const struct relation_que
                    &relation_cols, out, out_n, err);
 }
 
-int relations_of(struct db_read *r, struct arena *a, uint64_t event_nid, struct relation_row *out,
-                 struct err *err)
+int relations_among(struct db_read *r, struct arena *a, const uint64_t *event_nids, size_t n,
+                    uint64_t **out, size_t *out_n, struct err *err)
 {
-    return db_row(r, a, &select_relation_of, PARAMS(P_INT(event_nid)), &relation_cols, out, err);
+    struct db_i64 *rows;
+    int rc = db_rows(r, a, &parents_among, PARAMS(P_LIST(event_nids, n)), &db_i64_cols, &rows,
+                     out_n, err);
+    *out = rc == 0 ? arena_array(a, uint64_t, *out_n) : NULL;
+    for (size_t i = 0; rc == 0 && i < *out_n; i++) {
+        (*out)[i] = (uint64_t)rows[i].v;
+    }
+    return rc;
 }
 
 int waiting_redactions_add(struct txn *t, struct str target_id, uint64_t redaction_nid,

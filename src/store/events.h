@@ -113,9 +113,9 @@ MUST_USE int relations_list(struct db_read *r, struct arena *a, const struct rel
 MUST_USE int relations_tree(struct db_read *r, struct arena *a, const struct relation_query *q,
                             int64_t levels, struct relation_row **out, size_t *out_n,
                             struct err *err);
-/* The relation an event itself has; E_NOT_FOUND. */
-MUST_USE int relations_of(struct db_read *r, struct arena *a, uint64_t event_nid,
-                          struct relation_row *out, struct err *err);
+/* Which of these events something points at; in no order. */
+MUST_USE int relations_among(struct db_read *r, struct arena *a, const uint64_t *event_nids,
+                             size_t n, uint64_t **out, size_t *out_n, struct err *err);
 /* Redactions whose target is not here yet. */
 MUST_USE int waiting_redactions_add(struct txn *t, struct str target_id, uint64_t redaction_nid,
                                     struct err *err);
