@@ -129,7 +129,8 @@ static int check_visibility(struct creation *c, struct err *err)
 }
 
 /* invite_3pid: whom the identity servers know are invited like others; for the rest invitations are left when the room
- * is there. */
+ * is there. Each address counts as an invite before anybody is asked: a server that is slow to answer for hundreds of
+ * them would hold a worker for as long. */
 static int find_by_address(struct creation *c, struct err *err)
 {
     size_t n = json_array_size(c->in->invite_3pid);
@@ -145,6 +146,7 @@ static int find_by_address(struct creation *c, struct err *err)
         struct third_party tp;
         struct str user_id;
         rc = third_party_read(a, json_array_get(c->in->invite_3pid, i), &tp, err);
+        rc = rc ? rc : member_take_invite(c->server, &c->rq->who, err);
         rc = rc ? rc : third_party_find(c->rq, &tp, &user_id, err);
         if (rc == 0 && user_id.n) {
             users[c->invite.n++] = user_id;
@@ -160,8 +162,7 @@ static void invite_strangers(struct creation *c, struct room *room)
 {
     for (size_t i = 0; i < c->n_strangers; i++) {
         struct err why = {0};
-        int rc = member_take_invite(c->server, &c->rq->who, &why);
-        rc = rc ? rc : third_party_leave_invite(c->rq, room, &c->strangers[i], &why);
+        int rc = third_party_leave_invite(c->rq, room, &c->strangers[i], &why);
         if (rc != 0) {
             log_warn("an invitation by address could not be left",
                      LOG_STR("server", c->strangers[i].server.name), LOG_CSTR("why", why.message));

@@ -100,6 +100,10 @@ static int next_event(struct listing *l, struct cursor *c, struct entry **out, s
         return 0;
     }
     int rc = open_room(l, c, err);
+    if (rc == E_NOT_FOUND) { /* deleted meanwhile */
+        drop(l, c);
+        return 0;
+    }
     rc = rc ? rc
             : room_timeline(server_of(l->rq), l->rq->arena, c->room, 0, c->next, PAGE, &c->page,
                             &c->n, &more, err);

@@ -587,7 +587,7 @@ const struct config_key config_keys[] = {
     KEY(limits.workers, "0", "Threads that run requests; 0: by the number of processors.",
         .max = 1024),
     KEY(limits.slow_workers, "0",
-        "How many of them may wait for other servers or hash passwords; 0: half of them.",
+        "How many of them may wait for other servers or hash passwords; 0: a quarter of them.",
         .max = 1024),
     KEY(limits.network_threads, "0", "Threads that read and write sockets; 0: by processors.",
         .max = 256),
