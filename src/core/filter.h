@@ -40,7 +40,7 @@ void filter_defaults(struct filter *out);
 
 bool filter_allows_room(const struct filter *f, struct str room_id);
 /* By type, sender, room and content; limit and lazy loading are the caller's business. related_by_* want the store:
- * see event_filter_needs_relations. */
+ * see event_filter_allows_related. */
 bool event_filter_allows(const struct event_filter *f, const struct event *ev);
 /* For what is not an event of a room: account data, ephemeral, presence. sender may be empty. */
 bool event_filter_allows_parts(const struct event_filter *f, struct str type, struct str sender,

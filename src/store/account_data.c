@@ -25,11 +25,9 @@ static const struct sql changes = {
 static const struct sql of_room = {"SELECT " COLUMNS
                                    " FROM account_data WHERE user_nid = $1 AND room_nid = $2 AND "
                                    "content IS NOT NULL ORDER BY type"};
-static const struct sql delete_of_room = {"DELETE FROM account_data WHERE room_nid = $1"};
 static const struct sql delete_of_user = {"DELETE FROM account_data WHERE user_nid = $1"};
 
-STATEMENTS(account_data, &put, &get, &find, &size, &changes, &of_room, &delete_of_room,
-           &delete_of_user);
+STATEMENTS(account_data, &put, &get, &find, &size, &changes, &of_room, &delete_of_user);
 
 int account_data_put(struct txn *t, uint64_t user_nid, const struct account_data_row *row,
                      struct err *err)
@@ -77,11 +75,6 @@ int account_data_of_room(struct db_read *r, struct arena *a, uint64_t user_nid, 
 {
     return db_rows(r, a, &of_room, PARAMS(P_INT(user_nid), P_INT(room_nid)), &row_cols, out, out_n,
                    err);
-}
-
-int account_data_delete_of_room(struct txn *t, uint64_t room_nid, struct err *err)
-{
-    return db_exec(t, &delete_of_room, PARAMS(P_INT(room_nid)), err);
 }
 
 int account_data_delete_of_user(struct txn *t, uint64_t user_nid, struct err *err)

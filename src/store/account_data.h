@@ -35,7 +35,6 @@ MUST_USE int account_data_of_room(struct db_read *r, struct arena *a, uint64_t u
                                   uint64_t room_nid, struct account_data_row **out, size_t *out_n,
                                   struct err *err);
 /* Everybody's for a room that is purged. */
-MUST_USE int account_data_delete_of_room(struct txn *t, uint64_t room_nid, struct err *err);
 MUST_USE int account_data_delete_of_user(struct txn *t, uint64_t user_nid, struct err *err);
 
 #endif

@@ -17,10 +17,8 @@ static const struct sql put_task = {
     " updated_ts = excluded.updated_ts"};
 static const struct sql get_task = {
     "SELECT name, progress, is_done, updated_ts FROM background_tasks WHERE name = $1"};
-static const struct sql list_tasks = {
-    "SELECT name, progress, is_done, updated_ts FROM background_tasks ORDER BY name"};
 
-STATEMENTS(meta, &put, &get, &put_task, &get_task, &list_tasks);
+STATEMENTS(meta, &put, &get, &put_task, &get_task);
 
 int meta_put(struct txn *t, struct str key, struct str value, struct err *err)
 {
@@ -50,10 +48,4 @@ int background_tasks_get(struct db_read *r, struct arena *a, struct str name,
                          struct background_task *out, struct err *err)
 {
     return db_row(r, a, &get_task, PARAMS(P_TEXT(name)), &task_cols, out, err);
-}
-
-int background_tasks_list(struct db_read *r, struct arena *a, struct background_task **out,
-                          size_t *out_n, struct err *err)
-{
-    return db_rows(r, a, &list_tasks, PARAMS(), &task_cols, out, out_n, err);
 }

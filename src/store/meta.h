@@ -20,7 +20,5 @@ MUST_USE int background_tasks_put(struct txn *t, const struct background_task *t
                                   struct err *err);
 MUST_USE int background_tasks_get(struct db_read *r, struct arena *a, struct str name,
                                   struct background_task *out, struct err *err);
-MUST_USE int background_tasks_list(struct db_read *r, struct arena *a, struct background_task **out,
-                                   size_t *out_n, struct err *err);
 
 #endif

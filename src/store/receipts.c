@@ -24,10 +24,9 @@ static const struct sql of_everybody = {
     " ORDER BY position"};
 static const struct sql of_user = {
     "SELECT " COLUMNS " FROM receipts WHERE room_nid = $1 AND user_nid = $2 ORDER BY kind, thread"};
-static const struct sql delete_of_room = {"DELETE FROM receipts WHERE room_nid = $1"};
 static const struct sql delete_of_user = {"DELETE FROM receipts WHERE user_nid = $1"};
 
-STATEMENTS(receipts, &put, &of_room, &of_everybody, &of_user, &delete_of_room, &delete_of_user);
+STATEMENTS(receipts, &put, &of_room, &of_everybody, &of_user, &delete_of_user);
 _Static_assert(RECEIPT_READ == 0 && RECEIPT_READ_PRIVATE == 1, "of_room names them by number");
 
 int receipts_put(struct txn *t, const struct receipt_row *row, bool *out_changed, struct err *err)
@@ -63,11 +62,6 @@ int receipts_of_everybody(struct db_read *r, struct arena *a, uint64_t room_nid,
 {
     return db_rows(r, a, &of_everybody, PARAMS(P_INT(room_nid), P_INT(from), P_INT(upto)),
                    &receipt_cols, out, out_n, err);
-}
-
-int receipts_delete_of_room(struct txn *t, uint64_t room_nid, struct err *err)
-{
-    return db_exec(t, &delete_of_room, PARAMS(P_INT(room_nid)), err);
 }
 
 int receipts_delete_of_user(struct txn *t, uint64_t user_nid, struct err *err)

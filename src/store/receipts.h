@@ -36,7 +36,6 @@ MUST_USE int receipts_of_everybody(struct db_read *r, struct arena *a, uint64_t 
 MUST_USE int receipts_of_user(struct db_read *r, struct arena *a, uint64_t room_nid,
                               uint64_t user_nid, struct receipt_row **out, size_t *out_n,
                               struct err *err);
-MUST_USE int receipts_delete_of_room(struct txn *t, uint64_t room_nid, struct err *err);
 MUST_USE int receipts_delete_of_user(struct txn *t, uint64_t user_nid, struct err *err);
 
 #endif

@@ -63,9 +63,6 @@ static void account_data_is_replaced_and_streams_in_order(void **state)
     assert_ok(account_data_of_room(reader(f), &f->arena, ALICE, ROOM, &rows, &n, &f->err), &f->err);
     assert_int_equal(n, 1);
     assert_str(rows[0].type, "m.tag");
-    MUST_WRITE(f, account_data_delete_of_room(t, ROOM, err));
-    assert_ok(account_data_of_room(reader(f), &f->arena, ALICE, ROOM, &rows, &n, &f->err), &f->err);
-    assert_int_equal(n, 0);
 }
 
 static void deleted_account_data_is_told_but_not_given(void **state)
@@ -168,10 +165,6 @@ static void private_receipts_are_shown_to_their_user_alone(void **state)
     assert_ok(receipts_of_room(reader(f), &f->arena, ROOM, ALICE, 0, 12, &rows, &n, &f->err),
               &f->err);
     assert_int_equal(n, 1);
-    MUST_WRITE(f, receipts_delete_of_room(t, ROOM, err));
-    assert_ok(receipts_of_room(reader(f), &f->arena, ROOM, ALICE, 0, 12, &rows, &n, &f->err),
-              &f->err);
-    assert_int_equal(n, 0);
 }
 
 static void presence_is_the_last_one(void **state)
