@@ -119,16 +119,6 @@ static int ask_as_user(struct server *s, struct arena *a, const struct identity_
     return ask(s, a, is, method, path, body, ARENA_CONCAT(a, STR("Bearer "), is->token), out, err);
 }
 
-static bool is_errcode(struct str s)
-{
-    bool ok = s.n > 0 && s.n < 100;
-    for (size_t i = 0; ok && i < s.n; i++) {
-        char c = s.p[i];
-        ok = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
-    }
-    return ok;
-}
-
 /* "Homeservers should simply proxy any errors received by the identity server." But 401 would tell the client that its
  * session here has ended, with the words for that. */
 static int refused(struct arena *a, const struct answer *answer, struct err *err)
@@ -136,7 +126,8 @@ static int refused(struct arena *a, const struct answer *answer, struct err *err
     struct str errcode = STR_NONE, sentence = STR_NONE;
     (void)json_get_str(answer->json, "errcode", &errcode);
     (void)json_get_str(answer->json, "error", &sentence);
-    bool is_refusal = answer->status >= 400 && answer->status < 500 && is_errcode(errcode);
+    errcode = errcode_passed_on(errcode);
+    bool is_refusal = answer->status >= 400 && answer->status < 500 && errcode.n > 0;
     if (!is_refusal) {
         return err_set(err, E_BUSY, 502, "M_UNKNOWN",
                        "The identity server answered with status %ld", answer->status);

@@ -155,16 +155,6 @@ static int has_member(struct server *s, struct room *room, const struct entry *p
 
 /* ---- asking ---- */
 
-static bool is_errcode(struct str s)
-{
-    bool ok = s.n > 0 && s.n < 100;
-    for (size_t i = 0; ok && i < s.n; i++) {
-        char c = s.p[i];
-        ok = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
-    }
-    return ok;
-}
-
 /* "If the Policy Server returned an error, that error SHOULD be provided to the client verbatim." Only those statuses
  * that a client would take for its own fault in another way (401: signed out, 404: no such endpoint) become 403. */
 static int refused(struct arena *a, const struct signed_reply *reply, struct err *err)
@@ -178,7 +168,8 @@ static int refused(struct arena *a, const struct signed_reply *reply, struct err
         (void)json_get_str(json, "error", &sentence);
         (void)json_get_int(json, "retry_after_ms", &retry_ms);
     }
-    bool is_refusal = reply->status >= 400 && reply->status < 500 && is_errcode(errcode);
+    errcode = errcode_passed_on(errcode);
+    bool is_refusal = reply->status >= 400 && reply->status < 500 && errcode.n > 0;
     if (!is_refusal) {
         return err_set(err, E_BUSY, 502, "M_UNKNOWN",
                        "The policy server of this room answered with status %ld", reply->status);

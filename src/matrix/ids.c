@@ -230,3 +230,24 @@ bool room_version_id_is_valid(struct str text)
 {
     return has_length(text, 1, ROOM_VERSION_MAX_LEN) && all_are(text, is_version_char);
 }
+
+static bool is_errcode(struct str s)
+{
+    bool ok = s.n > 0 && s.n < 100;
+    for (size_t i = 0; ok && i < s.n; i++) {
+        char c = s.p[i];
+        ok = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+    }
+    return ok;
+}
+
+struct str errcode_passed_on(struct str errcode)
+{
+    static const char *const of_session[] = {"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN", "M_USER_LOCKED"};
+    for (size_t i = 0; i < ARRAY_LEN(of_session); i++) {
+        if (str_eq(errcode, str_c(of_session[i]))) {
+            return STR("M_FORBIDDEN");
+        }
+    }
+    return is_errcode(errcode) ? errcode : STR_NONE;
+}

@@ -64,4 +64,8 @@ bool namespaced_id_is_valid(struct str text);
 /* 1 to 32 of [a-z0-9.-]. Says nothing about whether we know the version (room_version_find). */
 bool room_version_id_is_valid(struct str text);
 
+/* What a client is told when another server refused with this error code: the same, but M_FORBIDDEN for what would tell
+ * the client that its session here has ended. Empty if it is no error code. */
+struct str errcode_passed_on(struct str errcode);
+
 #endif

@@ -163,12 +163,26 @@ static void names_of_things_keep_to_their_alphabets(void **state)
     assert_false(room_version_id_is_valid(STR(A10 A10 A10 "aaa")));
 }
 
+static void another_servers_error_does_not_end_the_session_here(void **state)
+{
+    (void)state;
+    assert_str(errcode_passed_on(STR("M_TERMS_NOT_SIGNED")), "M_TERMS_NOT_SIGNED");
+    assert_str(errcode_passed_on(STR("ORG.EXAMPLE.SPAM_2")), "ORG.EXAMPLE.SPAM_2");
+    assert_str(errcode_passed_on(STR("M_UNKNOWN_TOKEN")), "M_FORBIDDEN");
+    assert_int_equal(errcode_passed_on(STR("not a code")).n, 0);
+    assert_int_equal(errcode_passed_on(STR_NONE).n, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(ids_are_well_formed_or_not),           TEST(server_names_follow_the_grammar),
-        TEST(new_users_keep_to_the_strict_grammar), TEST(the_domain_is_what_follows_the_local_part),
-        TEST(media_uris_name_server_and_media),     TEST(names_of_things_keep_to_their_alphabets),
+        TEST(ids_are_well_formed_or_not),
+        TEST(server_names_follow_the_grammar),
+        TEST(new_users_keep_to_the_strict_grammar),
+        TEST(the_domain_is_what_follows_the_local_part),
+        TEST(media_uris_name_server_and_media),
+        TEST(names_of_things_keep_to_their_alphabets),
+        TEST(another_servers_error_does_not_end_the_session_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
