@@ -12,7 +12,9 @@
 #include "store/names.h"
 #include "wire/url.h"
 
-enum { FORM_MAX = 64 * 1024, SECRET_LENGTH = 32 };
+/* Fields of a form stand on the page that answers it, where a character may become six: PAGE_MAX is more than that. */
+enum { FORM_MAX = 32 * 1024, SECRET_LENGTH = 32 };
+_Static_assert(6 * FORM_MAX + 32 * 1024 <= PAGE_MAX, "a page holds its form");
 
 /* A request for a page: the path's stage, the session, and what the person sent so far. */
 struct visit {

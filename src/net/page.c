@@ -4,7 +4,7 @@
 #include "base/rand.h"
 #include "wire/html.h"
 
-enum { PAGE_MAX = 256 * 1024, NONCE_LENGTH = 22 };
+enum { NONCE_LENGTH = 22 };
 
 static const char style[] =
     "body{font:1.1em/1.5 sans-serif;max-width:36em;margin:3em auto;padding:0 1em;"

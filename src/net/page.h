@@ -16,6 +16,9 @@
 #include "base/buf.h"
 #include "net/request.h"
 
+/* What a page may have with its markup: more is a bug, so whoever puts on it what others send has to bound that. */
+enum { PAGE_MAX = 256 * 1024 };
+
 struct page {
     struct request *rq;
     struct buf html;

@@ -84,6 +84,14 @@ test("a client that knows the captcha sends its answer itself", OWN_SERVER, asyn
   assert.deepEqual((await attempt("solved")).body.completed, ["m.login.recaptcha"]);
 });
 
+test("a form that grows when it is escaped is answered like any other", OWN_SERVER, async () => {
+  const { session } = await begin({ username: unique("page"), password: "long enough" });
+  const post = size => hs.req("POST", path("m.login.email.identity"), { body: `session=${session}&secret=s&sid=${'"'.repeat(size)}`, type: "application/x-www-form-urlencoded" });
+  assert.equal((await post(32000)).status, 401);
+  assert.equal((await post(64000)).status, 413);
+  assert.match(await show("m.login.email.identity", session), /name="email"/);
+});
+
 test("the password can be given on a page, but only one's own", OWN_SERVER, async () => {
   const [alice, bob] = await hs.users("alice", "bob");
   const body = { new_password: "a new password" };
