@@ -50,6 +50,7 @@ async function nobodyShows(server, user, room, id, word) {
 
 test("an expired message is hidden on every path at once, while the database still has it", OWN_SERVER, async () => {
   await withServer({ config: { retention: { enabled: true, purge_every: "365d" } } }, async s => {
+    await eventually("the first round of the purge, the last for a year", () => rows(s, "SELECT progress FROM background_tasks WHERE name = 'retention'")[0]?.includes('"is_over":true'));
     const [alice, bob] = await s.users("alice", "bob");
     const room = await alice.createRoom({ preset: "public_chat" });
     await bob.join(room);
