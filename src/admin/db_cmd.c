@@ -62,6 +62,15 @@ static int open_reader(struct session *s)
     return cli_fail_err(&s->err);
 }
 
+/* For what makes sense only on a database that is there. */
+static int open_existing(struct session *s)
+{
+    int status = open_reader(s);
+    return status == CLI_DONE && !s->r
+               ? cli_fail("there is no database yet; the server makes it when it starts")
+               : status;
+}
+
 static int fail(struct session *s)
 {
     return cli_fail_err(&s->err);
@@ -259,10 +268,8 @@ int db_status_cmd(const struct cli_args *args)
     if (status != CLI_DONE) {
         return status;
     }
-    status = open_reader(&s);
-    if (status == CLI_DONE && !s.r) {
-        status = cli_fail("there is no database yet; the server makes it when it starts");
-    } else if (status == CLI_DONE) {
+    status = open_existing(&s);
+    if (status == CLI_DONE) {
         int rc = inspect_status(s.r, &s.arena, &t, &s.err);
         rc = rc ? rc : inspect_pending(s.r, &s.arena, &pending, &n, &s.err);
         status = rc ? fail(&s) : CLI_DONE;
@@ -362,10 +369,8 @@ int db_check_cmd(const struct cli_args *args)
     if (status != CLI_DONE) {
         return status;
     }
-    status = open_reader(&s);
-    if (status == CLI_DONE && !s.r) {
-        status = cli_fail("there is no database yet; the server makes it when it starts");
-    } else if (status == CLI_DONE && inspect_pending(s.r, &s.arena, &pending, &n, &s.err) != 0) {
+    status = open_existing(&s);
+    if (status == CLI_DONE && inspect_pending(s.r, &s.arena, &pending, &n, &s.err) != 0) {
         status = fail(&s);
     } else if (status == CLI_DONE && n > 0) {
         status = cli_fail("%zu migrations are pending; run `ingot db migrate` first", n);

@@ -144,6 +144,13 @@ static const struct jfield unbind_fields[] = {
     {0},
 };
 
+int identity_reply_unbound(struct request *rq, struct str result)
+{
+    json_t *out = json_object();
+    json_put_str(out, "id_server_unbind_result", result);
+    return reply_json(rq, 200, out);
+}
+
 static int post_unbind(struct request *rq, struct err *err)
 {
     const struct unbind_body *in = rq->in;
@@ -157,9 +164,7 @@ static int post_unbind(struct request *rq, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    json_t *out = json_object();
-    json_put_str(out, "id_server_unbind_result", result);
-    return reply_json(rq, 200, out);
+    return identity_reply_unbound(rq, result);
 }
 
 const struct route identity_routes[] = {

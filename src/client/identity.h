@@ -17,5 +17,7 @@ struct taking_back {
  * Blocks on the servers. A server's own error is given only if `passes_errors`, else it counts as "no-support". */
 MUST_USE int identity_take_back(struct request *rq, const struct taking_back *what,
                                 bool passes_errors, struct str *out, struct err *err);
+/* 200 with that outcome, as all who take addresses away answer. */
+int identity_reply_unbound(struct request *rq, struct str result);
 
 #endif

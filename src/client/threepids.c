@@ -151,9 +151,7 @@ static int post_delete(struct request *rq, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    json_t *out = json_object();
-    json_put_str(out, "id_server_unbind_result", result);
-    return reply_json(rq, 200, out);
+    return identity_reply_unbound(rq, result);
 }
 
 const struct route threepids_routes[] = {
