@@ -3,7 +3,7 @@
  * The schema and the statements as a whole: every statement can be prepared, none reads a large table from
  * end to end, and the schema is the one of the committed snapshot. After a change of the migrations:
  *
- *     INGOT_WRITE_SNAPSHOT=1 meson test -C build store/schema
+ *     scripts/schema-snapshots.sh
  */
 #include <stdlib.h>
 

@@ -156,12 +156,3 @@ test("too many wrong passwords for one account are stopped; others are not touch
     await s.req("POST", "/login", { ...passwordLogin(bob.name, bob.password), ...from(5), expect: 200 });
   });
 });
-
-test("the landing page and the metrics are there", async () => {
-  const page = await hs.req("GET", "/", { expect: 200 });
-  assert.match(page.headers["content-type"], /text\/html/);
-  assert.match(page.raw.toString(), /localhost/);
-  const metrics = (await hs.req("GET", "/metrics", { expect: 200 })).raw.toString();
-  for (const name of ["ingot_http_requests_total", "ingot_commits_total", "ingot_commit_writes_bucket", "ingot_stream_position", "process_resident_memory_bytes"]) assert.match(metrics, new RegExp(`^${name}[ {]`, "m"));
-  for (const line of metrics.trim().split("\n")) assert.match(line, /^(# (HELP|TYPE) .+|[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})? [-+0-9.eEInfNa]+)$/);
-});

@@ -294,16 +294,18 @@ test("large answers are compressed for those who ask", OWN_SERVER, async () => {
   assert.equal(plain.headers["content-encoding"], undefined);
 });
 
-test("a landing page and metrics are there", OWN_SERVER, async () => {
+test("the landing page names the server", OWN_SERVER, async () => {
   const page = await hs.req("GET", "/", { expect: 200 });
   assert.match(page.headers["content-type"], /^text\/html/);
-  assert.match(page.raw.toString(), /Ingot/);
+  assert.match(page.raw.toString(), /<code>localhost<\/code>, an Ingot/);
+});
+
+test("the metrics are in Prometheus' format", OWN_SERVER, async () => {
   const metrics = await hs.req("GET", "/metrics", { expect: 200 });
   assert.match(metrics.headers["content-type"], /^text\/plain/);
-  assert.match(metrics.raw.toString(), /^# TYPE \w+ (counter|gauge|histogram|summary)$/m);
-  for (const line of metrics.raw.toString().split("\n")) {
-    assert.match(line, /^$|^#|^[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})? -?[0-9.eE+naifNIF-]+$/, line);
-  }
+  const text = metrics.raw.toString();
+  for (const name of ["ingot_http_requests_total", "ingot_commits_total", "ingot_commit_writes_bucket", "ingot_stream_position", "process_resident_memory_bytes"]) assert.match(text, new RegExp(`^${name}[ {]`, "m"));
+  for (const line of text.trim().split("\n")) assert.match(line, /^(# HELP .+|# TYPE \w+ (counter|gauge|histogram|summary)|[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})? -?[0-9.eE+naifNIF-]+)$/);
 });
 
 test("rate limits answer 429 with Retry-After, and end", OWN_SERVER, async () => {

@@ -162,6 +162,35 @@ def lint_statements():
                 yield at(path, n, f"{found[1]} is not in the module's STATEMENTS")
 
 
+# --- what has to stand in a list, since nothing registers itself ---
+
+def defined(pattern, *where):
+    """Names that the pattern's group finds in the sources (not tests): {name: (path, line)}."""
+    return {match[1]: (path, n) for path in tracked(*where) if not path.name.endswith("_test.c")
+            for n, text in lines(path) if (match := re.match(pattern, text))}
+
+
+def not_listed(found, listed, advice):
+    for name in sorted(found.keys() - listed):
+        yield at(*found[name], f"{name} {advice}")
+
+
+def lint_store_modules():
+    """each module with STATEMENTS is in STORE_MODULES, so that the test of plans sees it"""
+    modules = defined(r"STATEMENTS\((\w+),?", "src/store/*.c")
+    modules |= defined(r"const struct sql \*const (\w+)_statements\[\] =", "src/store/*.c")
+    listed = set(re.findall(r"X\((\w+)\)", (ROOT / "src/store/statements.h").read_text()))
+    yield from not_listed(modules, listed, "is not in STORE_MODULES; add it in src/store/statements.h")
+
+
+def lint_route_tables():
+    """each table of routes is added to the router"""
+    tables = defined(r"const struct route (\w+)\[\] =", "src/*.c")
+    listed = {name for path in tracked("src/*.c") for text in path.read_text().splitlines() if " =" not in text
+              for name in re.findall(r"\b\w+_routes\b", text)}
+    yield from not_listed(tables, listed, "is added nowhere; add it where its folder's tables are listed (routes.c)")
+
+
 # --- what the text looks like ---
 
 def lint_banned():
@@ -330,7 +359,40 @@ def lint_headers(build):
     yield from in_parallel(check, [p for p in tracked("src/*.h") if p.name != "banned.h"])
 
 
-NEED_BUILD = {"warnings", "headers"}
+# --- what the program says of itself ---
+
+def manual():
+    """What the man page says of each command: {name: text, without markup}."""
+    section = (ROOT / "docs/ingot.1").read_text().split(".SH COMMANDS")[1].split(".SH")[0]
+    text = re.sub(r"\\f[A-Z]|\"", "", section.replace("\\-", "-"))
+    items = [re.sub(r"^\.\w+ ", "", item) for item in text.split(".TP\n")[1:]]
+    name = re.compile(r"[a-z][a-z-]*(?: [a-z][a-z-]*)?")
+    return {name.match(words)[0]: item for item in items for words in item.splitlines()[0].split(", ")}
+
+
+def help_names(program, pattern, *words):
+    """What `ingot WORDS --help` lists that begins with the pattern."""
+    done = subprocess.run([program, *words, "--help"], check=True, capture_output=True, text=True)
+    return set(re.findall(rf"^  ({pattern})(?: |$)", done.stdout, re.M))
+
+
+def lint_manual(build):
+    """the man page has each command with its options, and no others"""
+    program, page, said = pathlib.Path(build) / "ingot", ROOT / "docs/ingot.1", manual()
+    if not program.exists():
+        yield f"{program} is not built; run ninja -C {build}"
+        return
+    commands = help_names(program, r"[a-z][a-z-]*(?: [a-z][a-z-]*)?") | {"help"}
+    for name in sorted(commands ^ said.keys()):
+        yield at(page, 1, f"`ingot {name}` is described but no command" if name in said
+                 else f"`ingot {name}` is missing; describe it under COMMANDS")
+    for name in sorted(commands & said.keys() - {"help"}):
+        options = help_names(program, r"--[a-z-]+", *name.split()) - {"--config", "--json", "--help"}
+        yield from (at(page, 1, f"`ingot {name}` does not tell of {option}")
+                    for option in sorted(options) if option not in said[name])
+
+
+NEED_BUILD = {"warnings", "headers", "manual"}
 
 
 def main():
