@@ -5,6 +5,7 @@
  * on retries").
  */
 #include "appservice/appservice_internal.h"
+#include "base/clock.h"
 #include "core/render.h"
 #include "core/server.h"
 #include "store/appservices.h"
@@ -132,8 +133,17 @@ static int make(struct making *m, struct err *err)
     return rc;
 }
 
-/* The line has come this far, and what was made is under way. */
-static void take(struct line *l, struct making *m, bool is_transaction)
+/*
+ * Ids rise. Not one by one: after a restore a number that was given once would come again with other content, and
+ * application services drop what they know already.
+ */
+static int64_t next_txn_id(const struct line *l)
+{
+    return MAX(l->txn_id + 1, clock_wall_ms());
+}
+
+/* The line has come this far, and what was made (txn_id; 0: nothing) is under way. */
+static void take(struct line *l, struct making *m, int64_t txn_id)
 {
     l->position = m->position;
     l->has_more = m->has_more;
@@ -141,9 +151,9 @@ static void take(struct line *l, struct making *m, bool is_transaction)
         l->ephemeral_position = m->upto;
         l->serial = m->serial;
     }
-    if (is_transaction) {
+    if (txn_id) {
         l->stored_position = m->position;
-        l->txn_id++;
+        l->txn_id = txn_id;
         l->events = m->events;
         l->oldest_ts = m->oldest_ts;
         l->is_acknowledged = false;
@@ -156,17 +166,17 @@ static void take(struct line *l, struct making *m, bool is_transaction)
 static int make_and_store(struct line *l, struct making *m, struct err *err)
 {
     int rc = make(m, err);
-    bool is_transaction = m->events > 0 || m->n_ephemeral > 0;
-    if (rc == 0 && is_transaction) {
+    int64_t txn_id = m->events > 0 || m->n_ephemeral > 0 ? next_txn_id(l) : 0;
+    if (rc == 0 && txn_id) {
         struct appservice_queue q = {.position = m->position,
-                                     .txn_id = l->txn_id + 1,
+                                     .txn_id = txn_id,
                                      .body = buf_str(&m->body),
                                      .events = m->events,
                                      .oldest_ts = m->oldest_ts};
         rc = store_queue(l, &q, err);
     }
     if (rc == 0) {
-        take(l, m, is_transaction);
+        take(l, m, txn_id);
     } else {
         interest_forget_rooms(&l->interest); /* these events will be looked at once more */
     }

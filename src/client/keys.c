@@ -710,7 +710,7 @@ static int query_token(struct request *rq, const char *name, struct sync_token *
 {
     struct str text;
     int rc = request_query_require(rq, name, &text, err);
-    return rc == 0 ? sync_token_parse(text, out, err) : rc;
+    return rc == 0 ? sync_token_read(server_of(rq), text, out, err) : rc;
 }
 
 static int put_users(struct request *rq, json_t *out, const char *key, const uint64_t *nids,
@@ -739,8 +739,9 @@ static int get_changes(struct request *rq, struct err *err)
     }
     if (rc == 0) {
         to.position = MIN(to.position, store_position(s->store));
-        rc = device_list_updates(s, rq->arena, rq->who.user_nid, from.position, to.position, &u,
-                                 err);
+        rc = from.is_foreign ? device_list_everybody(s, rq->arena, rq->who.user_nid, &u, err)
+                             : device_list_updates(s, rq->arena, rq->who.user_nid, from.position,
+                                                   to.position, &u, err);
     }
     if (rc == 0) {
         rc = put_users(rq, out, "changed", u.changed, u.n_changed, err);

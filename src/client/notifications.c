@@ -4,11 +4,10 @@
  * rooms are read backwards, all rooms at once by position, and the rules are asked. The work of one request is bounded
  * (SCAN_MAX events); where it ends early, the next token goes on from there.
  */
-#include <inttypes.h>
-
 #include "client/handler.h"
 #include "client/routes.h"
 #include "core/render.h"
+#include "core/sync_token.h"
 #include "core/unread.h"
 #include "core/visibility.h"
 #include "store/rooms.h"
@@ -165,16 +164,25 @@ static int write_listing(struct listing *l, struct err *err)
     return rc;
 }
 
+/* Older programs wrote "n123". */
+static int read_from(struct listing *l, struct err *err)
+{
+    struct str from = request_query(l->rq, "from");
+    struct sync_token token = {.position = INT64_MAX};
+    if (from.n > 0 && from.p[0] == 'n') {
+        from = ARENA_CONCAT(l->rq->arena, STR("s"), str_from(from, 1));
+    }
+    int rc = from.p ? sync_token_read(server_of(l->rq), from, &token, err) : 0;
+    l->from = token.position;
+    return rc;
+}
+
 static int read_query(struct listing *l, struct err *err)
 {
     static const char *const kinds[] = {"highlight", NULL};
-    struct str from = request_query(l->rq, "from");
     int only;
-    l->from = INT64_MAX;
-    if (from.p && (from.n < 2 || from.p[0] != 'n' || !str_to_i64(str_from(from, 1), &l->from))) {
-        return err_invalid_param(err, "from is not a token of this list");
-    }
-    int rc = request_query_limit(l->rq, "limit", LIMIT_DEFAULT, LIMIT_MAX, &l->limit, err);
+    int rc = read_from(l, err);
+    rc = rc ? rc : request_query_limit(l->rq, "limit", LIMIT_DEFAULT, LIMIT_MAX, &l->limit, err);
     rc = rc ? rc : request_query_enum(l->rq, "only", kinds, -1, &only, err);
     l->only_highlight = rc == 0 && only == 0;
     return rc;
@@ -195,7 +203,7 @@ static int get_notifications(struct request *rq, struct err *err)
     rc = write_listing(&l, err);
     jw_end(&l.w);
     if (l.n > 0 && l.scanned > 0) {
-        JW_STR(&l.w, "next_token", arena_printf(rq->arena, "n%" PRId64, l.reached - 1));
+        JW_STR(&l.w, "next_token", sync_token_of_position(server_of(rq), rq->arena, l.reached - 1));
     }
     jw_end(&l.w);
     return handler_reply_written(rq, &out, rc, err);

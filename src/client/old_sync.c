@@ -81,8 +81,8 @@ static int write_messages(struct snapshot *s, struct viewer *viewer, int64_t upt
     rc = rc ? rc : viewer_filter(viewer, events, &n, s->err);
     rc = rc ? rc : render_expect(&s->renderer, events, n, s->err);
     JW_OBJECT(s->w, "messages");
-    JW_STR(s->w, "start", sync_token_of_position(a, start));
-    JW_STR(s->w, "end", sync_token_of_position(a, end));
+    JW_STR(s->w, "start", sync_token_of_position(s->renderer.server, a, start));
+    JW_STR(s->w, "end", sync_token_of_position(s->renderer.server, a, end));
     JW_ARRAY(s->w, "chunk");
     while (rc == 0 && n-- > 0) {
         rc = render_event(&s->renderer, s->w, events[n], s->err);
@@ -266,7 +266,7 @@ static int get_initial_sync(struct request *rq, struct err *err)
     }
     s.upto = upto.position;
     jw_object(&w);
-    JW_STR(&w, "end", sync_token_of_position(rq->arena, upto.position));
+    JW_STR(&w, "end", sync_token_of_position(server_of(rq), rq->arena, upto.position));
     write_events_of(&w, sync, "presence");
     write_events_of(&w, sync, "account_data");
     rc = write_user_rooms(&s, archived);
@@ -406,8 +406,8 @@ static int write_stream(const struct stream *st, struct buf *out, struct err *er
     struct renderer r;
     handler_renderer(&r, st->rq);
     jw_object(&w);
-    JW_STR(&w, "start", sync_token_of_position(st->rq->arena, st->from));
-    JW_STR(&w, "end", sync_token_of_position(st->rq->arena, st->upto));
+    JW_STR(&w, "start", sync_token_of_position(r.server, st->rq->arena, st->from));
+    JW_STR(&w, "end", sync_token_of_position(r.server, st->rq->arena, st->upto));
     JW_KEY(&w, "chunk");
     int rc = render_events(&r, &w, st->events, st->n, err);
     jw_end(&w);
@@ -460,7 +460,7 @@ static int get_events(struct request *rq, struct err *err)
     uint64_t room;
     int rc = request_query_int(rq, "timeout", 0, INT64_MAX, TIMEOUT_DEFAULT_MS, &timeout, err);
     if (rc == 0 && request_has_query(rq, "from")) {
-        rc = sync_token_parse(request_query(rq, "from"), &from, err);
+        rc = sync_token_read(server_of(rq), request_query(rq, "from"), &from, err);
     }
     rc = rc ? rc : read_room(rq, &room, err);
     if (rc != 0) {

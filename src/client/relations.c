@@ -43,7 +43,7 @@ static int read_token(struct page *p, const char *name, int64_t *out, struct err
 {
     struct str text = request_query(p->rq, name);
     struct sync_token token;
-    int rc = text.p ? sync_token_parse(text, &token, err) : 0;
+    int rc = text.p ? sync_token_read(p->server, text, &token, err) : 0;
     *out = rc == 0 && text.p ? token.position : *out;
     return rc;
 }
@@ -56,7 +56,7 @@ static int write_chunk(struct page *p, struct json_writer *w, struct err *err)
     JW_KEY(w, "chunk");
     int rc = render_events(&r, w, p->events, p->n, err);
     if (!p->at_end) {
-        JW_STR(w, "next_batch", sync_token_of_position(p->rq->arena, p->reached));
+        JW_STR(w, "next_batch", sync_token_of_position(p->server, p->rq->arena, p->reached));
     }
     return rc;
 }

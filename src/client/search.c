@@ -10,6 +10,7 @@
 #include "core/render.h"
 #include "core/search_index.h"
 #include "core/sync_token.h"
+#include "store/epochs.h"
 #include "store/names.h"
 #include "store/rooms.h"
 #include "store/search.h"
@@ -110,13 +111,15 @@ struct search {
     bool more;
 };
 
-/* ---- cursors: order.at.upto.count.group.value ---- */
+/* ---- cursors: order.at.upto.count.group.value.epoch ---- */
 
 static struct str cursor_text(const struct search *s, char group, uint64_t value)
 {
     const struct cursor *c = &s->cursor;
-    return arena_printf(s->rq->arena, "%c.%" PRId64 ".%" PRId64 ".%" PRId64 ".%c.%" PRIu64,
-                        s->query.by_rank ? 'k' : 'n', c->at, c->upto, s->count, group, value);
+    return arena_printf(s->rq->arena,
+                        "%c.%" PRId64 ".%" PRId64 ".%" PRId64 ".%c.%" PRIu64 ".%" PRId64,
+                        s->query.by_rank ? 'k' : 'n', c->at, c->upto, s->count, group, value,
+                        store_epoch(s->server->store));
 }
 
 static bool next_int(struct str *rest, int64_t *out)
@@ -126,9 +129,18 @@ static bool next_int(struct str *rest, int64_t *out)
     return str_to_i64(part, out);
 }
 
+/* After a restore the pages go on where both times agree. */
+static int cursor_place(struct search *s, int64_t epoch, struct err *err)
+{
+    int64_t *position = s->query.by_rank ? &s->cursor.upto : &s->cursor.at;
+    bool is_foreign;
+    return epochs_place(s->server->store, epoch, position, &is_foreign, err);
+}
+
 static int cursor_parse(struct search *s, struct err *err)
 {
-    struct str text = request_query(s->rq, "next_batch"), order, group, rest;
+    struct str text = request_query(s->rq, "next_batch"), order, group, value, rest;
+    int64_t epoch = 0; /* of older programs */
     struct cursor *c = &s->cursor;
     *c = (struct cursor){.upto = INT64_MAX, .group = '-'};
     c->at = s->query.by_rank ? 0 : INT64_MAX;
@@ -139,9 +151,12 @@ static int cursor_parse(struct search *s, struct err *err)
     bool ok = str_eq(order, s->query.by_rank ? STR("k") : STR("n")) && next_int(&rest, &c->at) &&
               next_int(&rest, &c->upto) && next_int(&rest, &c->count);
     str_split(rest, '.', &group, &rest);
-    ok = ok && group.n == 1 && (!s->query.by_rank || c->at >= 0) && str_to_u64(rest, &c->value);
+    bool has_epoch = str_split(rest, '.', &value, &rest);
+    ok = ok && group.n == 1 && (!s->query.by_rank || c->at >= 0) && str_to_u64(value, &c->value) &&
+         (!has_epoch || str_to_i64(rest, &epoch));
     c->group = ok ? group.p[0] : '-';
-    return ok ? 0 : err_invalid_param(err, "next_batch is not a token of this search");
+    return ok ? cursor_place(s, epoch, err)
+              : err_invalid_param(err, "next_batch is not a token of this search");
 }
 
 /* ---- what is asked for ---- */
@@ -506,8 +521,8 @@ static int write_context(struct search *s, struct renderer *r, struct json_write
         return rc;
     }
     JW_OBJECT(w, "context");
-    JW_STR(w, "start", sync_token_of_position(r->arena, sides[0].reached));
-    JW_STR(w, "end", sync_token_of_position(r->arena, sides[1].reached));
+    JW_STR(w, "start", sync_token_of_position(s->server, r->arena, sides[0].reached));
+    JW_STR(w, "end", sync_token_of_position(s->server, r->arena, sides[1].reached));
     JW_KEY(w, "events_before");
     rc = render_events(r, w, sides[0].events, sides[0].n, err);
     JW_KEY(w, "events_after");

@@ -150,7 +150,7 @@ static int state_at_token(struct request *rq, struct viewer *viewer, struct stat
     if (!at.p) {
         return 0;
     }
-    int rc = sync_token_parse(at, &token, err);
+    int rc = sync_token_read(server_of(rq), at, &token, err);
     rc = rc == 0 ? viewer_may_read(viewer, &upto, err) : rc;
     if (rc == 0) {
         rc = room_timeline(server_of(rq), rq->arena, viewer->room, INT64_MIN,

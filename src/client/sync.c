@@ -5,11 +5,11 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "client/filter.h"
 #include "client/handler.h"
 #include "client/long_poll.h"
 #include "client/routes.h"
 #include "core/presence.h"
-#include "store/filters.h"
 
 enum {
     TIMEOUT_MAX_MS = 10 * 60 * 1000,
@@ -32,7 +32,7 @@ struct parked_sync {
 static int read_filter(struct request *rq, struct str *out, struct err *err)
 {
     struct str text = request_query(rq, "filter");
-    int64_t id;
+    bool is_lost;
     *out = STR_NONE;
     if (text.n == 0) {
         return 0;
@@ -41,11 +41,10 @@ static int read_filter(struct request *rq, struct str *out, struct err *err)
         *out = text;
         return 0;
     }
-    if (!str_to_i64(text, &id)) {
-        return err_invalid_param(err, "filter must be a JSON object or the id of a filter");
+    int rc = filter_of_id(rq, text, out, &is_lost, err);
+    if (rc == E_NOT_FOUND && is_lost) {
+        return 0; /* clients that get no answer at all would not find out of it */
     }
-    int rc =
-        filters_get(store_reader(server_of(rq)->store), rq->arena, rq->who.user_nid, id, out, err);
     return rc == E_NOT_FOUND ? err_invalid_param(err, "There is no filter %.*s", STR_ARG(text))
                              : rc;
 }
@@ -68,7 +67,7 @@ static int read_parameters(struct request *rq, struct parked_sync *p, int64_t *o
     int presence = PRESENCE_ONLINE;
     struct str since = request_query(rq, "since");
     p->is_initial = since.n == 0;
-    int rc = p->is_initial ? 0 : sync_token_parse(since, &p->since, err);
+    int rc = p->is_initial ? 0 : sync_token_read(server_of(rq), since, &p->since, err);
     if (rc == 0) {
         rc = request_query_int(rq, "timeout", 0, INT64_MAX, 0, out_timeout, err);
     }

@@ -119,7 +119,7 @@ static void start_polling(struct test_server *t, struct poller *p, int rounds, s
 {
     struct sync_token token = {.position = store_position(t->server->store),
                                .serial = changes_volatile_serial(t->server)};
-    struct str text = sync_token_format(&t->arena, token);
+    struct str text = sync_token_format(t->server, &t->arena, token);
     snprintf(p->since, sizeof(p->since), "%.*s", STR_ARG(text));
     p->rounds = rounds;
     p->heard = heard;

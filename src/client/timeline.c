@@ -141,11 +141,11 @@ static int read_tokens(struct page *p, struct err *err)
     p->from = p->forward ? INT64_MIN : upto;
     p->to = p->forward ? upto : INT64_MIN;
     if (from.p) {
-        rc = sync_token_parse(from, &token, err);
+        rc = sync_token_read(server_of(p->rq), from, &token, err);
         p->from = rc == 0 ? MIN(token.position, upto) : 0;
     }
     if (rc == 0 && to.p) {
-        rc = sync_token_parse(to, &token, err);
+        rc = sync_token_read(server_of(p->rq), to, &token, err);
         p->to = rc == 0 ? MIN(token.position, upto) : 0;
     }
     return rc;
@@ -158,11 +158,12 @@ static int write_messages(struct page *p, struct json_writer *w, struct err *err
     handler_renderer(&r, p->rq);
     jw_object(w);
     JW_STR(w, "start",
-           sync_token_of_position(a, p->from == INT64_MAX   ? store_position(r.server->store)
-                                     : p->from == INT64_MIN ? 0
-                                                            : p->from));
+           sync_token_of_position(r.server, a,
+                                  p->from == INT64_MAX   ? store_position(r.server->store)
+                                  : p->from == INT64_MIN ? 0
+                                                         : p->from));
     if (!p->at_end) {
-        JW_STR(w, "end", sync_token_of_position(a, p->reached));
+        JW_STR(w, "end", sync_token_of_position(r.server, a, p->reached));
     }
     JW_KEY(w, "chunk");
     int rc = render_events(&r, w, p->events, p->n, err);
@@ -307,8 +308,8 @@ static int write_context(struct page *before, struct page *after, const struct e
     const struct entry *last = after->n ? after->events[after->n - 1] : e;
     handler_renderer(&r, before->rq);
     jw_object(w);
-    JW_STR(w, "start", sync_token_of_position(a, before->reached));
-    JW_STR(w, "end", sync_token_of_position(a, after->reached));
+    JW_STR(w, "start", sync_token_of_position(r.server, a, before->reached));
+    JW_STR(w, "end", sync_token_of_position(r.server, a, after->reached));
     JW_KEY(w, "event");
     int rc = render_event(&r, w, e, err);
     JW_KEY(w, "events_before");

@@ -126,24 +126,6 @@ static void a_member_is_known_once_its_answer_has_arrived(void **state)
     lazy_members_free(l);
 }
 
-static void tokens_are_read_back_and_others_refused(void **state)
-{
-    struct test_server *t = *state;
-    struct sync_token token = {.position = 12, .serial = 345};
-    struct sync_token again;
-    assert_ok(sync_token_parse(sync_token_format(&t->arena, token), &again, &t->err), &t->err);
-    assert_int_equal(again.position, 12);
-    assert_int_equal(again.serial, 345);
-    assert_ok(sync_token_parse(sync_token_of_position(&t->arena, 12), &again, &t->err), &t->err);
-    assert_int_equal(again.serial, 0);
-    static const char *const bad[] = {
-        "", "s", "12", "t12", "s12_", "s12x", "s_5", "s1_2_3_4", "s99999999999999999999"};
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        assert_int_equal(sync_token_parse(str_c(bad[i]), &again, &t->err), E_INVALID);
-        assert_int_equal(t->err.http, 400);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,7 +134,6 @@ int main(void)
         TEST_WITH_SERVER(the_log_says_so_when_it_does_not_reach_back),
         TEST_WITH_SERVER(volatile_serials_grow_also_across_restarts),
         TEST(a_member_is_known_once_its_answer_has_arrived),
-        TEST_WITH_SERVER(tokens_are_read_back_and_others_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -253,3 +253,22 @@ int device_list_updates(struct server *s, struct arena *a, uint64_t user_nid, in
     vec_release(&q.moves);
     return rc;
 }
+
+int device_list_everybody(struct server *s, struct arena *a, uint64_t user_nid,
+                          struct device_list_updates *out, struct err *err)
+{
+    const uint64_t *users = NULL;
+    size_t n = 0;
+    int rc = users_sharing_with(s, a, user_nid, &users, &n, err);
+    bool is_in = false;
+    for (size_t i = 0; i < n; i++) {
+        is_in = is_in || users[i] == user_nid;
+    }
+    uint64_t *changed = arena_array(a, uint64_t, n + 1);
+    if (n > 0) {
+        memcpy(changed, users, n * sizeof(*changed));
+    }
+    changed[n] = user_nid; /* who is in no room */
+    *out = (struct device_list_updates){.changed = changed, .n_changed = n + !is_in};
+    return rc;
+}

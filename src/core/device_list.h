@@ -36,4 +36,8 @@ struct device_list_updates {
 MUST_USE int device_list_updates(struct server *s, struct arena *a, uint64_t user_nid, int64_t from,
                                  int64_t upto, struct device_list_updates *out, struct err *err);
 
+/* The same for a client that may have wrong ones of anybody: everybody who shares a room with him, and himself. */
+MUST_USE int device_list_everybody(struct server *s, struct arena *a, uint64_t user_nid,
+                                   struct device_list_updates *out, struct err *err);
+
 #endif

@@ -73,6 +73,14 @@ static void find_changes(struct sync *s)
                      changes_each_volatile(srv, s->since.serial, s->upto.serial, note_change, s);
 }
 
+static void begin_anew_if_lost(struct sync *s)
+{
+    if (s->since.is_foreign) {
+        s->catches_up = s->is_initial = true;
+        s->since = (struct sync_token){.position = 0};
+    }
+}
+
 /* ---- the answer ---- */
 
 static int write_all(struct sync *s, struct err *err)
@@ -87,16 +95,17 @@ static int write_all(struct sync *s, struct err *err)
         rc = sections[i](s, err);
     }
     /* Last: it also says how far the to-device messages went. */
-    JW_STR(&s->w, "next_batch", sync_token_format(s->arena, s->upto));
+    JW_STR(&s->w, "next_batch", sync_token_format(s->server, s->arena, s->upto));
     jw_end(&s->w);
     return rc;
 }
 
 int sync_write(struct sync *s, struct buf *out, bool *out_found, struct err *err)
 {
+    begin_anew_if_lost(s);
     s->upto = (struct sync_token){.position = store_position(s->server->store),
                                   .serial = changes_volatile_serial(s->server)};
-    /* A token from before a restore of an older database lies ahead: there is nothing after it. */
+    /* Another process may have been faster than this one's news of it. */
     s->upto.position = MAX(s->upto.position, s->since.position);
     find_changes(s);
     s->w = jw_over(out);

@@ -21,7 +21,7 @@ struct sync {
     struct arena *arena;
     struct str user_id, device_id;
     uint64_t user_nid, device_nid;
-    bool is_initial;         /* no since */
+    bool is_initial;         /* no since, or one that is of no use */
     struct sync_token since; /* 0, 0 if initial */
     struct sync_token upto;  /* set by sync_write: everything up to here is in the answer */
     struct filter filter;
@@ -31,8 +31,11 @@ struct sync {
     /* The inside, made by sync_write. */
     struct json_writer w;
     struct renderer render;
-    bool found;              /* something that a waiting client should hear of */
-    bool log_reaches;        /* the change log knows everything since `since` */
+    bool found;       /* something that a waiting client should hear of */
+    bool log_reaches; /* the change log knows everything since `since` */
+    /* `since` is of a time that was lost in a restore: what the client holds may not be so. It is told everything as
+     * if it began, and also that gaps are before the timelines, which rooms were left, whose devices to ask for. */
+    bool catches_up;
     struct imap changed;     /* room nid -> bits of enum sync_changed; valid if log_reaches */
     unsigned user_changed;   /* bits of enum sync_changed for global things */
     struct str_list ignored; /* users on his ignore list */

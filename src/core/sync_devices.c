@@ -5,6 +5,7 @@
 #include "core/received.h"
 #include "core/server.h"
 #include "core/sync_internal.h"
+#include "store/one_time_keys.h"
 #include "store/to_device.h"
 
 enum { TO_DEVICE_MAX = 100 }; /* messages of one answer; each is bounded by what may be sent */
@@ -92,8 +93,9 @@ static int write_users(struct sync *s, struct str key, const uint64_t *nids, siz
 static int write_lists(struct sync *s, struct err *err)
 {
     struct device_list_updates u;
-    int rc = device_list_updates(s->server, s->arena, s->user_nid, s->since.position,
-                                 s->upto.position, &u, err);
+    int rc = s->catches_up ? device_list_everybody(s->server, s->arena, s->user_nid, &u, err)
+                           : device_list_updates(s->server, s->arena, s->user_nid,
+                                                 s->since.position, s->upto.position, &u, err);
     if (rc != 0 || u.n_changed + u.n_left == 0) {
         return rc;
     }
@@ -118,11 +120,27 @@ static int write_counts(struct sync *s, struct err *err)
     return rc;
 }
 
+static int forget_keys(struct txn *t, void *arg)
+{
+    struct sync *s = arg;
+    key_counts_changed(t, s->server, s->device_nid);
+    return one_time_keys_distrust(t, s->device_nid, txn_err(t));
+}
+
+/* A client that begins knows nobody's devices yet: it asks for all that it needs. */
+static bool lists_may_be_news(const struct sync *s)
+{
+    return s->catches_up || (!s->is_initial && (!s->log_reaches || s->user_changed & SYNC_DEVICES));
+}
+
 int sync_write_devices(struct sync *s, struct err *err)
 {
     int rc = 0;
-    /* A client that begins knows nobody's devices yet: it asks for all that it needs. */
-    if (!s->is_initial && (!s->log_reaches || s->user_changed & SYNC_DEVICES)) {
+    /* Which of the device's one-time keys were given away in the time that was lost, nobody knows. */
+    if (s->catches_up && s->device_nid) {
+        rc = store_write(s->server->store, "distrust-keys", forget_keys, s, err);
+    }
+    if (rc == 0 && lists_may_be_news(s)) {
         rc = write_lists(s, err);
     }
     return rc == 0 && s->device_nid ? write_counts(s, err) : rc;

@@ -71,7 +71,7 @@ static int read_timeline(struct sync_room *r, struct timeline *t, struct err *er
         }
         t->prev_batch = n > 0 ? chunk[n - 1]->position - 1 : t->prev_batch;
     }
-    t->limited = more || r->is_back;
+    t->limited = more || r->is_back || s->catches_up;
     return 0;
 }
 
@@ -86,7 +86,7 @@ static int write_timeline(struct sync_room *r, const struct timeline *t, struct 
     }
     jw_end(&s->w);
     JW_BOOL(&s->w, "limited", t->limited);
-    JW_STR(&s->w, "prev_batch", sync_token_of_position(s->arena, t->prev_batch));
+    JW_STR(&s->w, "prev_batch", sync_token_of_position(s->server, s->arena, t->prev_batch));
     jw_end(&s->w);
     return rc;
 }

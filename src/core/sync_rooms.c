@@ -73,7 +73,8 @@ static int write_joined(struct sync *s, const struct user_room *ur, struct err *
 /*
  * Fills in what he gets of a room that he is not in any more. He was told of it as joined: what happened until he
  * left. He joined and left in between: all of it until then. He never was in it, or had left before: only the event
- * that changed his membership, for the rest is none of his business.
+ * that changed his membership, for the rest is none of his business. So also if it is only to correct a client that
+ * takes him for joined since a time that was lost.
  */
 static int bound_left(struct sync_room *r, const struct user_room *ur, struct err *err)
 {
@@ -87,7 +88,8 @@ static int bound_left(struct sync_room *r, const struct user_room *ur, struct er
         rc = membership_at_since(s, ur, &before, err);
     }
     bool had_left = !s->is_initial && before != MEMBERSHIP_JOIN && r->state_to <= s->since.position;
-    if (!was_joined || had_left) {
+    bool is_reminder = s->catches_up && !s->filter.include_leave;
+    if (!was_joined || had_left || is_reminder) {
         r->only_event = ur->event_nid;
         r->from = ur->position - 1;
     } else if (before == MEMBERSHIP_JOIN) {
@@ -105,7 +107,9 @@ static int bound_left(struct sync_room *r, const struct user_room *ur, struct er
 static int write_left(struct sync *s, const struct user_room *ur, struct err *err)
 {
     bool news = !s->is_initial && ur->position > s->since.position;
-    bool asked_for = (s->is_initial || s->full_state) && s->filter.include_leave && !ur->forgotten;
+    bool asked_for =
+        (((s->is_initial || s->full_state) && s->filter.include_leave) || s->catches_up) &&
+        !ur->forgotten;
     if (!news && !asked_for) {
         return 0;
     }
@@ -212,7 +216,7 @@ static void write_gone_room(struct sync *s, const struct gone_room *room)
     JW_ARRAY(&s->w, "events");
     jw_end(&s->w);
     JW_BOOL(&s->w, "limited", false);
-    JW_STR(&s->w, "prev_batch", sync_token_of_position(s->arena, room->position));
+    JW_STR(&s->w, "prev_batch", sync_token_of_position(s->server, s->arena, room->position));
     jw_end(&s->w);
     JW_OBJECT(&s->w, "state");
     JW_ARRAY(&s->w, "events");

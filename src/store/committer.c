@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/rand.h"
 #include "store/checkpointer.h"
+#include "store/epochs.h"
 #include "store/inspect.h"
 #include "store/statements.h"
 #include "store/store_internal.h"
@@ -18,17 +19,17 @@
 
 /* The counters row: stream position and the ids that the server gives out. */
 struct counters {
-    int64_t position, id[ID_KINDS];
+    int64_t position, epoch, id[ID_KINDS];
 };
-COLS(counters_cols, struct counters, COL(struct counters, position),
+COLS(counters_cols, struct counters, COL(struct counters, position), COL(struct counters, epoch),
      COL(struct counters, id[ID_NAME]), COL(struct counters, id[ID_EVENT]),
      COL(struct counters, id[ID_ROOM]), COL(struct counters, id[ID_OTHER]));
 
-static const struct sql load = {
-    "SELECT position, name_id, event_id, room_id, other_id FROM counters WHERE one = 1 {lock}"};
+static const struct sql load = {"SELECT position, epoch, name_id, event_id, room_id, other_id FROM "
+                                "counters WHERE one = 1 {lock}"};
 static const struct sql save = {
     "UPDATE counters SET position = $1, name_id = $2, event_id = $3, room_id = $4,"
-    " other_id = $5 WHERE one = 1"};
+    " other_id = $5, epoch = $6 WHERE one = 1"};
 /* PostgreSQL: see settle() */
 static const struct sql record = {
     "INSERT INTO writers (writer, batch, updated_ts) VALUES ($1, $2, $3) "
@@ -65,6 +66,7 @@ struct committer {
     struct counters stored,
         next; /* as in the database; as the running transaction will leave them */
     struct store_job *running;
+    bool has_epoch; /* this process has begun one */
     int64_t looked_elsewhere_ms;
     int64_t writer, batch; /* this process, and its last transaction, in `writers` */
 };
@@ -133,9 +135,30 @@ static bool counters_differ(const struct counters *a, const struct counters *b)
 static int load_counters(struct committer *c, struct db_read *r, struct err *err)
 {
     /* Read anew each time: a command in another process may have given out ids since. */
-    int rc = db_row(r, &c->arena, &load, PARAMS(), &counters_cols, &c->stored, err);
+    struct counters now;
+    int rc = db_row(r, &c->arena, &load, PARAMS(), &counters_cols, &now, err);
+    if (rc == 0 && now.position < store_position(c->store)) {
+        return err_set(err, E_BUSY, 503, "M_UNKNOWN",
+                       "The server's database was put back to an earlier time under it; it must "
+                       "be restarted");
+    }
+    c->stored = rc == 0 ? now : c->stored;
     c->next = c->stored;
     return rc;
+}
+
+/* The first position that this process gives begins an epoch. */
+static int begin_epoch(struct committer *c, struct txn *t, struct err *err)
+{
+    bool is_first = !c->has_epoch && c->next.position > c->stored.position;
+    return is_first ? epochs_begin(t, c->stored.position, &c->next.epoch, err) : 0;
+}
+
+/* The epoch first: who has read a position finds that of it, or a later one. */
+static void publish_counters(struct committer *c)
+{
+    atomic_store_explicit(&c->store->epoch, c->stored.epoch, memory_order_release);
+    atomic_store_explicit(&c->store->position, c->stored.position, memory_order_release);
 }
 
 static int save_counters(struct committer *c, struct txn *t, struct err *err)
@@ -146,7 +169,7 @@ static int save_counters(struct committer *c, struct txn *t, struct err *err)
     }
     return db_exec(t, &save,
                    PARAMS(P_INT(c->next.position), P_INT(id[ID_NAME]), P_INT(id[ID_EVENT]),
-                          P_INT(id[ID_ROOM]), P_INT(id[ID_OTHER])),
+                          P_INT(id[ID_ROOM]), P_INT(id[ID_OTHER]), P_INT(c->next.epoch)),
                    err);
 }
 
@@ -319,6 +342,9 @@ static int run_statements(struct committer *c, struct txn *t, struct list *batch
         rc = run_bodies(c, t, batch, err);
     }
     if (rc == 0) {
+        rc = begin_epoch(c, t, err);
+    }
+    if (rc == 0) {
         rc = save_counters(c, t, err);
     }
     return rc ? rc : record_batch(c, t, err);
@@ -342,6 +368,7 @@ static int run_transaction(struct committer *c, struct txn *t, struct list *batc
     if (rc) {
         return rc;
     }
+    c->has_epoch = c->has_epoch || c->next.epoch != c->stored.epoch;
     c->stored = c->next;
     uint64_t us = (uint64_t)(clock_mono_us() - commits);
     unsigned bucket = 0;
@@ -384,7 +411,7 @@ static void deliver(struct committer *c, struct list *batch)
         run_callbacks(&job_of(it)->on_commit);
         n++;
     }
-    atomic_store_explicit(&c->store->position, c->stored.position, memory_order_release);
+    publish_counters(c);
     list_for_each (it, batch) {
         run_callbacks(&job_of(it)->on_visible);
     }
@@ -467,7 +494,7 @@ static void look_elsewhere(struct committer *c)
     if (db_changed_elsewhere(c->db)) {
         store_forget_caches(c->store);
         if (load_counters(c, c->db, NULL) == 0) {
-            atomic_store_explicit(&c->store->position, c->stored.position, memory_order_release);
+            publish_counters(c);
         }
         arena_reset(&c->arena);
     }
@@ -577,7 +604,7 @@ static int open_database(struct committer *c, struct err *err)
     }
     if (rc == 0) {
         (void)db_changed_elsewhere(c->db); /* from now on */
-        atomic_store(&c->store->position, c->stored.position);
+        publish_counters(c);
     }
     return rc;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/key_backups.h"
 
+#include "base/clock.h"
 #include "store/statements.h"
 
 #define BACKUP_COLUMNS "version, algorithm, auth_data, etag, n_keys"
@@ -69,7 +70,8 @@ int key_backups_create(struct txn *t, uint64_t user_nid, struct str algorithm, s
 {
     int64_t newest = 0;
     int rc = db_int(txn_read(t), &newest_number, PARAMS(P_INT(user_nid)), &newest, err);
-    *out_version = newest + 1;
+    /* Not the next number alone: after a restore that one may be taken, for another key, in what clients remember. */
+    *out_version = MAX(newest + 1, clock_wall_ms() / 1000);
     return rc ? rc
               : db_exec(t, &create,
                         PARAMS(P_INT(user_nid), P_INT(*out_version), P_TEXT(algorithm),

@@ -33,9 +33,16 @@ static const struct sql unused = {
 static const struct sql delete_of_device = {"DELETE FROM one_time_keys WHERE device_nid = $1"};
 static const struct sql delete_fallback_of_device = {
     "DELETE FROM fallback_keys WHERE device_nid = $1"};
+static const struct sql use_fallback_of_device = {
+    "UPDATE fallback_keys SET is_used = TRUE WHERE device_nid = $1"};
+static const struct sql delete_all = {"DELETE FROM one_time_keys",
+                                      .may_scan = true /* after a restore */};
+static const struct sql use_all_fallback = {"UPDATE fallback_keys SET is_used = TRUE",
+                                            .may_scan = true /* after a restore */};
 
 STATEMENTS(one_time_keys, &insert, &find, &count, &claim, &claim_fallback, &put_fallback, &unused,
-           &delete_of_device, &delete_fallback_of_device);
+           &delete_of_device, &delete_fallback_of_device, &use_fallback_of_device, &delete_all,
+           &use_all_fallback);
 
 static int check_same(struct txn *t, uint64_t device_nid, const struct one_time_key *key,
                       struct err *err)
@@ -98,4 +105,16 @@ int one_time_keys_delete_of_device(struct txn *t, uint64_t device_nid, struct er
 {
     int rc = db_exec(t, &delete_of_device, PARAMS(P_INT(device_nid)), err);
     return rc ? rc : db_exec(t, &delete_fallback_of_device, PARAMS(P_INT(device_nid)), err);
+}
+
+int one_time_keys_distrust(struct txn *t, uint64_t device_nid, struct err *err)
+{
+    int rc = db_exec(t, &delete_of_device, PARAMS(P_INT(device_nid)), err);
+    return rc ? rc : db_exec(t, &use_fallback_of_device, PARAMS(P_INT(device_nid)), err);
+}
+
+int one_time_keys_distrust_all(struct txn *t, struct err *err)
+{
+    int rc = db_exec(t, &delete_all, PARAMS(), err);
+    return rc ? rc : db_exec(t, &use_all_fallback, PARAMS(), err);
 }

@@ -32,6 +32,11 @@ MUST_USE int fallback_keys_put(struct txn *t, uint64_t device_nid, struct str al
 MUST_USE int fallback_keys_unused(struct db_read *r, struct arena *a, uint64_t device_nid,
                                   struct db_str **out, size_t *out_n, struct err *err);
 
+/* After a restore: a key that is stored here may have been given away in the time that was lost. One-time keys go, and
+ * fallback keys count as used, so that the client makes new ones; until then those still serve. */
+MUST_USE int one_time_keys_distrust(struct txn *t, uint64_t device_nid, struct err *err);
+MUST_USE int one_time_keys_distrust_all(struct txn *t, struct err *err);
+
 /* Both kinds. */
 MUST_USE int one_time_keys_delete_of_device(struct txn *t, uint64_t device_nid, struct err *err);
 

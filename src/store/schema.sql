@@ -62,7 +62,7 @@ CREATE TABLE counters (
     event_id INTEGER NOT NULL,   -- nids of events
     room_id INTEGER NOT NULL,    -- nids of rooms
     other_id INTEGER NOT NULL    -- everything else: devices, filters, one-time keys
-) STRICT;
+, epoch INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE cross_signing_keys (
     user_nid INTEGER NOT NULL,
@@ -103,6 +103,13 @@ CREATE TABLE doomed_rooms (
 ) STRICT;
 
 CREATE INDEX doomed_rooms_due ON doomed_rooms (since_ts);
+
+CREATE TABLE epochs (
+    epoch INTEGER PRIMARY KEY,   -- random; 0: before there were epochs
+    ends INTEGER                 -- its last position; NULL: it goes on
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX epochs_ends ON epochs (ends);
 
 CREATE TABLE erased_users (
     user_nid INTEGER PRIMARY KEY,

@@ -36,6 +36,7 @@ CREATE UNIQUE INDEX background_tasks_pkey ON public.background_tasks USING btree
 blocked_rooms.blocked_ts bigint NOT NULL
 blocked_rooms.room_id text C NOT NULL
 CREATE UNIQUE INDEX blocked_rooms_pkey ON public.blocked_rooms USING btree (room_id)
+counters.epoch bigint NOT NULL
 counters.event_id bigint NOT NULL
 counters.name_id bigint NOT NULL
 counters.one bigint NOT NULL
@@ -68,6 +69,10 @@ doomed_rooms.room_nid bigint NOT NULL
 doomed_rooms.since_ts bigint NOT NULL
 CREATE INDEX doomed_rooms_due ON public.doomed_rooms USING btree (since_ts)
 CREATE UNIQUE INDEX doomed_rooms_pkey ON public.doomed_rooms USING btree (room_nid)
+epochs.ends bigint
+epochs.epoch bigint NOT NULL
+CREATE INDEX epochs_ends ON public.epochs USING btree (ends)
+CREATE UNIQUE INDEX epochs_pkey ON public.epochs USING btree (epoch)
 erased_users.position bigint NOT NULL
 erased_users.user_nid bigint NOT NULL
 CREATE UNIQUE INDEX erased_users_pkey ON public.erased_users USING btree (user_nid)

@@ -16,6 +16,7 @@
     X(device_lists)                                                                                \
     X(device_keys)                                                                                 \
     X(devices)                                                                                     \
+    X(epochs)                                                                                      \
     X(erased_users)                                                                                \
     X(events)                                                                                      \
     X(filters)                                                                                     \

@@ -29,6 +29,7 @@ struct store {
     struct device_seen *device_seen;
     struct media_seen *media_seen;
     _Atomic int64_t position; /* visible */
+    _Atomic int64_t epoch;    /* of it: epochs.h */
     pthread_key_t reader_key; /* of each thread: its struct reader */
     struct lock readers_lock;
     struct list readers;

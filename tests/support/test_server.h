@@ -98,15 +98,26 @@ static inline struct test_server *test_server_new(const char *more_config)
     return t;
 }
 
-/* Stops and starts again on the same data. Everything held from before (rooms, entries) is gone. */
-static inline void test_server_restart(struct test_server *t)
+/* Everything held (rooms, entries, what lies in the arena) is gone. */
+static inline void test_server_stop(struct test_server *t)
 {
     json_arena_leave(t->outer_json);
     arena_release(&t->arena);
     test_server_close(t);
+}
+
+static inline void test_server_start(struct test_server *t)
+{
     arena_init(&t->arena, 0);
     t->outer_json = json_arena_enter(&t->arena);
     test_server_open(t);
+}
+
+/* Stops and starts again on the same data. */
+static inline void test_server_restart(struct test_server *t)
+{
+    test_server_stop(t);
+    test_server_start(t);
 }
 
 static inline void test_server_remove_files(struct test_server *t)
@@ -124,9 +135,7 @@ static inline void test_server_remove_files(struct test_server *t)
 
 static inline void test_server_free(struct test_server *t)
 {
-    json_arena_leave(t->outer_json);
-    arena_release(&t->arena);
-    test_server_close(t);
+    test_server_stop(t);
     test_server_remove_files(t);
     free(t);
 }
@@ -345,7 +354,7 @@ static inline const json_t *test_sync_found(struct test_server *t, const struct 
         assert_ok(filter_parse(&t->arena, json, &s.filter, &t->err), &t->err);
     }
     if (in.since) {
-        assert_ok(sync_token_parse(str_c(in.since), &s.since, &t->err), &t->err);
+        assert_ok(sync_token_read(t->server, str_c(in.since), &s.since, &t->err), &t->err);
     }
     assert_ok(sync_write(&s, &out, out_found, &t->err), &t->err);
     struct str text = arena_str(&t->arena, buf_str(&out));
