@@ -188,8 +188,13 @@ static int find_invitation(struct request *rq, struct room *room, const json_t *
     if (rc == 0 && token_nid) {
         rc = room_state_event(s, rq->arena, room, NID_THIRD_PARTY_INVITE, token_nid, out, err);
     }
-    /* Only the inviter's own server can make an invite in his name. */
+    /* Only the inviter's own server can make an invite in their name, and it does while they are in the room
+     * (core/sender_rule.h). */
     bool is_ours = *out && server_is_local(s, (*out)->ev->sender);
+    if (rc == 0 && is_ours &&
+        room_member_of(room, (*out)->ev->ids.sender).membership != MEMBERSHIP_JOIN) {
+        return err_forbidden(err, "Who left this invitation is not in the room any more");
+    }
     return rc == 0 && !is_ours ? no_invitation(err) : rc;
 }
 

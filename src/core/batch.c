@@ -13,6 +13,7 @@
 #include "core/room_directory.h"
 #include "core/room_internal.h"
 #include "core/search_index.h"
+#include "core/sender_rule.h"
 #include "core/server.h"
 #include "core/unread.h"
 #include "matrix/auth_events.h"
@@ -341,14 +342,14 @@ static int find_redacted(struct batch *b, struct pending *p, struct err *err)
     struct entry *target;
     bool applies;
     int rc = entry_hold_id(b->server, b->arena, redaction->redacts, &target, err);
-    if (rc == E_NOT_FOUND) {
-        return 0; /* it waits for its target, see write_redaction */
+    if (rc == E_NOT_FOUND || (rc == 0 && target->ev->ids.room != b->room->nid)) {
+        return 0; /* it waits for its target, see write_redaction; nothing tells of what is in other rooms */
+    }
+    if (rc == 0 && target->ev->ids.type == NID_CREATE && target->ev->is_state) {
+        return err_forbidden(err, "The event that made the room cannot be redacted");
     }
     if (rc != 0) {
         return rc;
-    }
-    if (target->ev->ids.room != b->room->nid) {
-        return err_invalid_param(err, "The event to be redacted is in another room");
     }
     rc = redaction_applies(b, redaction, target->ev, &applies, err);
     if (rc == 0 && !applies) {
@@ -464,15 +465,32 @@ static bool leaves(const struct new_event *want)
            str_eq(canon_find(want->content, STR("membership")), STR("\"leave\""));
 }
 
+/* The rules of this server, whatever those of the room are. */
+static int check_server_rules(struct batch *b, const struct new_event *want, struct err *err)
+{
+    struct entry *member;
+    int rc = batch_state_str(b, NID_MEMBER, want->sender, &member, err);
+    if (rc != 0) {
+        return rc;
+    }
+    enum membership now =
+        member && member->ev->member ? member->ev->member->membership : MEMBERSHIP_NONE;
+    rc = sender_rule_check(want, now, b->is_new && b->n_pending == 0, err);
+    return rc == 0 && b->room->is_blocked && !leaves(want)
+               ? err_forbidden(err, "This room has been blocked on this server")
+               : rc;
+}
+
 int batch_add(struct batch *b, const struct new_event *want, struct entry **out, struct err *err)
 {
     struct links auth = {.n = 0}, prev = {.n = 0};
     struct event *ev;
     struct entry *entry;
-    if (b->room->is_blocked && !leaves(want)) {
-        return err_forbidden(err, "This room has been blocked on this server");
+    int rc = check_server_rules(b, want, err);
+    if (rc != 0) {
+        return rc;
     }
-    int rc = find_same_state(b, want, &entry, err);
+    rc = find_same_state(b, want, &entry, err);
     if (rc == 0 && entry && entry->ev->ids.type != NID_MEMBER) {
         rc = batch_auth_check(b, entry->ev, err); /* he might not say so again */
     }

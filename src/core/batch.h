@@ -71,8 +71,8 @@ MUST_USE int batch_begin(struct batch *b, struct server *s, struct arena *a, str
 /* A room that does not exist yet. The first event added must be m.room.create; b->room is valid after it. */
 MUST_USE int batch_begin_new_room(struct batch *b, struct server *s, struct arena *a,
                                   const struct room_version *version, struct err *err);
-/* Builds the event on the pending state, checks size and auth rules. *out (may be NULL): its entry, owned by
- * the batch until batch_end; hold a reference to keep it. A state event that changes nothing is not sent
+/* Builds the event on the pending state, checks sender_rule.h, size and auth rules. *out (may be NULL): its entry,
+ * owned by the batch until batch_end; hold a reference to keep it. A state event that changes nothing is not sent
  * again: *out is then the one that is there. E_FORBIDDEN with the rule's sentence. */
 MUST_USE int batch_add(struct batch *b, const struct new_event *ev, struct entry **out,
                        struct err *err);

@@ -122,6 +122,11 @@ void room_put_member(struct room *room, uint64_t user_nid, const struct room_mem
     }
 }
 
+int err_not_in_room(struct err *err)
+{
+    return err_forbidden(err, "You are not in this room");
+}
+
 struct room_member room_member_of(struct room *room, uint64_t user_nid)
 {
     struct room_member member = {.membership = MEMBERSHIP_NONE};

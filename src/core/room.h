@@ -103,6 +103,9 @@ const struct room_view *room_view_hold(struct arena *a, struct room *room);
 
 /* Copies the user's membership now. MEMBERSHIP_NONE if there is none. */
 struct room_member room_member_of(struct room *room, uint64_t user_nid);
+/* 403 M_FORBIDDEN: the one sentence for whoever is not in a room, and for a room that is not there: whether it exists
+ * is nobody's business who has nothing to do with it. */
+int err_not_in_room(struct err *err);
 struct room_counts room_counts_now(struct room *room);
 /* The user has forgotten the room (after the store was told). */
 void room_mark_forgotten(struct room *room, uint64_t user_nid);

@@ -269,7 +269,7 @@ int viewer_may_read(struct viewer *v, int64_t *out_upto, struct err *err)
     bool has_left =
         v->member.membership == MEMBERSHIP_LEAVE || v->member.membership == MEMBERSHIP_BAN;
     if (!has_left || !v->was_joined || v->member.forgotten) {
-        return err_forbidden(err, "You are not in this room");
+        return err_not_in_room(err);
     }
     *out_upto = v->left_position;
     return 0;

@@ -228,6 +228,22 @@ test("a withdrawn invitation lets nobody in", OWN_SERVER, async () => {
   await bob.fails(403, "M_FORBIDDEN", "POST", `/rooms/${E(room)}/join`, { third_party_signed: is.sign(stored, bob.id) });
 });
 
+test("an invitation ends with its sender's membership: nobody signs for who has left or was banned", OWN_SERVER, async () => {
+  for (const how of ["leave", "ban"]) {
+    const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+    const { room, stored } = await invitation(alice, { room_version: "11" });
+    await alice.invite(room, carol);
+    await carol.join(room);
+    await alice.setState(room, "m.room.power_levels", "", { users: { [alice.id]: 50, [carol.id]: 100 } });
+    await (how === "ban" ? carol.ban(room, alice) : alice.leave(room));
+    const signed = is.sign(stored, bob.id);
+    await bob.fails(403, "M_FORBIDDEN", "POST", `/rooms/${E(room)}/join`, { third_party_signed: signed });
+    const content = { membership: "invite", third_party_invite: { display_name: "x", signed } };
+    await alice.fails(403, "M_FORBIDDEN", "PUT", `/rooms/${E(room)}/state/m.room.member/${E(bob.id)}`, content);
+    assert.equal(timeline(await carol.sync(), room).some(e => e.state_key === bob.id), false, how);
+  }
+});
+
 test("a new room leaves invitations for those whom nobody knows", OWN_SERVER, async () => {
   const alice = await hs.user("alice"), mail = address();
   const room = await alice.createRoom({ invite_3pid: [is.asks(mail)] });
