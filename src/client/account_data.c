@@ -110,10 +110,10 @@ static int put_of_room(struct request *rq, struct err *err)
 {
     struct room *room;
     int rc = own_room(rq, &room, err);
-    /* To be kept for a room, he must have or have had something to do with it. */
+    /* To have it kept for a room, one must have or have had something to do with it. */
     if (rc == E_NOT_FOUND ||
         (rc == 0 && room_member_of(room, rq->who.user_nid).membership == MEMBERSHIP_NONE)) {
-        return err_forbidden(err, "You have nothing to do with this room");
+        return err_not_in_room(err);
     }
     return rc == 0 ? write_data(rq, room->nid, rq->params[2], err) : rc;
 }

@@ -122,8 +122,9 @@ static int put_alias(struct request *rq, struct err *err)
     if (rc == 0) {
         rc = room_hold(server_of(rq), rq->arena, in->room_id, &room, err);
     }
-    if (rc == 0 && room_member_of(room, rq->who.user_nid).membership != MEMBERSHIP_JOIN) {
-        rc = err_forbidden(err, "You are not in this room");
+    if (rc == E_NOT_FOUND ||
+        (rc == 0 && room_member_of(room, rq->who.user_nid).membership != MEMBERSHIP_JOIN)) {
+        rc = err_not_in_room(err);
     }
     if (rc == 0 && room->is_blocked) {
         rc = err_forbidden(err, "This room has been blocked on this server");
@@ -236,7 +237,7 @@ static int get_room_aliases(struct request *rq, struct err *err)
     if (rc == 0 && room_member_of(room, rq->who.user_nid).membership != MEMBERSHIP_JOIN) {
         viewer_init_history(&viewer, server_of(rq), rq->arena, room, rq->who.user_nid);
         rc = viewer_may_read(&viewer, &upto, err);
-        rc = rc == 0 && upto != INT64_MAX ? err_forbidden(err, "You are not in this room") : rc;
+        rc = rc == 0 && upto != INT64_MAX ? err_not_in_room(err) : rc;
     }
     if (rc == 0) {
         rc = room_aliases_of(store_reader(server_of(rq)->store), rq->arena, room->nid, &rows, &n,
@@ -260,15 +261,16 @@ static const struct jfield visibility_fields[] = {
     {0},
 };
 
+/* Anybody may ask, so a room that is not there is answered like every other one that is in no list. */
 static int get_visibility(struct request *rq, struct err *err)
 {
     struct room *room;
     int rc = room_hold(server_of(rq), rq->arena, rq->params[0], &room, err);
-    if (rc != 0) {
+    if (rc != 0 && rc != E_NOT_FOUND) {
         return rc;
     }
     json_t *out = json_object();
-    json_put_str(out, "visibility", room->is_published ? STR("public") : STR("private"));
+    json_put_str(out, "visibility", rc == 0 && room->is_published ? STR("public") : STR("private"));
     return reply_json(rq, 200, out);
 }
 
@@ -299,7 +301,8 @@ static int put_visibility(struct request *rq, struct err *err)
     if (in->visibility.p && w.published && !str_eq(in->visibility, STR("public"))) {
         return err_invalid_param(err, "visibility must be \"public\" or \"private\"");
     }
-    int rc = room_hold(server_of(rq), rq->arena, rq->params[0], &w.room, err);
+    int rc = rq->who.is_admin ? room_hold(server_of(rq), rq->arena, rq->params[0], &w.room, err)
+                              : handler_own_room(rq, 0, &w.room, err);
     if (rc == 0) {
         rc = may_list(rq, w.room, "You may not publish this room", err);
     }

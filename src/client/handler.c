@@ -1,28 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/handler.h"
 
+#include "client/member_event.h"
 #include "matrix/ids.h"
 #include "wire/canonical.h"
-
-static int not_in_room(struct err *err, struct str user)
-{
-    return err_forbidden(err, "User %.*s is not in this room", STR_ARG(user));
-}
 
 int handler_room(struct request *rq, unsigned index, struct room **out, struct err *err)
 {
     int rc = room_hold(server_of(rq), rq->arena, rq->params[index], out, err);
-    /* Whether a room exists is nobody's business who is not in it. */
-    return rc == E_NOT_FOUND ? not_in_room(err, rq->who.user_id) : rc;
+    return rc == E_NOT_FOUND ? err_not_in_room(err) : rc;
+}
+
+static enum membership membership_now(struct request *rq, struct room *room)
+{
+    return room_member_of(room, rq->who.user_nid).membership;
+}
+
+int handler_own_room(struct request *rq, unsigned index, struct room **out, struct err *err)
+{
+    int rc = handler_room(rq, index, out, err);
+    return rc == 0 && membership_now(rq, *out) == MEMBERSHIP_NONE ? err_not_in_room(err) : rc;
+}
+
+int handler_known_room(struct request *rq, unsigned index, struct room **out, struct err *err)
+{
+    bool ok = false;
+    int rc = handler_room(rq, index, out, err);
+    rc = rc ? rc : member_may_know(server_of(rq), rq->arena, *out, rq->who.user_nid, &ok, err);
+    return rc == 0 && !ok ? err_not_in_room(err) : rc;
 }
 
 int handler_joined_room(struct request *rq, unsigned index, struct room **out, struct err *err)
 {
     int rc = handler_room(rq, index, out, err);
-    if (rc == 0 && room_member_of(*out, rq->who.user_nid).membership != MEMBERSHIP_JOIN) {
-        rc = not_in_room(err, rq->who.user_id);
-    }
-    return rc;
+    return rc == 0 && membership_now(rq, *out) != MEMBERSHIP_JOIN ? err_not_in_room(err) : rc;
 }
 
 int handler_self(struct request *rq, unsigned index, struct err *err)

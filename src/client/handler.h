@@ -13,10 +13,20 @@
 #include "net/request.h"
 #include "store/users.h"
 
-/* The room {roomId}, params[index], held by the request. A room that does not exist is answered like one that he may
- * not enter: 403 M_FORBIDDEN. */
+/*
+ * The room {roomId}, params[index], held by the request. Whether a room exists is nobody's business who has nothing to
+ * do with it, so all of these fail alike, err_not_in_room(), for a room that is not there and for one that is not the
+ * caller's; and a handler asks for the room before it looks at anything else that the room decides.
+ */
+/* For what strangers may do as well; the handler itself then says who may, in the same words (viewer_may_read). */
 MUST_USE int handler_room(struct request *rq, unsigned index, struct room **out, struct err *err);
-/* The same, and the caller is joined to it now. */
+/* The caller has or had to do with it: is joined, invited, knocking, banned, or has left. */
+MUST_USE int handler_own_room(struct request *rq, unsigned index, struct room **out,
+                              struct err *err);
+/* The caller may know of it as it is now (member_may_know): is in it or invited, may join, knock or look in. */
+MUST_USE int handler_known_room(struct request *rq, unsigned index, struct room **out,
+                                struct err *err);
+/* The caller is joined to it now. */
 MUST_USE int handler_joined_room(struct request *rq, unsigned index, struct room **out,
                                  struct err *err);
 /* Whether {userId}, params[index], is the caller: else 403 M_FORBIDDEN. */

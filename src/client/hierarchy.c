@@ -30,40 +30,6 @@ enum {
     ORDER_MAX = 50,      /* characters of a child's `order` */
 };
 
-/* ---- who may see that a room is there ---- */
-
-static bool rule_opens(enum join_rule rule)
-{
-    return rule == JOIN_RULE_PUBLIC || rule == JOIN_RULE_KNOCK ||
-           rule == JOIN_RULE_KNOCK_RESTRICTED;
-}
-
-/* The list of conditions in hierarchy's "rooms": a member, invited, may join or knock, or may read. user 0: nobody
- * in particular. */
-static int is_accessible(struct server *s, struct arena *a, struct room *room, uint64_t user,
-                         bool *out, struct err *err)
-{
-    struct entry *rules, *visibility;
-    enum membership now = user ? room_member_of(room, user).membership : MEMBERSHIP_NONE;
-    *out = now == MEMBERSHIP_JOIN || now == MEMBERSHIP_INVITE;
-    if (*out || now == MEMBERSHIP_BAN) {
-        return 0;
-    }
-    int rc = room_state_event(s, a, room, NID_JOIN_RULES, NID_EMPTY, &rules, err);
-    if (rc == 0) {
-        rc = room_state_event(s, a, room, NID_HISTORY_VISIBILITY, NID_EMPTY, &visibility, err);
-    }
-    if (rc != 0) {
-        return rc;
-    }
-    *out = (rules && rule_opens(rules->ev->join_rule)) ||
-           (visibility && visibility->ev->history_visibility == HISTORY_WORLD_READABLE);
-    if (!*out && user && rules && rules->ev->join_rule == JOIN_RULE_RESTRICTED) {
-        rc = member_meets_condition(s, a, rules, user, out, err);
-    }
-    return rc;
-}
-
 /* ---- what is told of a room ---- */
 
 static int write_allowed_rooms(struct server *s, struct arena *a, struct room *room,
@@ -315,7 +281,7 @@ static int visit(struct walk *walk, struct stop stop, struct err *err)
         return 0;
     }
     if (rc == 0) {
-        rc = is_accessible(s, walk->rq->arena, room, walk->rq->who.user_nid, &ok, err);
+        rc = member_may_know(s, walk->rq->arena, room, walk->rq->who.user_nid, &ok, err);
     }
     if (rc != 0 || !ok) {
         return rc;
@@ -382,16 +348,6 @@ static int read_query(struct walk *walk, struct err *err)
     return rc;
 }
 
-static int root_of_path(struct request *rq, struct room **out, struct err *err)
-{
-    bool ok = false;
-    int rc = handler_room(rq, 0, out, err);
-    if (rc == 0) {
-        rc = is_accessible(server_of(rq), rq->arena, *out, rq->who.user_nid, &ok, err);
-    }
-    return rc == 0 && !ok ? err_forbidden(err, "You may not see this room") : rc;
-}
-
 static int get_hierarchy(struct request *rq, struct err *err)
 {
     struct buf out = BUF_INIT(ANSWER_MAX);
@@ -399,7 +355,7 @@ static int get_hierarchy(struct request *rq, struct err *err)
     struct walk walk = {.rq = rq, .w = &w};
     struct room *root;
     int rc = read_query(&walk, err);
-    rc = rc ? rc : root_of_path(rq, &root, err);
+    rc = rc ? rc : handler_known_room(rq, 0, &root, err);
     if (rc != 0) {
         return rc;
     }
@@ -428,8 +384,8 @@ static int room_of_path(struct request *rq, struct room **out, struct err *err)
         rc = directory_resolve(rq, rq->params[0], &room_id, err);
     }
     rc = rc ? rc : room_hold(server_of(rq), rq->arena, room_id, out, err);
-    rc = rc ? rc : is_accessible(server_of(rq), rq->arena, *out, rq->who.user_nid, &ok, err);
-    return rc == 0 && !ok ? err_not_found(err, "Room not found") : rc;
+    rc = rc ? rc : member_may_know(server_of(rq), rq->arena, *out, rq->who.user_nid, &ok, err);
+    return rc == E_NOT_FOUND || (rc == 0 && !ok) ? err_not_found(err, "Room not found") : rc;
 }
 
 static int get_room_summary(struct request *rq, struct err *err)

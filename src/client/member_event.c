@@ -199,6 +199,38 @@ int member_take_invite(struct server *s, const struct identity *sender, struct e
                : ratelimit_take(s->limits, RATE_INVITE, RATE_BY_USER, sender->user_id, err);
 }
 
+/* ---- who may know that a room is there ---- */
+
+static bool rule_opens(enum join_rule rule)
+{
+    return rule == JOIN_RULE_PUBLIC || rule == JOIN_RULE_KNOCK ||
+           rule == JOIN_RULE_KNOCK_RESTRICTED;
+}
+
+int member_may_know(struct server *s, struct arena *a, struct room *room, uint64_t user, bool *out,
+                    struct err *err)
+{
+    struct entry *rules, *visibility;
+    enum membership now = user ? room_member_of(room, user).membership : MEMBERSHIP_NONE;
+    *out = now == MEMBERSHIP_JOIN || now == MEMBERSHIP_INVITE;
+    if (*out || now == MEMBERSHIP_BAN) {
+        return 0;
+    }
+    int rc = room_state_event(s, a, room, NID_JOIN_RULES, NID_EMPTY, &rules, err);
+    if (rc == 0) {
+        rc = room_state_event(s, a, room, NID_HISTORY_VISIBILITY, NID_EMPTY, &visibility, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    *out = (rules && rule_opens(rules->ev->join_rule)) ||
+           (visibility && visibility->ev->history_visibility == HISTORY_WORLD_READABLE);
+    if (!*out && user && rules && rules->ev->join_rule == JOIN_RULE_RESTRICTED) {
+        rc = member_meets_condition(s, a, rules, user, out, err);
+    }
+    return rc;
+}
+
 /* ---- content made by clients ---- */
 
 int member_guest_may_join(struct server *s, struct arena *a, struct room *room, struct err *err)

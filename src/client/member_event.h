@@ -46,6 +46,10 @@ MUST_USE int member_send(struct server *s, struct arena *a, struct room *room, s
  * of a room that this server is in. */
 MUST_USE int member_meets_condition(struct server *s, struct arena *a, const struct entry *rules,
                                     uint64_t user_nid, bool *out, struct err *err);
+/* Whether the user may know that the room is there, by the list of conditions in hierarchy's "rooms": joined, invited,
+ * may join or knock, or may read it. user_nid 0: nobody in particular. */
+MUST_USE int member_may_know(struct server *s, struct arena *a, struct room *room,
+                             uint64_t user_nid, bool *out, struct err *err);
 /*
  * For a join to a room with a restricted join rule: a member who may invite and so can let him in, if one of the
  * rule's conditions holds. *out is empty when the join needs no such user.

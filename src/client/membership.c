@@ -66,37 +66,71 @@ static void carry_over(struct request *rq, struct room *room)
     }
 }
 
-static int join(struct request *rq, struct room *room, struct err *err)
+/* Whether the caller may know that the room is there: not NULL, and theirs or one that shows itself to them. */
+static int may_know(struct request *rq, struct room *room, bool *out, struct err *err)
+{
+    *out = room && room_member_of(room, rq->who.user_nid).membership != MEMBERSHIP_NONE;
+    return *out || !room
+               ? 0
+               : member_may_know(server_of(rq), rq->arena, room, rq->who.user_nid, out, err);
+}
+
+static int check_guest(struct request *rq, struct room *room, struct err *err)
+{
+    return rq->who.is_guest ? member_guest_may_join(server_of(rq), rq->arena, room, err) : 0;
+}
+
+/* A third-party invitation becomes an ordinary one. That it cannot says nothing of the room. */
+static int redeem(struct request *rq, struct room *room, bool *knows, struct err *err)
+{
+    const struct member_body *in = rq->in;
+    bool is_invited =
+        room && room_member_of(room, rq->who.user_nid).membership == MEMBERSHIP_INVITE;
+    if (!room || !in->third_party_signed || is_invited) {
+        return 0;
+    }
+    int rc = check_guest(rq, room, err);
+    rc = rc ? rc : third_party_redeem(rq, room, in->third_party_signed, err);
+    bool is_hidden = !*knows && (rc == E_FORBIDDEN || rc == E_NOT_FOUND);
+    *knows = *knows || rc == 0;
+    return is_hidden ? 0 : rc;
+}
+
+static int send_join(struct request *rq, struct room *room, struct err *err)
 {
     const struct member_body *in = rq->in;
     struct member_change change = {
         .target = rq->who.user_id, .membership = MEMBERSHIP_JOIN, .reason = in->reason};
-    enum membership now = room_member_of(room, rq->who.user_nid).membership;
-    if (now == MEMBERSHIP_JOIN) {
-        return reply_room_id(rq, room);
-    }
-    int rc = authenticate_not_suspended(rq, err);
-    rc = rc ? rc : limit_check_rooms(server_of(rq), rq->arena, rq->who.user_nid, err);
-    if (rc == 0 && rq->who.is_guest) {
-        rc = member_guest_may_join(server_of(rq), rq->arena, room, err);
-    }
-    if (rc == 0 && in->third_party_signed && now != MEMBERSHIP_INVITE) {
-        rc = third_party_redeem(rq, room, in->third_party_signed, err);
-    }
+    int rc = check_guest(rq, room, err);
     if (rc == 0) {
         rc = member_find_authoriser(server_of(rq), rq->arena, room, rq->who.user_nid,
                                     &change.join_authorised_via, err);
     }
-    if (rc == 0) {
-        rc = send_change(rq, room, &change, err);
+    return rc == 0 ? send_change(rq, room, &change, err) : rc;
+}
+
+/* `room` NULL: there is none, which must look like one that does not let them in. */
+static int join(struct request *rq, struct room *room, struct err *err)
+{
+    bool knows = false;
+    if (room && room_member_of(room, rq->who.user_nid).membership == MEMBERSHIP_JOIN) {
+        return reply_room_id(rq, room);
     }
+    int rc = authenticate_not_suspended(rq, err);
+    rc = rc ? rc : limit_check_rooms(server_of(rq), rq->arena, rq->who.user_nid, err);
+    rc = rc ? rc : may_know(rq, room, &knows, err);
+    rc = rc ? rc : redeem(rq, room, &knows, err);
+    if (rc == 0 && !knows) {
+        return err_forbidden(err, "You are not invited to this room");
+    }
+    rc = rc ? rc : send_join(rq, room, err);
     if (rc == 0) {
         carry_over(rq, room);
     }
     return rc == 0 ? reply_room_id(rq, room) : rc;
 }
 
-/* A room id or an alias; 404 M_NOT_FOUND if neither leads to a room of this server. */
+/* A room id or an alias; 404 M_NOT_FOUND for an alias that is not there, *out NULL for a room that is not. */
 static int room_of_path(struct request *rq, struct room **out, struct err *err)
 {
     struct str room_id = rq->params[0];
@@ -104,17 +138,18 @@ static int room_of_path(struct request *rq, struct room **out, struct err *err)
     if (room_id.n && room_id.p[0] == '#') {
         rc = directory_resolve(rq, rq->params[0], &room_id, err);
     }
-    rc = rc ? rc : room_hold(server_of(rq), rq->arena, room_id, out, err);
-    if (rc == E_NOT_FOUND) {
-        bool is_blocked = false;
-        struct err why;
-        if (blocked_rooms_has(store_reader(server_of(rq)->store), room_id, &is_blocked, &why) ==
-                0 &&
-            is_blocked) {
-            return err_forbidden(err, "This room has been blocked on this server");
-        }
+    if (rc != 0) {
+        return rc;
     }
-    return rc;
+    bool is_blocked;
+    *out = NULL;
+    rc = room_hold(server_of(rq), rq->arena, room_id, out, err);
+    if (rc != E_NOT_FOUND) {
+        return rc;
+    }
+    rc = blocked_rooms_has(store_reader(server_of(rq)->store), room_id, &is_blocked, err);
+    return rc == 0 && is_blocked ? err_forbidden(err, "This room has been blocked on this server")
+                                 : rc;
 }
 
 struct signed_body {
@@ -158,9 +193,12 @@ static int post_knock(struct request *rq, struct err *err)
 {
     const struct member_body *in = rq->in;
     struct room *room;
+    bool knows = false;
     int rc = authenticate_not_suspended(rq, err);
-    if (rc == 0) {
-        rc = room_of_path(rq, &room, err);
+    rc = rc ? rc : room_of_path(rq, &room, err);
+    rc = rc ? rc : may_know(rq, room, &knows, err);
+    if (rc == 0 && !knows) {
+        return err_forbidden(err, "You may not knock at this room");
     }
     if (rc == 0) {
         struct member_change change = {
@@ -176,7 +214,7 @@ static int post_leave(struct request *rq, struct err *err)
 {
     const struct member_body *in = rq->in;
     struct room *room;
-    int rc = handler_room(rq, 0, &room, err);
+    int rc = handler_own_room(rq, 0, &room, err);
     if (rc != 0) {
         return rc;
     }
@@ -218,14 +256,11 @@ static int forget(struct txn *t, void *arg)
 static int post_forget(struct request *rq, struct err *err)
 {
     struct room *room;
-    int rc = handler_room(rq, 0, &room, err);
+    int rc = handler_own_room(rq, 0, &room, err);
     if (rc != 0) {
         return rc;
     }
     enum membership now = room_member_of(room, rq->who.user_nid).membership;
-    if (now == MEMBERSHIP_NONE) {
-        return err_forbidden(err, "You have never been in this room");
-    }
     if (now != MEMBERSHIP_LEAVE && now != MEMBERSHIP_BAN) {
         return err_set(err, E_INVALID, 400, "M_UNKNOWN", "Leave the room before you forget it");
     }

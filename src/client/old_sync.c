@@ -443,7 +443,7 @@ static int read_room(struct request *rq, uint64_t *out, struct err *err)
     }
     int rc = room_hold(server_of(rq), rq->arena, room_id, &room, err);
     if (rc == E_NOT_FOUND) {
-        return err_forbidden(err, "You may not read this room");
+        return err_not_in_room(err);
     }
     if (rc == 0) {
         *out = room->nid;

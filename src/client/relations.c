@@ -188,8 +188,9 @@ static int get_relations(struct request *rq, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    if (handler_room(rq, 0, &room, err) != 0) {
-        return err_not_found(err, "Event not found");
+    rc = handler_room(rq, 0, &room, err);
+    if (rc != 0) {
+        return rc == E_FORBIDDEN ? err_not_found(err, "Event not found") : rc;
     }
     rc = page_init(&q.page, rq, limit, room, err);
     q.page.forward = direction == 1;

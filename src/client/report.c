@@ -41,11 +41,15 @@ static int keep_report(struct request *rq, struct report_row *row, struct err *e
     return rc == 0 ? reply_empty_object(rq) : rc;
 }
 
-/* Whoever reports a room need not be in it. */
+/* Whoever reports a room need not be in it, nor may they learn whether it is there: 200 in any case, which the
+ * specification allows (MSC4277). */
 static int report_room(struct request *rq, struct err *err)
 {
     struct room *room;
     int rc = room_hold(server_of(rq), rq->arena, rq->params[0], &room, err);
+    if (rc == E_NOT_FOUND) {
+        return reply_empty_object(rq);
+    }
     return rc == 0 ? keep_report(rq, &(struct report_row){.room_nid = room->nid}, err) : rc;
 }
 
@@ -56,8 +60,8 @@ static int reported_event(struct request *rq, struct entry **out, struct err *er
     struct viewer viewer;
     struct room *room;
     bool sees = false;
-    int rc = room_hold(s, rq->arena, rq->params[0], &room, err);
-    if (rc == 0 && room_member_of(room, rq->who.user_nid).membership != MEMBERSHIP_JOIN) {
+    int rc = handler_joined_room(rq, 0, &room, err);
+    if (rc == E_FORBIDDEN) {
         return err_not_found(err, "Event not found");
     }
     rc = rc ? rc : entry_hold_id(s, rq->arena, rq->params[1], out, err);
@@ -80,8 +84,7 @@ static int report_event(struct request *rq, struct err *err)
                    : rc;
 }
 
-/* Whether there is such a user is for nobody to find out by reporting him: 200 in any case, which the specification
- * allows. */
+/* Nor whether there is such a user. */
 static int report_user(struct request *rq, struct err *err)
 {
     struct user_row user;

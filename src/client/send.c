@@ -30,12 +30,23 @@ static int read_timestamp(struct request *rq, int64_t *out, struct err *err)
     return rq->who.appservice ? request_query_int(rq, "ts", 0, max, 0, out, err) : 0;
 }
 
-/* What sending messages and state begin with: may he, where to, and what. */
+/* The room to send to. That the sender is joined is for room_send() to say (core/sender_rule.h), which first knows
+ * again what this device has sent before. One's own membership may be changed from outside. */
+static int room_to_send_to(struct request *rq, const struct new_event *ev, struct room **out,
+                           struct err *err)
+{
+    bool is_own_membership = ev->is_state && str_eq(ev->type, STR("m.room.member")) &&
+                             str_eq(ev->state_key, rq->who.user_id);
+    int rc = handler_own_room(rq, 0, out, err);
+    return rc == E_FORBIDDEN && is_own_membership ? handler_known_room(rq, 0, out, err) : rc;
+}
+
+/* What sending messages and state begin with: whether they may, where to, and what. */
 static int begin(struct request *rq, struct room **out_room, struct new_event *ev, struct err *err)
 {
     int rc = authenticate_not_suspended(rq, err);
     if (rc == 0) {
-        rc = handler_room(rq, 0, out_room, err);
+        rc = room_to_send_to(rq, ev, out_room, err);
     }
     rc = rc ? rc : read_timestamp(rq, &ev->origin_server_ts, err);
     return rc == 0 ? handler_content(rq, &ev->content, err) : rc;
@@ -254,9 +265,12 @@ static int put_redact(struct request *rq, struct err *err)
         .type = STR("m.room.redaction"), .redacts = rq->params[1], .txn_id = rq->params[2]};
     struct room *room;
     struct entry *target;
-    int rc = handler_room(rq, 0, &room, err);
+    int rc = handler_own_room(rq, 0, &room, err);
     if (rc == 0) {
         rc = entry_hold_id(server_of(rq), rq->arena, ev.redacts, &target, err);
+    }
+    if (rc == 0 && target->ev->ids.room != room->nid) {
+        rc = err_not_found(err, "Event not found");
     }
     /* A suspended user may still take back what he said himself. */
     if (rc == 0 && target->ev->ids.sender != rq->who.user_nid) {

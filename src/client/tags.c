@@ -24,13 +24,7 @@ static int read_tags(struct db_read *r, struct arena *a, uint64_t user, uint64_t
 static int own_room(struct request *rq, struct room **out, struct err *err)
 {
     int rc = handler_self(rq, 0, err);
-    if (rc == 0) {
-        rc = handler_room(rq, 1, out, err);
-    }
-    if (rc == 0 && room_member_of(*out, rq->who.user_nid).membership == MEMBERSHIP_NONE) {
-        rc = err_forbidden(err, "You have nothing to do with this room");
-    }
-    return rc;
+    return rc ? rc : handler_own_room(rq, 1, out, err);
 }
 
 static int get_tags(struct request *rq, struct err *err)

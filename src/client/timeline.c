@@ -229,7 +229,7 @@ static int get_event(struct request *rq, struct err *err)
     struct str text;
     int rc = handler_room(rq, 0, &p.room, err);
     if (rc != 0) {
-        return err_not_found(err, "Event not found");
+        return rc == E_FORBIDDEN ? err_not_found(err, "Event not found") : rc;
     }
     viewer_init_history(&p.viewer, server_of(rq), rq->arena, p.room, rq->who.user_nid);
     rc = visible_event(&p, rq->params[1], &e, err);
