@@ -175,7 +175,7 @@ static int ping(const struct appservice *as)
 {
     struct err err = {0};
     struct http_client *client;
-    struct http_client_config config = {.pool = pool_new(2, 1, NULL, NULL, NULL)};
+    struct http_client_config config = {.pool = pool_new(2, 1, 0)};
     if (http_client_new(&config, &client, &err) != 0) {
         pool_free(config.pool);
         return cli_fail_err(&err);

@@ -80,6 +80,16 @@ void lock_take(struct lock *l)
     bug_on(pthread_mutex_lock(&l->m) != 0);
 }
 
+bool lock_try(struct lock *l)
+{
+    int rc = pthread_mutex_trylock(&l->m);
+    bug_on(rc != 0 && rc != EBUSY);
+    if (rc == 0) {
+        note_take(l);
+    }
+    return rc == 0;
+}
+
 void lock_release(struct lock *l)
 {
     note_release(l);
@@ -92,6 +102,13 @@ void lock_assert_held(struct lock *l)
     bug_on(!is_held(l));
 #else
     (void)l;
+#endif
+}
+
+void lock_assert_none_held(void)
+{
+#ifdef INGOT_DEBUG
+    bug_on(held_n > 0);
 #endif
 }
 

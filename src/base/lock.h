@@ -37,8 +37,11 @@ struct cond {
 void lock_init(struct lock *l, enum lock_rank rank, const char *name);
 void lock_destroy(struct lock *l);
 void lock_take(struct lock *l);
+/* Takes it if nobody has it. */
+bool lock_try(struct lock *l);
 void lock_release(struct lock *l);
 void lock_assert_held(struct lock *l); /* debug builds */
+void lock_assert_none_held(void);      /* debug builds: for what may take as long as others like */
 
 void cond_init(struct cond *c);
 void cond_destroy(struct cond *c);

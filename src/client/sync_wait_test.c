@@ -53,7 +53,7 @@ static int setup(void **state)
                                                "@p2:example.org", "@p3:example.org"};
     /* Presence wakes everybody at each poll, which would hide what is looked for here. */
     struct test_server *t = test_server_new("presence: off\n");
-    t->server->pool = pool_new(POLLERS, 1, NULL, NULL, NULL);
+    t->server->pool = pool_new(POLLERS, 1, 0);
     router = router_new();
     router_add(router, SERVE_CLIENT, sync_routes);
     const struct http_listener_config listener = {.bind = "127.0.0.1", .serve = SERVE_CLIENT};

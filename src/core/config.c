@@ -38,6 +38,13 @@ struct db_config config_database(const struct config *c, struct arena *a)
     };
 }
 
+/* Those that wait for the disk are not counted, but reading may take its time too. */
+unsigned config_workers(const struct config *c)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return c->limits.workers ? (unsigned)c->limits.workers : (unsigned)MAX(processors, 1) * 4 + 24;
+}
+
 /* ---- checks ----------------------------------------------------------------------------------- */
 
 static size_t edit_distance(const char *a, const char *b)

@@ -73,6 +73,7 @@ struct config {
         struct str url;               /* of PostgreSQL; may hold a password: never log */
         struct str password;          /* for it; empty: in the URL, or where libpq looks */
         int64_t statement_timeout_ms; /* 0: none */
+        int64_t readers;              /* 0: as many as workers */
         enum config_migrate migrate;
     } database;
     struct {
@@ -194,6 +195,7 @@ struct config {
     } turn;
     struct {
         int64_t workers, slow_workers, network_threads; /* 0: by the number of processors */
+        int64_t waiting_workers;
         int64_t memory_budget, max_connections, max_connections_per_address;
         int64_t devices_per_user, rooms_per_user, to_device_messages; /* 0: no limit */
         struct str info_uri, admin_contact; /* told with errors; empty: public_url */
@@ -218,6 +220,8 @@ void config_free(struct config *c); /* accepts NULL */
 
 /* How to reach the database; the texts are in the arena. */
 struct db_config config_database(const struct config *c, struct arena *a);
+/* How many threads run requests (limits.workers). */
+unsigned config_workers(const struct config *c);
 
 /* Sizes and durations as the file has them, for the command line: bytes, milliseconds. */
 MUST_USE bool config_size_parse(struct str text, int64_t *out);

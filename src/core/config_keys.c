@@ -274,6 +274,9 @@ const struct config_key config_keys[] = {
     KEY_AS("database.statement_timeout", database.statement_timeout_ms, "60s",
            "PostgreSQL: a statement that takes longer is given up; 0: none.",
            .as = CONFIG_DURATION),
+    KEY(database.readers, "0",
+        "Connections that read, beside the one that writes; 0: as many as limits.workers.",
+        .max = 1024),
     KEY(database.migrate, "auto",
         "auto: the server brings the database up to date when it starts; manual: it refuses to"
         " start until `ingot db migrate` has.",
@@ -586,6 +589,11 @@ const struct config_key config_keys[] = {
 
     KEY(limits.workers, "0", "Threads that run requests; 0: by the number of processors.",
         .max = 1024),
+    KEY(limits.waiting_workers, "1024",
+        "Threads beside them, made when needed, for requests that wait for a room, the database or "
+        "another server. Half of them may wait for one room, half for policy servers; who comes "
+        "then is told to try again.",
+        .min = 16, .max = 65536),
     KEY(limits.slow_workers, "0",
         "How many of them may wait for other servers or hash passwords; 0: a quarter of them.",
         .max = 1024),

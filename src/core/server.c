@@ -34,6 +34,8 @@ static int open_store(struct server *s, struct err *err)
     arena_init(&a, 0);
     const struct store_config config = {
         .db = config_database(s->config, &a),
+        .readers_max = s->config->database.readers ? (unsigned)s->config->database.readers
+                                                   : config_workers(s->config),
         .may_not_migrate = s->config->database.migrate == MIGRATE_MANUAL,
     };
     int rc = store_open(&config, &s->store, err);

@@ -45,13 +45,6 @@ static struct config *newest(const struct service *sv)
 
 /* ---- start ---- */
 
-/* Handlers wait for the disk most of the time, so there are more of them than processors. */
-static unsigned worker_count(const struct config *c)
-{
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    return c->limits.workers ? (unsigned)c->limits.workers : (unsigned)MAX(processors, 1) * 4 + 24;
-}
-
 static unsigned slow_worker_count(const struct config *c, unsigned workers)
 {
     return c->limits.slow_workers ? MIN((unsigned)c->limits.slow_workers, workers - 1)
@@ -152,7 +145,7 @@ static int start_federation(struct server *s, struct err *err)
 static int start(struct service *sv, struct err *err)
 {
     const struct config *c = newest(sv);
-    unsigned workers = worker_count(c);
+    unsigned workers = config_workers(c);
     struct arena a;
     arena_init(&a, 0);
     int rc = data_lock_take(arena_cstr(&a, c->data_dir), &sv->lock, err);
@@ -165,7 +158,8 @@ static int start(struct service *sv, struct err *err)
     }
     sv->server->limits = ratelimit_new();
     set_limits(sv->server->limits, c);
-    sv->server->pool = pool_new(workers, slow_worker_count(c, workers), NULL, NULL, NULL);
+    sv->server->pool =
+        pool_new(workers, slow_worker_count(c, workers), (unsigned)c->limits.waiting_workers);
     sv->router = roles_router();
     const struct http_client_config client = {.pool = sv->server->pool};
     rc = http_client_new(&client, &sv->server->http_client, err);

@@ -141,7 +141,7 @@ static int setup(void **state)
     struct err err = {0};
     server_start();
     assert_true(address_range_parse(STR("127.0.0.1"), &self));
-    scene.pool = pool_new(4, 2, NULL, NULL, NULL);
+    scene.pool = pool_new(4, 2, 0);
     const struct http_client_config config = {
         .pool = scene.pool, .per_destination = 2, .allowed = &self, .n_allowed = 1};
     assert_ok(http_client_new(&config, &scene.client, &err), &err);

@@ -214,7 +214,7 @@ static int setup_group(void **state)
 {
     (void)state;
     wire_json_init();
-    pool = pool_new(3, 1, NULL, NULL, NULL);
+    pool = pool_new(3, 1, 0);
     router = router_new();
     router_add(router, SERVE_CLIENT, table);
     return 0;

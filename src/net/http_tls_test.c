@@ -167,7 +167,7 @@ static int setup_group(void **state)
     snprintf(cert_path, sizeof(cert_path), "%s/cert.pem", directory);
     snprintf(key_path, sizeof(key_path), "%s/key.pem", directory);
     make_certificate(7);
-    pool = pool_new(3, 1, NULL, NULL, NULL);
+    pool = pool_new(3, 1, 0);
     router = router_new();
     router_add(router, SERVE_FEDERATION, table);
     const struct http_listener_config listener = {.bind = "127.0.0.1",

@@ -131,7 +131,7 @@ static int setup_group(void **state)
 {
     (void)state;
     wire_json_init();
-    pool = pool_new(4, 1, NULL, NULL, NULL);
+    pool = pool_new(4, 1, 0);
     router = router_new();
     router_add(router, SERVE_CLIENT, table);
     sem_init(&seen.parked, 0, 0);

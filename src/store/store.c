@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/pool.h"
+#include "db/readers.h"
 #include "store/committer.h"
 #include "store/devices.h"
 #include "store/media.h"
@@ -42,9 +44,7 @@ static struct reader *reader_new(struct store *store)
 {
     struct reader *r = xcalloc(1, sizeof *r);
     r->store = store;
-    int rc = db_open(&store->config.db, DB_READER, &r->conn, NULL);
-    bug_on(rc !=
-           0); /* connects with its first statement; the engine was checked by the committer */
+    r->conn = db_readers_get(store->connections);
     lock_take(&store->readers_lock);
     list_push_back(&store->readers, &r->in_store);
     lock_release(&store->readers_lock);
@@ -96,16 +96,26 @@ static void waiter_done(struct store_job *job)
 static void waiter_wait(struct waiter *w)
 {
     uint32_t running = WAIT_RUNNING;
+    pool_wait_begin();
     atomic_compare_exchange_strong(&w->state, &running, WAIT_ASLEEP);
     while (atomic_load(&w->state) != WAIT_DONE) {
         syscall(SYS_futex, &w->state, FUTEX_WAIT_PRIVATE, WAIT_ASLEEP, NULL, NULL, 0);
     }
+    pool_wait_end();
+}
+
+/* Whoever waits holds no connection, so all of them can never be with those that wait. */
+static bool has_connection(struct store *store)
+{
+    const struct reader *r = pthread_getspecific(store->reader_key);
+    return r && db_readers_is_leased(r->conn);
 }
 
 int store_write(struct store *store, const char *name, int (*body)(struct txn *t, void *arg),
                 void *arg, struct err *err)
 {
     struct waiter w;
+    bug_on(has_connection(store));
     w.job.in_queue = (struct list_node){0};
     w.job.name = name;
     w.job.body = body;
@@ -135,6 +145,7 @@ static void set_defaults(struct store *s, const struct store_config *config)
     s->config.db.password = config->db.password ? xstrdup(config->db.password) : NULL;
     s->config.name_cache_bytes = config->name_cache_bytes ? config->name_cache_bytes : 16u << 20;
     s->config.token_cache_bytes = config->token_cache_bytes ? config->token_cache_bytes : 8u << 20;
+    s->config.readers_max = config->readers_max ? config->readers_max : 32;
     s->config.batch_max = config->batch_max ? config->batch_max : 512;
     s->config.batch_max_bytes = config->batch_max_bytes ? config->batch_max_bytes : 8u << 20;
 }
@@ -147,6 +158,7 @@ int store_open(const struct store_config *config, struct store **out, struct err
     lock_init(&s->readers_lock, RANK_LEAF, "readers");
     lock_init(&s->ids.lock, RANK_LEAF, "ids");
     list_init(&s->readers);
+    s->connections = db_readers_new(&s->config.db, s->config.readers_max);
     s->names = names_new(s->config.name_cache_bytes);
     s->token_cache = token_cache_new(s->config.token_cache_bytes);
     s->device_seen = device_seen_new();
@@ -173,6 +185,7 @@ void store_close(struct store **sp)
     for (struct list_node *it; (it = list_pop_front(&s->readers)) != NULL;) {
         reader_free(container_of(it, struct reader, in_store));
     }
+    db_readers_free(&s->connections);
     committer_stop(&s->committer); /* last of the connections: closing it folds the log back */
     names_free(&s->names);
     token_cache_free(&s->token_cache);

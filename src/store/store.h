@@ -3,9 +3,9 @@
  * The store: one database, one committer, one reader per thread. The subject modules (users.h, events.h …)
  * hold the tables and every SQL text; this header is what they and their callers share.
  *
- * Reading: `store_reader(store)` is the calling thread's own connection. Each statement sees the newest
- * committed data; for several statements that must agree, wrap them in store_snapshot_begin/end. That is also
- * cheaper: a statement of one row takes 2.4 µs alone, for its locks, and 0.4 µs inside a snapshot. (A snapshot
+ * Reading: `store_reader(store)` is the calling thread's own; it has a connection only while it reads. Each statement
+ * sees the newest committed data; for several statements that must agree, wrap them in store_snapshot_begin/end. That
+ * is also cheaper: a statement of one row takes 2.4 µs alone, for its locks, and 0.4 µs inside a snapshot. (A snapshot
  * that stays open for minutes keeps the log from shrinking.)
  *
  * Writing: `store_write` hands a body to the committer thread, which runs everything that is waiting in ONE
@@ -36,6 +36,7 @@ struct store_config {
     bool may_not_migrate;     /* E_CONFLICT if the schema is not up to date */
     size_t name_cache_bytes;  /* 0: default of 16 MiB */
     size_t token_cache_bytes; /* 0: default of 8 MiB */
+    unsigned readers_max;     /* most connections that read; 0: default of 32 */
     unsigned batch_max;       /* most bodies in one transaction; 0: default of 512 */
     size_t
         batch_max_bytes; /* bytes bound after which a transaction is closed; 0: default of 8 MiB */
@@ -50,7 +51,8 @@ void store_close(struct store **store);
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
-/* This thread's reader, owned by the store; opened by its first statement, closed when the thread ends. */
+/* This thread's reader, owned by the store, closed when the thread ends. Nobody waits for a room, the committer or
+ * another server inside of a snapshot or a row's callback: a connection is taken for these (db/readers.h). */
 struct db_read *store_reader(struct store *store);
 MUST_USE int store_snapshot_begin(struct db_read *r, struct err *err);
 void store_snapshot_end(struct db_read *r);

@@ -10,6 +10,7 @@
 #include "store/store.h"
 
 struct committer;
+struct db_readers;
 struct device_seen;
 struct media_seen;
 struct names;
@@ -31,6 +32,7 @@ struct store {
     _Atomic int64_t position; /* visible */
     _Atomic int64_t epoch;    /* of it: epochs.h */
     pthread_key_t reader_key; /* of each thread: its struct reader */
+    struct db_readers *connections;
     struct lock readers_lock;
     struct list readers;
     struct id_blocks ids;

@@ -83,7 +83,7 @@ static void serve(unsigned workers)
 {
     struct err err = {0};
     wire_json_init();
-    struct pool *pool = pool_new(workers, 1, NULL, NULL, NULL);
+    struct pool *pool = pool_new(workers, 1, 0);
     struct router *router = router_new();
     struct ratelimit *limits = ratelimit_new();
     struct http_server *server;
