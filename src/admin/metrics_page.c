@@ -147,6 +147,9 @@ static void add_pool(struct buf *out, const struct pool_stats *p)
     buf_printf(out, "ingot_workers %u\n", p->threads);
     add_head(out, "ingot_workers_busy", "gauge", "Of them at work");
     buf_printf(out, "ingot_workers_busy %u\n", p->busy);
+    add_head(out, "ingot_workers_waiting", "gauge",
+             "Of these, waiting for a room, the database or another server: others work meanwhile");
+    buf_printf(out, "ingot_workers_waiting %u\n", p->waiting);
     add_head(out, "ingot_jobs_queued", "gauge", "Requests waiting for a worker");
     for (int lane = 0; lane < LANES; lane++) {
         buf_printf(out, "ingot_jobs_queued{lane=\"%s\"} %zu\n", lanes[lane], p->queued[lane]);

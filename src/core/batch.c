@@ -42,8 +42,8 @@ static void batch_start(struct batch *b, struct server *s, struct arena *a)
 static int lock_live_room(struct batch *b, struct room *room, struct err *err)
 {
     b->room = room_ref(room);
-    for (;;) {
-        lock_take(&b->room->lock);
+    int rc;
+    while ((rc = room_lock(b->server, b->room, err)) == 0) {
         b->locked = true;
         if (!b->room->dead) {
             return 0;
@@ -52,11 +52,12 @@ static int lock_live_room(struct batch *b, struct room *room, struct err *err)
         b->locked = false;
         uint64_t nid = b->room->nid;
         room_unref(&b->room);
-        int rc = room_get_nid(b->server, nid, &b->room, err);
+        rc = room_get_nid(b->server, nid, &b->room, err);
         if (rc != 0) {
             return rc;
         }
     }
+    return rc;
 }
 
 int batch_begin(struct batch *b, struct server *s, struct arena *a, struct room *room,

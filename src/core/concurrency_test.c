@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "base/map.h"
+#include "base/pool.h"
 #include "core/cache.h"
 #include "core/changes.h"
 #include "core/live_user.h"
@@ -340,12 +341,93 @@ static void they_agree_while_caches_overflow(void **state)
     assert_true(stats.evictions > 0);
 }
 
+/* ---- many who send to one room ---- */
+
+struct crowd {
+    struct test_server *t;
+    struct test_user sender;
+    struct lock lock; /* of the counts */
+    struct cond changed;
+    int sent, refused, sent_elsewhere;
+    struct room *busy;
+};
+
+struct sender {
+    struct job job;
+    struct crowd *crowd;
+    struct room *room;
+};
+
+static void send_one(struct job *job)
+{
+    struct sender *me = container_of(job, struct sender, job);
+    struct crowd *c = me->crowd;
+    struct new_event ev = test_event(&c->sender, "m.room.message", "{}");
+    struct arena a;
+    struct err err;
+    arena_init(&a, 0);
+    int rc = room_send(c->t->server, &a, me->room, &ev, NULL, &err);
+    MUST(rc == 0 || (rc == E_LIMIT && err.http == 429 && err.retry_after_ms > 0));
+    arena_release(&a);
+    lock_take(&c->lock);
+    *(rc != 0 ? &c->refused : me->room == c->busy ? &c->sent : &c->sent_elsewhere) += 1;
+    cond_broadcast(&c->changed);
+    lock_release(&c->lock);
+    free(me);
+}
+
+static void send_many(struct crowd *c, struct room *room, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct sender *s = xcalloc(1, sizeof(*s));
+        *s = (struct sender){.job.run = send_one, .crowd = c, .room = room};
+        pool_submit(c->t->server->pool, LANE_FAST, &s->job);
+    }
+}
+
+static void await(struct crowd *c, const int *count, int n)
+{
+    lock_take(&c->lock);
+    while (*count < n) {
+        cond_wait(&c->changed, &c->lock);
+    }
+    lock_release(&c->lock);
+}
+
+static void a_busy_room_holds_up_nobody_elsewhere(void **state)
+{
+    enum { WAITING = 16, MOST = WAITING / 2, TOO_MANY = 30, ELSEWHERE = 20 };
+    struct crowd c = {.t = *state};
+    struct server *s = c.t->server;
+    lock_init(&c.lock, RANK_LEAF, "crowd");
+    cond_init(&c.changed);
+    s->pool = pool_new(2, 1, WAITING);
+    c.sender = test_user(c.t, "sender");
+    c.busy = test_room(c.t, &c.sender, (struct test_room_options){0});
+    struct room *other = test_room(c.t, &c.sender, (struct test_room_options){0});
+    lock_take(&c.busy->lock); /* somebody's commit takes its time */
+    send_many(&c, c.busy, MOST + TOO_MANY);
+    await(&c, &c.refused, TOO_MANY);
+    assert_int_equal(atomic_load(&c.busy->waiting), MOST);
+    for (int i = 1; i <= ELSEWHERE; i++) {
+        send_many(&c, other, 1);
+        await(&c, &c.sent_elsewhere, i);
+    }
+    lock_release(&c.busy->lock);
+    await(&c, &c.sent, MOST);
+    pool_free(s->pool);
+    s->pool = NULL;
+    cond_destroy(&c.changed);
+    lock_destroy(&c.lock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_WITH_SERVER(readers_writers_joiners_and_pollers_agree),
         TEST_WITH_SERVER(retries_that_overtake_each_other_make_one_event),
         TEST_WITH_SERVER(they_agree_while_caches_overflow),
+        TEST_WITH_SERVER(a_busy_room_holds_up_nobody_elsewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/pool.h"
 #include "core/nodes.h"
 #include "core/room_internal.h"
 #include "core/server.h"
@@ -46,6 +47,42 @@ void room_unref(struct room **room)
         room_free(mine);
     }
 }
+
+/* ---- the lock ---- */
+
+enum { LOCK_RETRY_MS = 500 };
+
+static int too_many_wait(struct err *err)
+{
+    int rc = err_set(err, E_LIMIT, 429, "M_LIMIT_EXCEEDED",
+                     "Too many are sending to this room at the same moment");
+    if (err) {
+        err->retry_after_ms = LOCK_RETRY_MS;
+    }
+    return rc;
+}
+
+static int wait_for_lock(struct server *s, struct room *room, struct err *err)
+{
+    unsigned most = s->pool ? pool_waiting_max(s->pool) / 2 : UINT32_MAX;
+    int rc = 0;
+    if (atomic_fetch_add(&room->waiting, 1) < most) {
+        pool_wait_begin();
+        lock_take(&room->lock);
+        pool_wait_end();
+    } else {
+        rc = too_many_wait(err);
+    }
+    atomic_fetch_sub(&room->waiting, 1);
+    return rc;
+}
+
+int room_lock(struct server *s, struct room *room, struct err *err)
+{
+    return lock_try(&room->lock) ? 0 : wait_for_lock(s, room, err);
+}
+
+/* ---- what readers see ---- */
 
 struct room_view *room_view_new(size_t n_heads)
 {

@@ -57,7 +57,8 @@ struct room {
     uint64_t nid;
     struct str room_id;
     const struct room_version *version;
-    struct lock lock; /* writers, see above */
+    struct lock lock;    /* writers, see above */
+    atomic_uint waiting; /* for it */
     struct lock leaf;
     struct room_view *view;    /* leaf */
     struct imap members;       /* leaf: user nid -> struct room_member * */
@@ -94,6 +95,10 @@ struct room *room_find_loaded(struct server *s, uint64_t nid);
 struct room *room_find_loaded_id(struct server *s, struct str room_id);
 void room_unref(struct room **room);
 struct room *room_ref(struct room *room);
+
+/* Takes room->lock; the caller releases it. While a worker waits for it, another takes its place. E_LIMIT (429
+ * M_LIMIT_EXCEEDED): so many wait already that there would soon be nobody for other rooms. */
+MUST_USE int room_lock(struct server *s, struct room *room, struct err *err);
 
 /* The current view; new reference. */
 struct room_view *room_view_get(struct room *room);

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prints the table of docs/performance.md. See README.md.
 //   node bench.mjs [--quick] [--only=NAME,NAME] [--engine=postgresql] [--generator=FILE] [--json=FILE]
-//   names: start send many wake herd initial cpu disk; messages search hierarchy members push pushers
+//   names: start send many busy wake herd initial cpu disk; messages search hierarchy members push pushers
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -115,6 +115,31 @@ async function many() {
     row("64 senders, 24 rooms: messages/s", round(r.rate, 0), ">= 8000");
     row("64 senders, 24 rooms: p50 / p99", `${round(r.p50, 2)} / ${round(r.p99, 2)} ms`);
     row("… generator's share of a core", round(r.load, 2));
+  });
+}
+
+/** How somebody fares who has nothing to do with a room in which many send. */
+async function busy() {
+  await withServer(async s => {
+    const people = await makeUsers(s, 257, "sender");
+    const room = await people[0].createRoom({ preset: "public_chat" });
+    joinAll(s, people.slice(1, 256).map(p => [p, room]));
+    const alice = people[256], quiet = listFile([`${alice.token} ${E(await alice.createRoom())}`]);
+    for (const n of [0, 64, 256]) {
+      const list = listFile(people.slice(0, Math.max(n, 1)).map(p => `${p.token} ${E(room)}`));
+      const crowd = n ? spawn(GENERATOR, ["send", String(s.port), String(n), String(2 * SECONDS + 3), list], { stdio: ["ignore", "pipe", "inherit"] }) : null;
+      const said = crowd && new Promise(resolve => crowd.stdout.once("data", d => resolve(JSON.parse(d.toString()))));
+      await nap(1000);
+      const own = generator("send", s.port, 1, SECONDS, quiet);
+      const versions = generator("get", s.port, quick ? 500 : 2000, alice.token, "/_matrix/client/versions");
+      row(`${n} senders in one room, a sender elsewhere: p50 / p99`, ms(own), n === 256 ? "p50 < 1 ms" : "");
+      row(`${n} senders in one room, /versions: p50 / p99`, ms(versions));
+      if (said) {
+        const r = await said;
+        row(`… the ${n} senders: messages/s; p50 / p99 / longest`, `${round(r.per_second, 0)}; ${ms(r)}; ${round(r.max_ms)} ms`);
+      }
+    }
+    if (!EXTERNAL) row("… memory of the server then, and 15 s later", `${round(rssKiB(s) / 1024)} / ${round((await nap(15000), rssKiB(s)) / 1024)} MB`);
   });
 }
 
@@ -423,7 +448,7 @@ function machine() {
 
 const facts = machine();
 try {
-  for (const [name, measure] of Object.entries({ start, send, many, wake, herd, initial, cpu, disk, messages, search, hierarchy, members, push, pushers })) {
+  for (const [name, measure] of Object.entries({ start, send, many, busy, wake, herd, initial, cpu, disk, messages, search, hierarchy, members, push, pushers })) {
     if (!wants(name) || (EXTERNAL && name === "start")) continue;
     try { await measure(); } catch (e) { row(`${name} FAILED`, String(e.message).split("\n")[0]); }
   }
