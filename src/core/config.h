@@ -143,7 +143,7 @@ struct config {
             const struct config_thumbnail *p;
             size_t n;
         } thumbnail_sizes;
-        int64_t thumbnailers, thumbnail_memory, thumbnail_timeout_ms;
+        int64_t thumbnailers, thumbnail_memory, thumbnail_timeout_ms, thumbnails_waiting;
         int64_t user_quota, user_quota_files; /* bytes, uploads; 0: no limit */
         struct str quota_info_url;            /* empty: none */
         bool freeze_unauthenticated;

@@ -15,6 +15,7 @@
 #include "media/content_type.h"
 #include "media/endpoints.h"
 #include "media/media_store.h"
+#include "media/thumbnail.h"
 #include "media/upload_wait.h"
 #include "store/media.h"
 
@@ -31,11 +32,10 @@ struct want {
     struct thumb_spec spec;
 };
 
-/* The same while the request is parked; the strings lie behind it. */
+/* While the request is parked for the upload. */
 struct parked_get {
     struct upload_wait wait;
-    struct want want;
-    char text[];
+    char media_id[];
 };
 
 /* ---- headers ---- */
@@ -137,8 +137,7 @@ static int serve_thumbnail(struct request *rq, const struct want *want, const st
                            struct err *err)
 {
     struct media_file file;
-    struct server *s = server_of(rq);
-    int rc = media_thumbnail(s->media, s->config, id, &want->spec, &file, err);
+    int rc = thumbnail_get(rq, id, &want->spec, &file, err);
     if (rc != 0) {
         return rc;
     }
@@ -192,18 +191,11 @@ static int not_yet(struct err *err)
 }
 
 /* Only uploads to this server are waited for, so there is no origin to keep. */
-static struct parked_get *parked_new(struct request *rq, const struct want *want)
+static struct parked_get *parked_new(struct request *rq, struct str media_id)
 {
-    struct parked_get *p = xcalloc(1, sizeof(*p) + want->media_id.n + want->file_name.n);
-    p->want = *want;
-    p->want.origin = STR_NONE;
-    p->want.media_id.p = memcpy(p->text, want->media_id.p, want->media_id.n);
-    if (want->file_name.n > 0) {
-        p->want.file_name.p =
-            memcpy(p->text + want->media_id.n, want->file_name.p, want->file_name.n);
-    }
+    struct parked_get *p = xcalloc(1, sizeof(*p) + media_id.n);
     p->wait.rq = rq;
-    p->wait.media_id = p->want.media_id;
+    p->wait.media_id = str_n(memcpy(p->media_id, media_id.p, media_id.n), media_id.n);
     upload_wait_add(media_upload_waits(server_of(rq)->media), &p->wait);
     return p;
 }
@@ -211,18 +203,16 @@ static struct parked_get *parked_new(struct request *rq, const struct want *want
 static void parked_free(struct request *rq, struct parked_get *p)
 {
     upload_wait_remove(media_upload_waits(server_of(rq)->media), &p->wait);
-    rq->parked = NULL;
     free(p);
 }
 
-/* Woken by the upload, or the time is up: either way one look decides. */
+/* Woken by the upload, or the time is up: either way one more look decides. */
 static int resume(struct request *rq, struct err *err)
 {
-    struct parked_get *p = rq->parked;
-    bool waits = false;
-    int rc = rq->woken_by == WOKEN_GONE ? reply_empty_object(rq) : serve(rq, &p->want, &waits, err);
-    parked_free(rq, p);
-    return waits ? not_yet(err) : rc;
+    parked_free(rq, rq->parked);
+    rq->parked = NULL;
+    return rq->woken_by == WOKEN_GONE ? reply_empty_object(rq)
+                                      : request_replay(rq, REPLAYED_AFTER_UPLOAD, err);
 }
 
 static int serve_or_wait(struct request *rq, const struct want *want, struct err *err)
@@ -233,16 +223,17 @@ static int serve_or_wait(struct request *rq, const struct want *want, struct err
     if (rc == 0) {
         rc = serve(rq, want, &waits, err);
     }
-    if (!waits || timeout == 0) {
+    if (!waits || timeout == 0 || rq->replayed) {
         return waits ? not_yet(err) : rc;
     }
-    struct parked_get *p = parked_new(rq, want);
+    struct parked_get *p = parked_new(rq, want->media_id);
     rc = serve(rq, want, &waits, err); /* it may have come before we were on the list */
     if (!waits) {
         parked_free(rq, p);
         return rc;
     }
     rq->parked = p;
+    request_keep(rq);
     request_park(rq, clock_mono_ms() + MIN(timeout, WAIT_MAX_MS), resume);
     return REQUEST_PARKED;
 }

@@ -63,6 +63,39 @@ void fs_empty_dir(const char *path)
     }
 }
 
+static bool is_dot(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+void fs_remove_tree(int dir, const char *name, unsigned *budget)
+{
+    if (unlinkat(dir, name, 0) == 0) {
+        *budget -= 1;
+        return;
+    }
+    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    for (struct dirent *e; d && *budget > 0 && (e = readdir(d)) != NULL;) {
+        if (!is_dot(e->d_name)) {
+            fs_remove_tree(dirfd(d), e->d_name, budget);
+        }
+    }
+    if (d) {
+        (void)closedir(d);
+    }
+    if (*budget > 0 && unlinkat(dir, name, AT_REMOVEDIR) == 0) {
+        *budget -= 1;
+    }
+}
+
+int fs_open_again(int fd)
+{
+    char self[40];
+    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+    return open(self, O_RDONLY | O_CLOEXEC);
+}
+
 int fs_write_all(int fd, struct str bytes, struct err *err)
 {
     while (bytes.n > 0) {

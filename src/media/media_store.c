@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "media/media_store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,34 +9,47 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/lock.h"
-#include "base/map.h"
 #include "base/rand.h"
 #include "media/content_type.h"
 #include "media/fs.h"
 #include "media/thumb_protocol.h"
+#include "media/thumbnail.h"
 #include "media/upload_wait.h"
 
 #define SIDE_MAX 4096 /* longest side of a thumbnail that anyone may ask for */
+
+/* Raised with every change of what is made of a picture, or of which pictures are refused. */
+#define THUMBNAILS_VERSION "2"
+#define OUTDATED_AT_ONCE   5000 /* files */
 
 struct media_store {
     struct blob_store *blobs;
     struct thumbnailer *thumbnailer;
     struct upload_waits *waits;
-    unsigned next_shard; /* of the sweep */
-    struct lock lock;    /* of: */
-    struct smap making;  /* paths of the thumbnails that are being made */
-    struct cond made;
-    char thumbnails[PATH_MAX]; /* directory */
+    struct turns *turns;
+    unsigned next_shard;           /* of the sweep */
+    char all_thumbnails[PATH_MAX]; /* directory, with a directory for each version: */
+    char thumbnails[PATH_MAX];
 };
+
+/* Pages and pictures of previews need a process, too. */
+static size_t slots(const struct config *c)
+{
+    int64_t n = c->media.thumbnailers - (c->media.previews.enabled && c->media.thumbnailers > 1);
+    return (size_t)MAX(n, 1);
+}
+
+static int make_thumbnail_dirs(struct media_store *m, struct err *err)
+{
+    int rc = fs_make_dir(m->all_thumbnails, err);
+    return rc ? rc : fs_make_dir(m->thumbnails, err);
+}
 
 int media_store_open(const struct config *config, const char *thumbnailer, struct media_store **out,
                      struct err *err)
 {
     char dir[PATH_MAX - 16];
     struct media_store *m = xcalloc(1, sizeof(*m));
-    lock_init(&m->lock, RANK_LEAF, "thumbnails");
-    cond_init(&m->made);
     const struct thumbnailer_config tc = {
         .program = thumbnailer,
         .processes = (unsigned)config->media.thumbnailers,
@@ -43,14 +57,16 @@ int media_store_open(const struct config *config, const char *thumbnailer, struc
         .timeout_ms = config->media.thumbnail_timeout_ms,
     };
     (void)snprintf(dir, sizeof(dir), "%.*s/media", STR_ARG(config->data_dir));
-    (void)snprintf(m->thumbnails, sizeof(m->thumbnails), "%s/thumbnails", dir);
+    (void)snprintf(m->all_thumbnails, sizeof(m->all_thumbnails), "%s/thumbnails", dir);
+    (void)snprintf(m->thumbnails, sizeof(m->thumbnails), "%s/thumbnails/" THUMBNAILS_VERSION, dir);
     int rc = blob_store_open(dir, &m->blobs, err);
-    if (rc != 0 || (rc = fs_make_dir(m->thumbnails, err)) != 0) {
+    if (rc != 0 || (rc = make_thumbnail_dirs(m, err)) != 0) {
         media_store_free(m);
         return rc;
     }
     m->thumbnailer = thumbnailer_new(&tc);
     m->waits = upload_waits_new();
+    m->turns = turns_new(slots(config), (size_t)config->media.thumbnails_waiting, thumbnail_wake);
     /* A server that is restarted often must come to all of them, too. */
     m->next_shard = (unsigned)rand_below(BLOB_SHARDS);
     *out = m;
@@ -60,9 +76,7 @@ int media_store_open(const struct config *config, const char *thumbnailer, struc
 void media_store_free(struct media_store *m)
 {
     if (m) {
-        smap_release(&m->making);
-        cond_destroy(&m->made);
-        lock_destroy(&m->lock);
+        turns_free(m->turns);
         upload_waits_free(m->waits);
         thumbnailer_free(m->thumbnailer);
         blob_store_free(m->blobs);
@@ -83,6 +97,11 @@ struct thumbnailer *media_thumbnailer(struct media_store *m)
 struct upload_waits *media_upload_waits(struct media_store *m)
 {
     return m->waits;
+}
+
+struct turns *media_turns(struct media_store *m)
+{
+    return m->turns;
 }
 
 /* ---- which size ------------------------------------------------------------------------------- */
@@ -212,23 +231,14 @@ static int make_and_keep(struct media_store *m, const struct config *config,
     return rc;
 }
 
-/* A picture that is shown in a large room is asked for by everybody at once: one makes it, the others wait. */
-static void making_begin(struct media_store *m, const char *path)
+int media_thumbnail_find(struct media_store *m, const struct config *config,
+                         const struct blob_id *id, const struct thumb_spec *wanted,
+                         struct media_file *out, struct err *err)
 {
-    lock_take(&m->lock);
-    while (smap_find(&m->making, str_c(path))) {
-        cond_wait(&m->made, &m->lock);
-    }
-    (void)smap_at(&m->making, str_c(path), NULL);
-    lock_release(&m->lock);
-}
-
-static void making_end(struct media_store *m, const char *path)
-{
-    lock_take(&m->lock);
-    (void)smap_remove(&m->making, str_c(path));
-    cond_broadcast(&m->made);
-    lock_release(&m->lock);
+    char dir[PATH_MAX], path[PATH_MAX];
+    struct thumb_spec spec = media_thumb_choose(config, wanted);
+    thumb_path(m, id, &spec, dir, path);
+    return find_cached(path, out, err);
 }
 
 int media_thumbnail(struct media_store *m, const struct config *config, const struct blob_id *id,
@@ -238,16 +248,10 @@ int media_thumbnail(struct media_store *m, const struct config *config, const st
     struct thumb_spec spec = media_thumb_choose(config, wanted);
     thumb_path(m, id, &spec, dir, path);
     int rc = find_cached(path, out, err);
-    if (rc != E_NOT_FOUND) {
-        return rc;
-    }
-    making_begin(m, path);
-    rc = find_cached(path, out, err);
     if (rc == E_NOT_FOUND && (rc = make_and_keep(m, config, id, &spec, path, err)) == 0 &&
         (rc = find_cached(path, out, err)) == E_NOT_FOUND) {
         rc = err_not_found(err, "The file is not here"); /* deleted meanwhile */
     }
-    making_end(m, path);
     return rc;
 }
 
@@ -294,4 +298,18 @@ int media_store_sweep(struct media_store *m, blob_unused_fn *is_unused, void *ar
     m->next_shard = (m->next_shard + 1) % BLOB_SHARDS;
     *out_deleted = w.deleted;
     return rc;
+}
+
+void media_store_drop_outdated(struct media_store *m)
+{
+    unsigned budget = OUTDATED_AT_ONCE;
+    DIR *d = opendir(m->all_thumbnails);
+    for (struct dirent *e; d && budget > 0 && (e = readdir(d)) != NULL;) {
+        if (e->d_name[0] != '.' && strcmp(e->d_name, THUMBNAILS_VERSION) != 0) {
+            fs_remove_tree(dirfd(d), e->d_name, &budget);
+        }
+    }
+    if (d) {
+        (void)closedir(d);
+    }
 }

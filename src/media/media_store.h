@@ -3,10 +3,11 @@
  * The media of this server: blobs, their thumbnails, and the processes that make these.
  *
  *     data_dir/media/blobs/…  data_dir/media/tmp/              see blob_store.h
- *     data_dir/media/thumbnails/ab/cd/<60 digits>/WxH-crop     a cache: may be deleted at any time
+ *     data_dir/media/thumbnails/VERSION/ab/cd/<60 digits>/WxH-crop     a cache: may be deleted at any time
  *
  * A thumbnail belongs to the content, not to the mxc URI, so it is made once for all uploads of a picture.
- * An empty file in the cache says that none can be made, so that a bad picture costs its time once.
+ * An empty file in the cache says that none can be made, so that a bad picture costs its time once. What lies under
+ * another version was made, or refused, by another program than this one, and goes.
  */
 #ifndef INGOT_MEDIA_MEDIA_STORE_H
 #define INGOT_MEDIA_MEDIA_STORE_H
@@ -16,6 +17,7 @@
 #include "media/thumbnailer.h"
 
 struct media_store;
+struct turns;
 struct upload_waits;
 
 /* Opens data_dir/media, making it if needed. `thumbnailer`: path of the program, NULL for the one beside us. */
@@ -25,6 +27,8 @@ void media_store_free(struct media_store *m); /* accepts NULL */
 struct blob_store *media_blobs(struct media_store *m);
 struct thumbnailer *media_thumbnailer(struct media_store *m);
 struct upload_waits *media_upload_waits(struct media_store *m);
+/* Of those who want a thumbnail made; the subject is the blob. */
+struct turns *media_turns(struct media_store *m);
 
 struct media_file {
     int fd; /* the receiver closes it */
@@ -33,9 +37,14 @@ struct media_file {
 };
 /*
  * The thumbnail of a blob for a request of this size: one of the configured sizes, or exactly this one with
- * media.dynamic_thumbnails. `config` is the configuration of now. May take seconds: slow lane. Errors as of
- * thumbnailer_make, and E_NOT_FOUND.
+ * media.dynamic_thumbnails. `config` is the configuration of now. E_INVALID (400): it is known that there can be none;
+ * E_NOT_FOUND: it has not been made yet.
  */
+MUST_USE int media_thumbnail_find(struct media_store *m, const struct config *config,
+                                  const struct blob_id *id, const struct thumb_spec *wanted,
+                                  struct media_file *out, struct err *err);
+/* The same, and makes it if it is not there; by whose turn it is. May take seconds: slow lane. Errors as of
+ * thumbnailer_make, and E_NOT_FOUND: the picture is gone. */
 MUST_USE int media_thumbnail(struct media_store *m, const struct config *config,
                              const struct blob_id *id, const struct thumb_spec *wanted,
                              struct media_file *out, struct err *err);
@@ -51,5 +60,8 @@ MUST_USE int media_store_delete(struct media_store *m, const struct blob_id *id,
  * the next call, so that no call takes long. One caller at a time. */
 MUST_USE int media_store_sweep(struct media_store *m, blob_unused_fn *is_unused, void *arg,
                                uint64_t *out_deleted, struct err *err);
+
+/* Deletes some thousands of thumbnails of other versions; nothing if there are none. */
+void media_store_drop_outdated(struct media_store *m);
 
 #endif

@@ -3,12 +3,12 @@
 #include "media/media_store.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "crypto/hash.h"
+#include "media/fs.h"
 #include "tests/support/test.h"
 
 static char dir[] = "/tmp/ingot-media-XXXXXX";
@@ -20,6 +20,7 @@ static struct config config = {
     .media = {.max_pixels = 1000000,
               .thumbnail_sizes = {sizes, ARRAY_LEN(sizes)},
               .thumbnailers = 1,
+              .thumbnails_waiting = 10,
               .thumbnail_memory = 1LL << 30,
               .thumbnail_timeout_ms = 30000},
 };
@@ -136,31 +137,64 @@ static void thumbnails_go_with_their_picture(void **state)
     assert_int_equal(media_thumbnail(media, &config, &blob.id, &spec, &file, &err), E_NOT_FOUND);
 }
 
-static void *ask_for_thumbnail(void *arg)
+static void write_file(const char *path, struct str bytes)
 {
-    struct err err = {0};
-    struct media_file file;
-    const struct thumb_spec spec = {640, 480};
-    assert_ok(media_thumbnail(media, &config, arg, &spec, &file, &err), &err);
-    assert_int_equal(close(file.fd), 0);
-    return NULL;
+    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes.p, bytes.n), (ssize_t)bytes.n);
+    assert_int_equal(close(fd), 0);
 }
 
-static void what_many_ask_for_at_once_is_made_once(void **state)
+static bool is_there(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+/* As the version before wrote them, refusals of what a decoder died of among them; and those of some version to come. */
+static void thumbnails_and_refusals_of_another_version_are_not_used_and_go(void **state)
 {
     (void)state;
-    pthread_t threads[8];
-    struct thumbnailer_stats before, after;
+    static const char *const parents[] = {"media/thumbnails", "media/thumbnails/99"};
+    struct err err = {0};
+    struct media_file file;
+    char path[PATH_MAX];
+    const struct thumb_spec spec = {32, 32, .crop = true};
+    struct blob blob = put("turned.jpg");
+    for (size_t i = 0; i < ARRAY_LEN(parents); i++) {
+        char other[1024], refusal[PATH_MAX + 16];
+        (void)snprintf(other, sizeof(other), "%s/%s", dir, parents[i]);
+        assert_ok(fs_make_dir(other, &err), &err);
+        for (int level = 1; level <= 3; level++) {
+            fs_shard_path(path, other, blob.id.hex, level);
+            assert_ok(fs_make_dir(path, &err), &err);
+        }
+        (void)snprintf(refusal, sizeof(refusal), "%s/32x32-crop", path);
+        write_file(refusal, STR(""));
+    }
+    assert_ok(media_thumbnail(media, &config, &blob.id, &spec, &file, &err), &err);
+    assert_int_equal(close(file.fd), 0);
+    media_store_drop_outdated(media);
+    (void)snprintf(path, sizeof(path), "%s/media/thumbnails/%.2s", dir, blob.id.hex);
+    assert_false(is_there(path));
+    (void)snprintf(path, sizeof(path), "%s/media/thumbnails/99", dir);
+    assert_false(is_there(path));
+    assert_ok(media_thumbnail_find(media, &config, &blob.id, &spec, &file, &err), &err);
+    assert_int_equal(close(file.fd), 0);
+}
+
+static void what_killed_the_thumbnailer_is_tried_again(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct media_file file;
+    struct media_store *broken;
+    const struct thumb_spec spec = {320, 240};
     struct blob blob = put("photo.jpg");
-    thumbnailer_get_stats(media_thumbnailer(media), &before);
-    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, ask_for_thumbnail, &blob.id), 0);
-    }
-    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-    }
-    thumbnailer_get_stats(media_thumbnailer(media), &after);
-    assert_int_equal(after.made - before.made, 1);
+    assert_ok(media_store_open(&config, "/bin/false", &broken, &err), &err);
+    assert_int_equal(media_thumbnail(broken, &config, &blob.id, &spec, &file, &err), E_BUSY);
+    media_store_free(broken);
+    assert_ok(media_thumbnail(media, &config, &blob.id, &spec, &file, &err), &err);
+    assert_int_equal(close(file.fd), 0);
 }
 
 static bool is_loose(void *arg, const struct blob_id *id)
@@ -194,7 +228,8 @@ int main(void)
         TEST(a_thumbnail_is_made_once),
         TEST(a_file_without_thumbnail_is_tried_once),
         TEST(thumbnails_go_with_their_picture),
-        TEST(what_many_ask_for_at_once_is_made_once),
+        TEST(thumbnails_and_refusals_of_another_version_are_not_used_and_go),
+        TEST(what_killed_the_thumbnailer_is_tried_again),
         TEST(a_round_of_sweeps_deletes_what_nobody_needs_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -304,12 +304,19 @@ static void part_enter(struct part *part, xmlNode *root, xmlNode *n)
     *part = (struct part){true, next_in(root, n, false)};
 }
 
-/* Everything is looked at for what describes the page; text and pictures count only outside of what is_aside, and a
+/* What is drawn, or another document, or none yet: a <title> in there is not the page's, nor is anything else. */
+static bool is_foreign(const xmlNode *n)
+{
+    static const char *const names[] = {"svg", "math", "template", "iframe", "object"};
+    return is_named(n, names, COUNT(names));
+}
+
+/* Everything else is looked at for what describes the page; text and pictures count only outside of what is_aside, and a
  * paragraph in a paragraph is part of it. */
 static void walk(struct page *p, xmlNode *root)
 {
     struct part aside = {0}, paragraph = {0};
-    for (xmlNode *n = root; n; n = next_in(root, n, true)) {
+    for (xmlNode *n = root; n; n = next_in(root, n, !is_foreign(n))) {
         part_leave(&aside, n);
         part_leave(&paragraph, n);
         if (!aside.is_in && is_aside(n)) {

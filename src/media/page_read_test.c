@@ -37,6 +37,22 @@ static void a_page_says_what_it_is_in_several_ways(void **state)
         "twitter:description\tt&t\ndescription\td\noembed\t/o?a=1&b=2\nimage_src\ti.png\n");
 }
 
+static void a_title_of_something_else_is_none(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"svg", "math", "template", "iframe"};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        char html[512], only[256];
+        (void)snprintf(only, sizeof(only),
+                       "<body><%s><g><title>Arrow</title><h1>x</h1><base href=/x>"
+                       "<meta property='og:title' content=x></g></%s>",
+                       others[i], others[i]);
+        (void)snprintf(html, sizeof(html), "%s<title>Page</title><h1>Head</h1><p>t", only);
+        assert_facts(html, "title\tPage\nheading\tHead\ntext\tt\n");
+        assert_facts(only, "");
+    }
+}
+
 static void without_a_description_the_text_speaks(void **state)
 {
     (void)state;
@@ -128,6 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_page_says_what_it_is_in_several_ways),
+        TEST(a_title_of_something_else_is_none),
         TEST(without_a_description_the_text_speaks),
         TEST(the_largest_picture_is_the_page_s),
         TEST(characters_come_out_as_utf8_whatever_they_were),

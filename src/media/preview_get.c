@@ -7,6 +7,7 @@
 #include "core/server.h"
 #include "matrix/glob.h"
 #include "media/blob_store.h"
+#include "media/fs.h"
 #include "media/media_store.h"
 #include "wire/http_header.h"
 
@@ -95,24 +96,75 @@ static size_t limit_of(const struct config *c, unsigned kind)
                                   : (size_t)c->media.previews.max_page_size;
 }
 
-/* We ask for no compression; what comes compressed all the same is not unpacked. */
+/* We ask for no compression, but some servers have their pages in that form only. False: none that we know. */
+static bool read_coding(struct str name, enum thumb_coding *out)
+{
+    static const struct {
+        const char *name;
+        enum thumb_coding coding;
+    } known[] = {{"", THUMB_CODING_NONE},           {"identity", THUMB_CODING_NONE},
+                 {"gzip", THUMB_CODING_GZIP},       {"x-gzip", THUMB_CODING_GZIP},
+                 {"deflate", THUMB_CODING_DEFLATE}, {"br", THUMB_CODING_BROTLI}};
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        if (str_eq_nocase(str_trim(name), str_c(known[i].name))) {
+            *out = known[i].coding;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool wants_body(struct http_fetch *f)
 {
     struct preview_get *g = container_of(f, struct preview_get, fetch);
-    struct str coding = http_fetch_header(f, "Content-Encoding");
     g->kind = kind_of(http_fetch_header(f, "Content-Type"));
     f->limits.body_bytes = limit_of(g->server->config, g->kind);
-    bool is_plain = coding.n == 0 || str_eq_nocase(coding, STR("identity"));
-    return f->status == 200 && is_plain && (g->kind & g->accept) != 0;
+    return read_coding(http_fetch_header(f, "Content-Encoding"), &g->coding) && f->status == 200 &&
+           (g->kind & g->accept) != 0;
 }
 
 /* ---- hops ------------------------------------------------------------------------------------- */
 
+/* The contents take the place of the file that came. */
+static int replace_file(struct preview_get *g, struct str contents)
+{
+    int fd;
+    int rc = blob_temp(media_blobs(g->server->media), &fd, &g->err);
+    if (rc != 0) {
+        return rc;
+    }
+    (void)close(g->fd);
+    g->fd = fd;
+    g->size = contents.n;
+    return fs_write_all(fd, contents, &g->err);
+}
+
+static int unpack_body(struct preview_get *g)
+{
+    size_t max = MIN(limit_of(g->server->config, g->kind), THUMB_MAX_BYTES);
+    struct buf contents = BUF_INIT(max);
+    int again = fs_open_again(g->fd);
+    int rc = again >= 0 ? thumbnailer_unpack(media_thumbnailer(g->server->media), again, g->coding,
+                                             max, &contents, &g->err)
+                        : err_internal(&g->err, "a temporary file cannot be opened again");
+    if (again >= 0) {
+        (void)close(again);
+    }
+    g->is_cut = g->is_cut || contents.n == max;
+    if (rc == E_INVALID) {
+        rc = err_set(&g->err, E_INVALID, 502, "M_UNKNOWN", "The page cannot be read");
+    } else if (rc == 0) {
+        rc = replace_file(g, buf_str(&contents));
+    }
+    buf_release(&contents);
+    return rc;
+}
+
 static void conclude(struct preview_get *g, int rc)
 {
-    g->rc = rc;
     g->status = g->fetch.status;
     g->size = g->fetch.body_size;
+    g->rc = rc == 0 && g->size > 0 && g->coding != THUMB_CODING_NONE ? unpack_body(g) : rc;
     g->done(g);
 }
 
@@ -136,6 +188,7 @@ static void submit(struct preview_get *g)
     int64_t left = g->deadline - clock_mono_ms();
     set_headers(g);
     g->kind = 0;
+    g->coding = THUMB_CODING_NONE;
     g->fetch = (struct http_fetch){
         .url = g->url.text,
         .headers = g->headers,

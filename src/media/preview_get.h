@@ -2,7 +2,7 @@
 /*
  * One request for a preview: a GET that follows redirects by hand, so that the rules of media.previews (ports, hosts,
  * addresses) hold for every hop. The body goes into a file of its own, of which no more is taken than its kind is
- * worth.
+ * worth; what came compressed is unpacked by the sandboxed process.
  *
  *     g->server = …; g->arena = …; g->deadline = …; g->accept = PREVIEW_HTML; g->done = next;
  *     preview_get_start(g, &url, language);
@@ -12,6 +12,7 @@
 #ifndef INGOT_MEDIA_PREVIEW_GET_H
 #define INGOT_MEDIA_PREVIEW_GET_H
 
+#include "media/thumb_protocol.h"
 #include "net/http_client.h"
 #include "net/weburl.h"
 
@@ -42,7 +43,8 @@ struct preview_get {
     int fd; /* -1: none */
     uint64_t size;
 
-    struct http_fetch fetch; /* private, as all below */
+    struct http_fetch fetch;  /* private, as all below */
+    enum thumb_coding coding; /* of the body as it came */
     struct str language;
     const char *headers[4];
     unsigned hops;

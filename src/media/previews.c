@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "media/previews.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,6 +13,7 @@
 #include "crypto/hash.h"
 #include "matrix/glob.h"
 #include "media/content_type.h"
+#include "media/fs.h"
 #include "media/media_store.h"
 #include "media/page_read.h"
 #include "media/preview.h"
@@ -144,19 +143,11 @@ static void fail(struct preview_job *j, int kind, const struct err *err)
 
 /* ---- reading files ---------------------------------------------------------------------------- */
 
-/* The sandboxed process gets no right to write into what we may keep. */
-static int open_again(int fd)
-{
-    char self[40];
-    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-    return open(self, O_RDONLY | O_CLOEXEC);
-}
-
 static int read_facts(struct preview_job *j, int fd, bool is_html, struct str charset,
                       struct buf *out, struct err *err)
 {
     size_t max = (size_t)j->server->config->media.previews.max_page_size;
-    int again = open_again(fd);
+    int again = fs_open_again(fd);
     if (again < 0) {
         return err_internal(err, "a temporary file cannot be opened again");
     }
@@ -238,7 +229,7 @@ static bool measure(struct preview_job *j)
 {
     char head[PICTURE_SNIFF_BYTES];
     struct err ignored;
-    int w = 0, h = 0, fd = open_again(j->get.fd);
+    int w = 0, h = 0, fd = fs_open_again(j->get.fd);
     ssize_t n = pread(j->get.fd, head, sizeof(head), 0);
     enum picture_kind kind = picture_sniff(str_n(head, n > 0 ? (size_t)n : 0));
     bool is_picture =
@@ -506,9 +497,10 @@ int previews_join(struct previews *p, struct str key, const struct preview_wante
     const union map_val *there = smap_find(&p->jobs, key);
     if (!there && p->running >= JOBS_MAX) {
         lock_release(&p->lock);
+        int rc = err_set(err, E_LIMIT, 429, "M_LIMIT_EXCEEDED",
+                         "This server is making too many previews now");
         err->retry_after_ms = 2000;
-        return err_set(err, E_LIMIT, 429, "M_LIMIT_EXCEEDED",
-                       "This server is making too many previews now");
+        return rc;
     }
     struct preview_job *j = there ? there->ptr : (fresh = job_new(p, key, wanted));
     if (fresh) {

@@ -13,6 +13,7 @@
 #include "media/page_read.h"
 #include "media/thumb_picture.h"
 #include "media/thumb_sandbox.h"
+#include "media/unpack.h"
 
 /* 1: a request with its two descriptors; 0: the server is gone; -1: something else came. */
 static int receive(struct thumb_request *rq, int fds[2])
@@ -69,6 +70,19 @@ static void read_page(const struct thumb_request *rq, int from, int to, struct t
     free(bytes);
 }
 
+static void unpack_file(const struct thumb_request *rq, int from, int to, struct thumb_reply *reply)
+{
+    size_t n, n_out = 0;
+    char *bytes = read_file(from, rq->max_bytes, &n);
+    char *out =
+        bytes ? unpack((enum thumb_coding)rq->coding, bytes, n, rq->max_bytes, &n_out) : NULL;
+    if (out && write(to, out, n_out) == (ssize_t)n_out) {
+        *reply = (struct thumb_reply){.status = THUMB_OK, .bytes = n_out};
+    }
+    free(out);
+    free(bytes);
+}
+
 static void perform(const struct thumb_request *rq, int from, int to, struct thumb_reply *reply)
 {
     switch (rq->kind) {
@@ -77,6 +91,9 @@ static void perform(const struct thumb_request *rq, int from, int to, struct thu
         break;
     case THUMB_MEASURE:
         picture_measure(rq, from, reply);
+        break;
+    case THUMB_UNPACK:
+        unpack_file(rq, from, to, reply);
         break;
     default:
         read_page(rq, from, to, reply);

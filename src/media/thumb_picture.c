@@ -4,10 +4,13 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <vips/vips.h>
+
+#include "media/webp_metadata.h"
 
 #define JPEG_QUALITY 80
 #define WEBP_QUALITY 75
@@ -61,8 +64,28 @@ static int warm_up(void)
     return rc;
 }
 
+/* What the libraries have to say about a picture is of no use to anybody, and the default writers of GLib look at
+ * terminals, journals and time zones, which the sandbox answers by killing the process. */
+static GLogWriterOutput ignore_log(GLogLevelFlags level, const GLogField *fields, gsize n,
+                                   gpointer arg)
+{
+    (void)level;
+    (void)fields;
+    (void)n;
+    (void)arg;
+    return G_LOG_WRITER_HANDLED;
+}
+
+static void ignore_text(const gchar *text)
+{
+    (void)text;
+}
+
 int picture_init(void)
 {
+    g_log_set_writer_func(ignore_log, NULL, NULL);
+    (void)g_set_print_handler(ignore_text);
+    (void)g_set_printerr_handler(ignore_text);
     if (VIPS_INIT("ingot-thumbnailer") != 0) {
         return -1;
     }
@@ -79,7 +102,16 @@ struct job {
     VipsSource *source;
     int width, height; /* of one frame, upright */
     int frames;        /* to be kept; 1: a still */
+    bool has_profile;  /* says which colours its numbers mean */
 };
+
+/* NULL also for an empty file: libvips aborts when it has to find out what that is. */
+static VipsSource *source_of(int fd)
+{
+    struct stat st;
+    bool has_bytes = lseek(fd, 0, SEEK_SET) == 0 && fstat(fd, &st) == 0 && st.st_size > 0;
+    return has_bytes ? vips_source_new_from_descriptor(fd) : NULL;
+}
 
 /* Headers only; nothing is decoded yet. */
 static VipsImage *open_header(VipsSource *source, const char *options)
@@ -89,6 +121,16 @@ static VipsImage *open_header(VipsSource *source, const char *options)
                : NULL;
 }
 
+/* One that does not fit the picture (of grey for colours, a broken one) says nothing about it. */
+static bool has_usable_profile(VipsImage *im)
+{
+    const void *profile;
+    size_t n;
+    return vips_image_get_typeof(im, VIPS_META_ICC_NAME) != 0 &&
+           vips_image_get_blob(im, VIPS_META_ICC_NAME, &profile, &n) == 0 &&
+           vips_icc_is_compatible_profile(im, profile, n);
+}
+
 static enum thumb_status inspect(struct job *j)
 {
     VipsImage *im = open_header(j->source, "");
@@ -96,6 +138,7 @@ static enum thumb_status inspect(struct job *j)
         return THUMB_UNREADABLE;
     }
     bool is_turned = vips_image_get_orientation_swap(im);
+    j->has_profile = has_usable_profile(im);
     int frames = vips_image_get_n_pages(im);
     uint64_t pixels = (uint64_t)im->Xsize * (uint64_t)im->Ysize;
     j->width = is_turned ? im->Ysize : im->Xsize;
@@ -122,6 +165,13 @@ static void covering_box(const struct job *j, int *out_w, int *out_h)
     *out_h = (int)ceil(j->height * f);
 }
 
+/* Numbers without a profile are sRGB by convention, so they stay; asked to convert those, libvips would take them for
+ * what a typical screen shows and make 255,0,0 into 248,26,16. (CMYK it converts by a profile of its own.) */
+static const char *target_profile(const struct job *j)
+{
+    return j->has_profile ? "srgb" : NULL;
+}
+
 static VipsImage *shrink_still(const struct job *j)
 {
     VipsImage *out = NULL;
@@ -130,7 +180,7 @@ static VipsImage *shrink_still(const struct job *j)
             : vips_thumbnail_source(j->source, &out, j->rq->width, "height", j->rq->height, "size",
                                     VIPS_SIZE_DOWN, "crop",
                                     j->rq->crop ? VIPS_INTERESTING_CENTRE : VIPS_INTERESTING_NONE,
-                                    "export_profile", "srgb", NULL);
+                                    "export_profile", target_profile(j), NULL);
     return rc == 0 ? out : NULL;
 }
 
@@ -171,7 +221,8 @@ static VipsImage *shrink_animation(const struct job *j)
     int rc = vips_source_rewind(j->source);
     rc = rc ? rc
             : vips_thumbnail_source(j->source, &strip, w, "height", h, "size", VIPS_SIZE_DOWN,
-                                    "option_string", "n=-1", "export_profile", "srgb", NULL);
+                                    "option_string", "n=-1", "export_profile", target_profile(j),
+                                    NULL);
     if (rc != 0 || !j->rq->crop) {
         return rc == 0 ? strip : NULL;
     }
@@ -184,6 +235,39 @@ static VipsImage *shrink_animation(const struct job *j)
 }
 
 /* ---- encoding --------------------------------------------------------------------------------- */
+
+/* Only what makes it move stays of what is written beside the pixels: neither who made it where and with what, nor
+ * profiles. That savers can be told to leave it out is not enough; not all of them listen. */
+static bool is_kept(const char *field)
+{
+    static const char *const kept[] = {VIPS_META_PAGE_HEIGHT, VIPS_META_N_PAGES, "delay", "loop"};
+    for (size_t i = 0; i < G_N_ELEMENTS(kept); i++) {
+        if (strcmp(field, kept[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The pixels of `small` in memory, without metadata; takes it. */
+static VipsImage *bare_pixels(VipsImage *small)
+{
+    VipsImage *pixels = small ? vips_image_copy_memory(small) : NULL, *bare = NULL;
+    VIPS_UNREF(small);
+    int rc = pixels ? vips_copy(pixels, &bare, NULL) : -1;
+    VIPS_UNREF(pixels);
+    if (rc != 0) {
+        return NULL;
+    }
+    gchar **fields = vips_image_get_fields(bare);
+    for (gchar **f = fields; *f; f++) {
+        if (!is_kept(*f)) {
+            (void)vips_image_remove(bare, *f); /* width and the like cannot be removed */
+        }
+    }
+    g_strfreev(fields);
+    return bare;
+}
 
 /* Many pictures have an alpha channel that hides nothing. */
 static bool is_transparent(VipsImage *im)
@@ -217,8 +301,23 @@ static int save_still(VipsImage *im, VipsTarget *to)
     return rc;
 }
 
-static int save(VipsImage *im, bool is_animated, int fd)
+/* The saver writes EXIF of its own into every animation, whatever it is told. */
+static int drop_metadata(int fd, uint64_t *bytes)
 {
+    void *p = mmap(NULL, *bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED) {
+        return -1;
+    }
+    size_t n = webp_drop_metadata(p, *bytes);
+    (void)munmap(p, *bytes);
+    *bytes = n;
+    return 0;
+}
+
+/* *out_bytes: how much of the file is the picture. */
+static int save(VipsImage *im, bool is_animated, int fd, uint64_t *out_bytes)
+{
+    struct stat st;
     VipsTarget *to = vips_target_new_to_descriptor(fd);
     int rc = -1;
     if (to) {
@@ -226,34 +325,30 @@ static int save(VipsImage *im, bool is_animated, int fd)
                          : save_still(im, to);
         g_object_unref(to);
     }
-    return rc;
+    if (rc != 0 || fstat(fd, &st) != 0) {
+        return -1;
+    }
+    *out_bytes = (uint64_t)st.st_size;
+    return is_animated ? drop_metadata(fd, out_bytes) : 0;
 }
 
 static enum thumb_status shrink_and_save(struct job *j, int to, struct thumb_reply *reply)
 {
-    struct stat st;
-    VipsImage *small = j->frames > 1 ? shrink_animation(j) : shrink_still(j);
-    VipsImage *pixels = small ? vips_image_copy_memory(small) : NULL;
-    VIPS_UNREF(small);
+    VipsImage *pixels = bare_pixels(j->frames > 1 ? shrink_animation(j) : shrink_still(j));
     if (!pixels) {
         return THUMB_UNREADABLE;
     }
-    int rc = save(pixels, j->frames > 1, to);
+    int rc = save(pixels, j->frames > 1, to, &reply->bytes);
     reply->width = pixels->Xsize;
     reply->height = vips_image_get_page_height(pixels);
     g_object_unref(pixels);
-    if (rc != 0 || fstat(to, &st) != 0) {
-        return THUMB_UNREADABLE;
-    }
-    reply->bytes = (uint64_t)st.st_size;
-    return THUMB_OK;
+    return rc == 0 ? THUMB_OK : THUMB_UNREADABLE;
 }
 
 void picture_measure(const struct thumb_request *rq, int from, struct thumb_reply *reply)
 {
     struct job j = {.rq = rq};
-    (void)lseek(from, 0, SEEK_SET);
-    j.source = vips_source_new_from_descriptor(from);
+    j.source = source_of(from);
     reply->status = j.source ? (int32_t)inspect(&j) : THUMB_UNREADABLE;
     reply->width = j.width;
     reply->height = j.height;
@@ -264,8 +359,7 @@ void picture_measure(const struct thumb_request *rq, int from, struct thumb_repl
 void picture_shrink(const struct thumb_request *rq, int from, int to, struct thumb_reply *reply)
 {
     struct job j = {.rq = rq};
-    (void)lseek(from, 0, SEEK_SET);
-    j.source = vips_source_new_from_descriptor(from);
+    j.source = source_of(from);
     reply->status = j.source ? (int32_t)inspect(&j) : THUMB_UNREADABLE;
     if (reply->status == THUMB_OK) {
         reply->status = (int32_t)shrink_and_save(&j, to, reply);

@@ -24,6 +24,14 @@ enum thumb_kind {
     THUMB_MEASURE, /* a picture: only how large it is */
     THUMB_PAGE,    /* HTML: what page_read.h says */
     THUMB_PLAIN,   /* plain text, likewise */
+    THUMB_UNPACK,  /* a compressed file: its contents */
+};
+
+enum thumb_coding {
+    THUMB_CODING_NONE,
+    THUMB_CODING_GZIP,
+    THUMB_CODING_DEFLATE,
+    THUMB_CODING_BROTLI
 };
 
 struct thumb_request {
@@ -31,7 +39,8 @@ struct thumb_request {
     uint64_t max_pixels; /* larger pictures are refused before they are decoded */
     int32_t width, height;
     bool crop, animated;
-    uint32_t max_bytes; /* of a page: what is read of it */
+    uint32_t max_bytes; /* of a page: what is read of it; of what is unpacked: what comes out */
+    int32_t coding;     /* of what is unpacked */
     char charset[40];   /* of a page: as declared, or empty */
 };
 

@@ -22,6 +22,10 @@ static int limit(int what, rlim_t value)
 
 int sandbox_limit(int64_t memory_bytes)
 {
+    /* Before any thread is made: those inherit it. */
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0) {
+        return -1;
+    }
     return limit(RLIMIT_AS, (rlim_t)memory_bytes) || limit(RLIMIT_CORE, 0) ||
                    limit(RLIMIT_FSIZE, THUMB_MAX_BYTES) || limit(RLIMIT_NOFILE, 32) ||
                    /* For the process's whole life: it is replaced long before. Ends a runaway whose
@@ -122,10 +126,12 @@ static int allow_with_conditions(scmp_filter_ctx c)
 int sandbox_enter(void)
 {
     scmp_filter_ctx c = seccomp_init(SCMP_ACT_KILL_PROCESS);
-    if (!c || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0) {
+    if (!c) {
         return -1;
     }
-    int rc = allow_simple(c);
+    /* The libraries have threads by now, and it is these that decode. */
+    int rc = seccomp_attr_set(c, SCMP_FLTATR_CTL_TSYNC, 1);
+    rc = rc ? rc : allow_simple(c);
     rc = rc ? rc : allow_with_conditions(c);
     rc = rc ? rc : seccomp_load(c);
     seccomp_release(c);

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -15,20 +17,56 @@
 
 #define REFUSED 7 /* exit status: the call failed with an error, as it should */
 
-static int status_of(long (*attempt)(void))
+typedef long attempt_fn(void);
+
+static void attempt_here(attempt_fn *attempt)
+{
+    if (sandbox_enter() != 0) {
+        _exit(1);
+    }
+    _exit(attempt() == -1 ? REFUSED : 0);
+}
+
+/* A thread that was there before the sandbox closed. */
+static sem_t is_closed;
+
+static void *attempt_later(void *attempt)
+{
+    while (sem_wait(&is_closed) != 0) {
+    }
+    return (void *)((attempt_fn *)attempt)();
+}
+
+static void attempt_in_older_thread(attempt_fn *attempt)
+{
+    pthread_t thread;
+    void *result = NULL;
+    if (sem_init(&is_closed, 0, 0) != 0 ||
+        pthread_create(&thread, NULL, attempt_later, (void *)attempt) != 0 ||
+        sandbox_enter() != 0) {
+        _exit(1);
+    }
+    (void)sem_post(&is_closed);
+    (void)pthread_join(thread, &result);
+    _exit((long)result == -1 ? REFUSED : 0);
+}
+
+static int status_of(void (*make)(attempt_fn *), attempt_fn *attempt)
 {
     int status = 0;
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        if (sandbox_enter() != 0) {
+        if (sandbox_limit(INT64_C(1) << 32) != 0) {
             _exit(1);
         }
-        _exit(attempt() == -1 ? REFUSED : 0);
+        make(attempt);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return status;
 }
+
+static void (*const ways[])(attempt_fn *) = {attempt_here, attempt_in_older_thread};
 
 /* System calls directly: the C library may do other things on the way. */
 static long open_a_file(void)
@@ -69,41 +107,51 @@ static long use_memory(void)
                    0);
 }
 
-static void forbidden_calls_end_the_process(void **state)
+static void check_killed(attempt_fn *attempt)
 {
-    (void)state;
-    static long (*const attempts[])(void) = {make_a_socket, run_a_program, fork_off,
-                                             map_code,      trace_another, kill_another};
-    for (size_t i = 0; i < ARRAY_LEN(attempts); i++) {
-        int status = status_of(attempts[i]);
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        int status = status_of(ways[i], attempt);
         assert_true(WIFSIGNALED(status));
         assert_int_equal(WTERMSIG(status), SIGSYS);
+    }
+}
+
+static void check_exit(attempt_fn *attempt, int want)
+{
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        int status = status_of(ways[i], attempt);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), want);
+    }
+}
+
+static void forbidden_calls_end_the_process_in_whatever_thread(void **state)
+{
+    (void)state;
+    static attempt_fn *const attempts[] = {make_a_socket, run_a_program, fork_off,
+                                           map_code,      trace_another, kill_another};
+    for (size_t i = 0; i < ARRAY_LEN(attempts); i++) {
+        check_killed(attempts[i]);
     }
 }
 
 static void files_cannot_be_opened(void **state)
 {
     (void)state;
-    static long (*const attempts[])(void) = {open_a_file, make_a_file};
-    for (size_t i = 0; i < ARRAY_LEN(attempts); i++) {
-        int status = status_of(attempts[i]);
-        assert_true(WIFEXITED(status));
-        assert_int_equal(WEXITSTATUS(status), REFUSED);
-    }
+    check_exit(open_a_file, REFUSED);
+    check_exit(make_a_file, REFUSED);
 }
 
 static void ordinary_memory_is_there(void **state)
 {
     (void)state;
-    int status = status_of(use_memory);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    check_exit(use_memory, 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(forbidden_calls_end_the_process),
+        TEST(forbidden_calls_end_the_process_in_whatever_thread),
         TEST(files_cannot_be_opened),
         TEST(ordinary_memory_is_there),
     };

@@ -27,6 +27,7 @@ struct worker {
     pid_t pid; /* 0: not running */
     int socket;
     unsigned served;
+    int status; /* of its predecessor, as of waitpid */
     bool is_taken;
 };
 
@@ -127,7 +128,7 @@ static void worker_stop(struct thumbnailer *t, struct worker *w)
     }
     (void)close(w->socket);
     (void)kill(w->pid, SIGKILL);
-    while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR) {
+    while (waitpid(w->pid, &w->status, 0) < 0 && errno == EINTR) {
     }
     lock_take(&t->lock);
     w->pid = 0;
@@ -262,9 +263,9 @@ static int read_result(int fd, uint64_t bytes, struct buf *out, struct err *err)
 /* What is in the result must be what was asked for: it is served under our name. */
 static int check_result(enum thumb_kind kind, struct str result, struct err *err)
 {
-    bool is_picture = kind == THUMB_SHRINK || kind == THUMB_MEASURE;
-    bool is_good = is_picture ? kind == THUMB_MEASURE || picture_sniff(result) != PICTURE_NONE
-                              : str_is_utf8(result);
+    bool is_anything = kind == THUMB_MEASURE || kind == THUMB_UNPACK;
+    bool is_good = is_anything || (kind == THUMB_SHRINK ? picture_sniff(result) != PICTURE_NONE
+                                                        : str_is_utf8(result));
     return is_good ? 0 : err_internal(err, "the thumbnailer sent something else");
 }
 
@@ -283,8 +284,20 @@ static int understand(enum thumb_kind kind, const struct thumb_reply *reply, int
     }
 }
 
-/* A process may have died between two pictures, which is not this picture's fault: one more try. A picture
- * that kills a fresh process as well is refused. */
+/* The picture is not to be blamed for good: the next process, or the next version of it, may not die. */
+static int died(const struct worker *w, struct err *err)
+{
+    int rc = err_set(err, E_BUSY, 400, "M_UNKNOWN", "No thumbnail can be made of this file");
+    if (WIFSIGNALED(w->status)) {
+        err_detail(err, "the thumbnailer died of it: signal %d (%s)", WTERMSIG(w->status),
+                   strsignal(WTERMSIG(w->status)));
+    } else {
+        err_detail(err, "the thumbnailer ended with status %d", WEXITSTATUS(w->status));
+    }
+    return rc;
+}
+
+/* A process may have died between two pictures, which is not this picture's fault: one more try. */
 static int make_with(struct thumbnailer *t, struct worker *w, const struct thumb_request *rq,
                      int picture, int result, struct thumb_reply *reply, struct err *err)
 {
@@ -299,12 +312,7 @@ static int make_with(struct thumbnailer *t, struct worker *w, const struct thumb
     if (o == OUTCOME_TIMEOUT) {
         return err_set(err, E_BUSY, 503, "M_UNKNOWN", "Making the thumbnail took too long");
     }
-    if (o == OUTCOME_DIED) {
-        int rc = err_set(err, E_INVALID, 400, "M_UNKNOWN", "No thumbnail can be made of this file");
-        err_detail(err, "the thumbnailer died of it");
-        return rc;
-    }
-    return 0;
+    return o == OUTCOME_DIED ? died(w, err) : 0;
 }
 
 /* One request from beginning to end; what comes back is appended to `out`. */
@@ -363,6 +371,16 @@ int thumbnailer_read_page(struct thumbnailer *t, int fd, bool is_html, struct st
     struct thumb_request rq = {.kind = is_html ? THUMB_PAGE : THUMB_PLAIN,
                                .max_bytes = (uint32_t)MIN(max_bytes, THUMB_MAX_BYTES)};
     (void)snprintf(rq.charset, sizeof(rq.charset), "%.*s", STR_ARG(charset));
+    return run(t, fd, &rq, &reply, out, err);
+}
+
+int thumbnailer_unpack(struct thumbnailer *t, int fd, enum thumb_coding coding, size_t max_bytes,
+                       struct buf *out, struct err *err)
+{
+    struct thumb_reply reply;
+    const struct thumb_request rq = {.kind = THUMB_UNPACK,
+                                     .coding = coding,
+                                     .max_bytes = (uint32_t)MIN(max_bytes, THUMB_MAX_BYTES)};
     return run(t, fd, &rq, &reply, out, err);
 }
 

@@ -5,13 +5,14 @@
  * serve one after the other, and are replaced when they die, take too long, or have served a few hundred.
  *
  * Any thread; a call blocks until its picture is done, so it belongs on the slow lane. When all processes
- * are busy, callers queue.
+ * are busy, callers queue; turns.h says how those who want thumbnails come here.
  */
 #ifndef INGOT_MEDIA_THUMBNAILER_H
 #define INGOT_MEDIA_THUMBNAILER_H
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "media/thumb_protocol.h"
 
 struct thumbnailer;
 
@@ -33,8 +34,8 @@ void thumbnailer_free(struct thumbnailer *t); /* stops the processes; no call ma
 /*
  * Reads the picture from fd (a plain file, borrowed) and appends the small one to `out` (JPEG if opaque, PNG
  * with transparency, WebP if animated). EXIF orientation is applied, metadata is dropped. Errors:
- * E_INVALID (400) no picture that we can read, or it killed the thumbnailer; E_LIMIT (413) more than
- * max_pixels; E_BUSY (503) it took too long or there is no thumbnailer.
+ * E_INVALID (400) no picture that we can read; E_LIMIT (413) more than max_pixels; E_BUSY: it took too long or there is
+ * no thumbnailer (503), or the thumbnailer died of it (400), which says nothing for good.
  */
 MUST_USE int thumbnailer_make(struct thumbnailer *t, int fd, const struct thumb_spec *spec,
                               uint64_t max_pixels, struct buf *out, struct err *err);
@@ -49,6 +50,13 @@ MUST_USE int thumbnailer_measure(struct thumbnailer *t, int fd, uint64_t max_pix
  */
 MUST_USE int thumbnailer_read_page(struct thumbnailer *t, int fd, bool is_html, struct str charset,
                                    size_t max_bytes, struct buf *out, struct err *err);
+
+/*
+ * Appends at most max_bytes of the contents of a compressed file to `out`; of what is damaged or cut off, what comes
+ * before that. Errors as of thumbnailer_make.
+ */
+MUST_USE int thumbnailer_unpack(struct thumbnailer *t, int fd, enum thumb_coding coding,
+                                size_t max_bytes, struct buf *out, struct err *err);
 
 /* Makes a thumbnail of a built-in picture: whether program and sandbox work here (`ingot doctor`). */
 MUST_USE int thumbnailer_check(struct thumbnailer *t, struct err *err);

@@ -38,6 +38,13 @@ static int sweep(struct server *s, struct err *err)
     return rc;
 }
 
+static int drop_outdated(struct server *s, struct err *err)
+{
+    (void)err;
+    media_store_drop_outdated(s->media);
+    return 0;
+}
+
 static int delete_expired(struct txn *t, void *arg)
 {
     const int64_t *now = arg;
@@ -61,6 +68,7 @@ const struct task media_tasks[] = {
     {.name = "media-caches", .every_ms = 60 * 1000, .run = retention_trim_caches},
     {.name = "media-retention", .every_ms = 5 * 60 * 1000, .run = retention_expire},
     {.name = "url-previews", .every_ms = 30 * 60 * 1000, .run = previews_expire},
+    {.name = "media-outdated", .every_ms = 10 * 1000, .run = drop_outdated},
     {.name = "media-sweep", .every_ms = 5 * 60 * 1000, .run = sweep},
     {0},
 };

@@ -196,6 +196,9 @@ void request_keep(struct request *rq)
     struct exchange *ex = exchange_of(rq);
     struct parked *k = &ex->park;
     size_t at = 0, room = ex->query.n + rq->body.n;
+    if (k->asked.p) { /* a replay: its parameters lie there */
+        return;
+    }
     for (size_t i = 0; i < HTTP_PARAMS_MAX; i++) {
         room += rq->params[i].n;
     }

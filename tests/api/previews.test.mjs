@@ -179,7 +179,7 @@ test("what is endless, slow, broken or a lie ends soon and costs little", OWN_SE
   await fails(alice, serve("/lie", (rq, rs) => { rs.writeHead(200, { "content-type": "text/html", "content-length": 5000 }); rs.write("<title>short"); setTimeout(() => rs.destroy(), 20); }), 502, "M_UNKNOWN");
   await fails(alice, at("/missing"), 502, "M_UNKNOWN");
   const bomb = zlib.gzipSync(Buffer.concat([Buffer.from("<title>unpacked</title>"), Buffer.alloc(50 << 20)]));
-  assert.deepEqual((await preview(alice, serve("/bomb", { body: bomb, headers: { "content-encoding": "gzip" } }))).body, {});
+  assert.equal((await preview(alice, serve("/bomb", { body: bomb, headers: { "content-encoding": "gzip" } }))).body["og:title"], "unpacked", "no more of it than a page may have");
   const large = image("/large.png", Buffer.concat([png(10, 10), Buffer.alloc(300 << 10)]));
   serve("/with-large", `<title>L</title><meta property=og:image content="${large}">`);
   assert.deepEqual((await preview(alice, at("/with-large"))).body, { "og:title": "L" }, "too large a picture is left out");
@@ -189,6 +189,20 @@ test("what is endless, slow, broken or a lie ends soon and costs little", OWN_SE
   for (const [i, html] of ["", "<", "\0\0\0", "<b>".repeat(20000), "<table>".repeat(5000), "<p>".repeat(20000), "<!--", "<title>" + "x".repeat(60000), "&#x110000;&#xd800;&lt".repeat(1000)].entries()) {
     await preview(alice, serve(`/broken${i}`, html));
   }
+});
+
+test("pages and pictures that come compressed without being asked for are read", OWN_SERVER, async () => {
+  const alice = await hs.user("alice");
+  const codings = { gzip: zlib.gzipSync, "x-gzip": zlib.gzipSync, GZIP: zlib.gzipSync, deflate: zlib.deflateSync, br: zlib.brotliCompressSync };
+  for (const [coding, pack] of Object.entries(codings)) {
+    const picture = serve(`/packed-${coding}.png`, { body: pack(png(80, 70)), headers: { "content-type": "image/png", "content-encoding": coding } });
+    const page = Buffer.from(`<title>${coding}</title><meta property=og:image content="${picture}">`);
+    const { body } = await preview(alice, serve(`/packed-${coding}`, { body: pack(page), headers: { "content-encoding": coding } }));
+    assert.equal(body["og:title"], coding);
+    assert.deepEqual([body["og:image:width"], body["og:image:height"]], [80, 70], coding);
+  }
+  await fails(alice, serve("/not-packed", { body: Buffer.from("<title>plain</title>"), headers: { "content-encoding": "gzip" } }), 502, "M_UNKNOWN");
+  assert.deepEqual((await preview(alice, serve("/unknown-coding", { body: Buffer.from("x"), headers: { "content-encoding": "rot13" } }))).body, {});
 });
 
 test("many who ask at once cost one fetch, and failures are remembered", OWN_SERVER, async () => {
