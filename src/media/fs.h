@@ -15,8 +15,8 @@ MUST_USE int fs_make_dir(const char *path, struct err *err);
 MUST_USE int fs_sync_dir(const char *path, struct err *err);
 /* Removes the plain files of a directory; the directory stays. */
 void fs_empty_dir(const char *path);
-/* Removes a file, or a directory with all that is in it, as far as *budget names go; takes from it what went. Follows no
- * links. What cannot be removed stays. */
+/* Removes a file, or a directory with all that is in it, as far as *budget names go; takes from it what went. Follows
+ * no links. What cannot be removed stays. */
 void fs_remove_tree(int dir, const char *name, unsigned *budget);
 /* The same file for reading only, for a process that must not change it; -1 if that cannot be. */
 int fs_open_again(int fd);

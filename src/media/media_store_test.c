@@ -150,7 +150,7 @@ static bool is_there(const char *path)
     return access(path, F_OK) == 0;
 }
 
-/* As the version before wrote them, refusals of what a decoder died of among them; and those of some version to come. */
+/* As the version before wrote them, refusals of what a decoder died of among them; and those of some other one. */
 static void thumbnails_and_refusals_of_another_version_are_not_used_and_go(void **state)
 {
     (void)state;

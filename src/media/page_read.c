@@ -311,8 +311,8 @@ static bool is_foreign(const xmlNode *n)
     return is_named(n, names, COUNT(names));
 }
 
-/* Everything else is looked at for what describes the page; text and pictures count only outside of what is_aside, and a
- * paragraph in a paragraph is part of it. */
+/* Everything else is looked at for what describes the page; text and pictures count only outside of what is_aside, and
+ * a paragraph in a paragraph is part of it. */
 static void walk(struct page *p, xmlNode *root)
 {
     struct part aside = {0}, paragraph = {0};

@@ -355,6 +355,22 @@ test("an animation stays one only where that is asked for", OWN_SERVER, async ()
   await hs.fails(400, "M_INVALID_PARAM", "GET", `${V1}/thumbnail/${uri.slice(6)}?width=32&height=32&animated=perhaps`, { token: alice.token });
 });
 
+test("one person's many large pictures do not hold up another's", OWN_SERVER, () => withServer({ config: { media: { thumbnailers: 1 } } }, async s => {
+  const [alice, bob] = await s.users("alice", "bob");
+  const large = png(3000, 3000);
+  const put = async (who, bytes) => (await s.req("POST", "/_matrix/media/v3/upload", { token: who.token, body: bytes, type: "image/png", expect: 200 })).body.content_uri;
+  const done = [];
+  const thumb = (who, name, uri) => s.req("GET", `${V1}/thumbnail/${uri.slice(6)}?width=32&height=32&method=crop`, { token: who.token, expect: 200 }).then(() => done.push(name));
+  const uris = [];
+  for (let i = 0; i < 8; i++) uris.push(await put(alice, Buffer.concat([large, Buffer.from([i])])));
+  const small = await put(bob, png(40, 40));
+  const hers = uris.map((uri, i) => thumb(alice, `alice ${i}`, uri));
+  await Promise.race(hers);
+  await thumb(bob, "bob", small);
+  await Promise.all(hers);
+  assert.notEqual(done.at(-1), "bob", done.join(", "));
+}));
+
 test("thumbnails that cannot be made, or not yet, say so", OWN_SERVER, () => withServer({ config: { media: { max_pixels: 10000, max_upload_size: 100000 } } }, async s => {
   const alice = await s.user("alice");
   const put = async (body, type) => (await s.req("POST", "/_matrix/media/v3/upload", { token: alice.token, body, type, expect: 200 })).body.content_uri.slice(6);

@@ -33,7 +33,8 @@ HOMES = {
     "microhttpd.h": {"net"},
     "curl/": {"net"},
     "ares.h": {"net"},
-    "zlib.h": {"net"},
+    "zlib.h": {"net", "media"},  # media: in the sandboxed process, which links nothing of net
+    "brotli/": {"media"},
     "sqlite3.h": {"db"},
     "libpq-fe.h": {"db"},
     "sodium.h": {"crypto"},
