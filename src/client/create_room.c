@@ -232,6 +232,7 @@ static int add_raw(struct creation *c, struct str type, struct str state_key, st
     struct new_event ev = {.type = type,
                            .sender = c->rq->who.user_id,
                            .sender_nid = c->rq->who.user_nid,
+                           .device_nid = identity_txn_scope(&c->rq->who),
                            .state_key = state_key.p ? state_key : STR(""),
                            .is_state = true,
                            .content = content};

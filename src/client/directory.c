@@ -191,6 +191,7 @@ static int drop_from_canonical(struct request *rq, struct room *room, struct str
     struct new_event ev = {.type = STR("m.room.canonical_alias"),
                            .sender = rq->who.user_id,
                            .sender_nid = rq->who.user_nid,
+                           .device_nid = identity_txn_scope(&rq->who),
                            .state_key = STR(""),
                            .is_state = true,
                            .content = bytes};

@@ -18,6 +18,7 @@
 struct long_poll {
     struct waiter waiter;  /* long_poll's own */
     int64_t deadline_mono; /* clock_mono_ms */
+    int64_t look_again;    /* long_poll's own: not after the deadline */
     uint64_t room; /* news of it are waited for, whoever is in it; 0: only what concerns the user */
     /* Writes the whole answer; *out_found: there is something that the client does not know yet. */
     int (*answer)(struct request *rq, const struct long_poll *p, struct buf *out, bool *out_found,

@@ -287,6 +287,7 @@ int member_send(struct server *s, struct arena *a, struct room *room, struct str
     struct new_event ev = {.type = STR("m.room.member"),
                            .sender = sender,
                            .sender_nid = sender_nid,
+                           .device_nid = change->device_nid,
                            .state_key = change->target,
                            .is_state = true};
     int rc = member_content(s, a, change, &ev.content, err);

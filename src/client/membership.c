@@ -49,8 +49,10 @@ static int reply_room_id(struct request *rq, struct room *room)
 static int send_change(struct request *rq, struct room *room, const struct member_change *change,
                        struct err *err)
 {
-    return member_send(server_of(rq), rq->arena, room, rq->who.user_id, rq->who.user_nid, change,
-                       err);
+    struct member_change of_device = *change;
+    of_device.device_nid = identity_txn_scope(&rq->who);
+    return member_send(server_of(rq), rq->arena, room, rq->who.user_id, rq->who.user_nid,
+                       &of_device, err);
 }
 
 /* ---- join and knock ---- */

@@ -9,6 +9,7 @@
 #include "client/handler.h"
 #include "client/long_poll.h"
 #include "client/routes.h"
+#include "core/echo.h"
 #include "core/ignored.h"
 #include "core/live_user.h"
 #include "core/nodes.h"
@@ -418,8 +419,9 @@ static int answer(struct request *rq, const struct long_poll *poll, struct buf *
                   bool *out_found, struct err *err)
 {
     const struct parked_events *p = container_of(poll, const struct parked_events, poll);
-    struct stream st = {
-        .rq = rq, .from = p->from, .upto = MAX(store_position(server_of(rq)->store), p->from)};
+    struct stream st = {.rq = rq,
+                        .from = p->from,
+                        .upto = MAX(echo_horizon(server_of(rq), rq->who.device_nid), p->from)};
     int rc = read_stream(&st, p->room, err);
     *out_found = st.n > 0;
     return rc ? rc : write_stream(&st, out, err);

@@ -25,6 +25,7 @@ struct poller {
     char since[64];
     int rounds;
     sem_t *heard;
+    sem_t *answered; /* each answer counts; NULL: nobody wants to know */
 };
 
 static struct poller pollers[POLLERS];
@@ -47,7 +48,7 @@ static int who_is_it(struct request *rq, const struct route *route, struct str t
     return 0;
 }
 
-static int setup(void **state)
+static int setup_with_room(void **state, unsigned max_parked)
 {
     static const char *const names[POLLERS] = {"@p0:example.org", "@p1:example.org",
                                                "@p2:example.org", "@p3:example.org"};
@@ -62,6 +63,7 @@ static int setup(void **state)
                                               .router = router,
                                               .pool = t->server->pool,
                                               .authenticate = who_is_it,
+                                              .max_parked = max_parked,
                                               .app = t->server};
     assert_ok(http_server_new(&config, &http, &t->err), &t->err);
     for (size_t i = 0; i < POLLERS; i++) {
@@ -70,6 +72,16 @@ static int setup(void **state)
     }
     *state = t;
     return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_with_room(state, 0);
+}
+
+static int setup_for_one(void **state)
+{
+    return setup_with_room(state, 1);
 }
 
 static int teardown(void **state)
@@ -102,6 +114,9 @@ static void *poll_rounds(void *arg)
         snprintf(path, sizeof(path), "/_matrix/client/v3/sync?timeout=600000&since=%s", p->since);
         struct answer a = client_ask(&c, "GET", path, headers);
         assert_int_equal(a.status, 200);
+        if (p->answered) {
+            sem_post(p->answered);
+        }
         struct str token = member_text(a.body, "\"next_batch\":\"");
         snprintf(p->since, sizeof(p->since), "%.*s", STR_ARG(token));
         while (snprintf(wanted, sizeof(wanted), "round %d;", next),
@@ -189,11 +204,60 @@ static void invites_and_kicks_reach_whom_they_concern(void **state)
     sem_destroy(&heard);
 }
 
+/* Who sends and does not read the answer: his next /sync tells him all the same, a little later. */
+static void an_answer_that_is_never_read_holds_nothing_back_for_long(void **state)
+{
+    struct test_server *t = *state;
+    struct poller *p = &pollers[0];
+    struct room *room = test_room(t, &p->user, (struct test_room_options){0});
+    struct arena unanswered;
+    sem_t heard;
+    sem_init(&heard, 0, 0);
+    arena_init(&unanswered, 0);
+    start_polling(t, p, 1, &heard);
+    struct new_event ev = test_event(&p->user, "m.room.message", "{\"body\":\"round 0;\"}");
+    assert_ok(room_send(t->server, &unanswered, room, &ev, NULL, &t->err), &t->err);
+    wait_until_heard(&heard, 1, 0);
+    pthread_join(p->thread, NULL);
+    arena_release(&unanswered);
+    sem_destroy(&heard);
+}
+
+/* There is room for one to wait, and two ask: one is answered, with nothing. */
+static void who_finds_no_room_to_wait_is_answered_at_once(void **state)
+{
+    struct test_server *t = *state;
+    struct test_user alice = test_user(t, "alice");
+    struct room *room = test_room(t, &alice, (struct test_room_options){0});
+    sem_t heard, answered;
+    sem_init(&heard, 0, 0);
+    sem_init(&answered, 0, 0);
+    for (size_t i = 0; i < 2; i++) {
+        test_join(t, room, &pollers[i].user);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        pollers[i].answered = &answered;
+        start_polling(t, &pollers[i], 1, &heard);
+    }
+    wait_until_heard(&answered, 1, 0);
+    test_message(t, room, &alice, "round 0;");
+    wait_until_heard(&heard, 2, 0);
+    for (size_t i = 0; i < 2; i++) {
+        pthread_join(pollers[i].thread, NULL);
+    }
+    sem_destroy(&answered);
+    sem_destroy(&heard);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_poller_hears_every_message_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(invites_and_kicks_reach_whom_they_concern, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_finds_no_room_to_wait_is_answered_at_once,
+                                        setup_for_one, teardown),
+        cmocka_unit_test_setup_teardown(an_answer_that_is_never_read_holds_nothing_back_for_long,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

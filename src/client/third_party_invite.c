@@ -151,6 +151,7 @@ int third_party_leave_invite(struct request *rq, struct room *room, const struct
     struct new_event ev = {.type = STR("m.room.third_party_invite"),
                            .sender = rq->who.user_id,
                            .sender_nid = rq->who.user_nid,
+                           .device_nid = identity_txn_scope(&rq->who),
                            .is_state = true};
     int rc = check_power(rq, room, err);
     rc = rc ? rc : put_room(rq, room, invite, err);

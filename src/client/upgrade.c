@@ -55,6 +55,7 @@ static int add(struct upgrade *u, struct str type, struct str key, struct str co
     struct new_event ev = {.type = type,
                            .sender = u->rq->who.user_id,
                            .sender_nid = u->rq->who.user_nid,
+                           .device_nid = identity_txn_scope(&u->rq->who),
                            .state_key = key,
                            .is_state = true,
                            .content = content};
@@ -311,6 +312,7 @@ static int send_old(struct upgrade *u, struct str type, const json_t *content, s
     struct new_event ev = {.type = type,
                            .sender = u->rq->who.user_id,
                            .sender_nid = u->rq->who.user_nid,
+                           .device_nid = identity_txn_scope(&u->rq->who),
                            .state_key = STR(""),
                            .is_state = true};
     int rc = canonical_encode(u->rq->arena, content, CANONICAL_LAX, &ev.content, err);

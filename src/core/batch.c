@@ -7,6 +7,7 @@
 #include "base/rand.h"
 #include "core/cache.h"
 #include "core/changes.h"
+#include "core/echo.h"
 #include "core/guests.h"
 #include "core/live_user.h"
 #include "core/policy_server.h"
@@ -446,7 +447,7 @@ static int accept(struct batch *b, const struct new_event *want, struct event *e
     }
     row.state_after = str_n((char *)b->state.b, sizeof(b->state.b));
     struct pending *p = push_pending(b);
-    *p = (struct pending){.entry = entry_new(ev, &row)};
+    *p = (struct pending){.entry = entry_new(ev, &row), .device_nid = want->device_nid};
     *out = p->entry;
     return ev->redacts.n && ev->ids.type == NID_REDACTION ? find_redacted(b, p, err) : 0;
 }
@@ -761,6 +762,9 @@ static void publish(void *arg)
     if (b->is_new) {
         rooms_register(b->server, b->room);
     }
+    if (b->echo) {
+        echo_begin(b->echo, b->pending[0].entry->position);
+    }
 }
 
 static bool changes_directory(const struct batch *b)
@@ -810,6 +814,17 @@ static int write_batch(struct txn *t, void *arg)
     return 0;
 }
 
+/* All events of a batch that a device asked for are of one request. */
+static void prepare_echo(struct batch *b)
+{
+    for (size_t i = 0; i < b->n_pending && !b->echo; i++) {
+        const struct pending *p = &b->pending[i];
+        if (p->device_nid) {
+            b->echo = echo_prepare(b->server, b->arena, p->entry->ev->ids.sender, p->device_nid);
+        }
+    }
+}
+
 int batch_commit(struct batch *b, struct err *err)
 {
     int rc = 0;
@@ -817,6 +832,7 @@ int batch_commit(struct batch *b, struct err *err)
         /* All of it was there already; what comes with it need not be. */
         return b->extra ? store_write(b->server->store, "events", b->extra, b->extra_arg, err) : 0;
     }
+    prepare_echo(b);
     rc = store_write(b->server->store, "events", write_batch, b, err);
     b->committed = rc == 0;
     if (rc != 0 && !b->is_new) {

@@ -32,8 +32,9 @@ struct new_event {
     struct str redacts;       /* m.room.redaction only */
     int64_t origin_server_ts; /* 0: now */
     bool without_policy;      /* the room's policy server is not asked (policy_server.h) */
-    struct str txn_id; /* with device: idempotency, and unsigned.transaction_id; empty: none */
+    /* Whose request this is (identity_txn_scope); 0: nobody's. It is answered before it hears of the event (echo.h). */
     uint64_t device_nid;
+    struct str txn_id; /* with device: idempotency, and unsigned.transaction_id; empty: none */
 };
 
 struct batch {
@@ -53,17 +54,16 @@ struct batch {
     size_t n_pending, room_pending;
     int (*extra)(struct txn *t, void *arg); /* see batch_also */
     void *extra_arg;
+    struct echo *echo; /* for the device whose request this is; NULL: nobody's */
     int64_t now_ms;
 };
 
 /* One event of a batch. */
 struct pending {
     struct entry *entry;
-    struct str txn_id;
-    uint64_t device_nid;
+    uint64_t device_nid;          /* as in struct new_event */
     uint64_t redacts_nid;         /* the redaction takes effect on this event; 0: not (yet) */
     const struct entry *redacted; /* that event, as it was before */
-    bool existing;                /* nothing to write: the same state was already there */
 };
 
 MUST_USE int batch_begin(struct batch *b, struct server *s, struct arena *a, struct room *room,

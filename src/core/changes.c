@@ -455,6 +455,14 @@ int64_t changes_volatile(struct server *s, struct change change)
     return change.position;
 }
 
+void changes_wake_device(struct server *s, uint64_t user, uint64_t device)
+{
+    struct changes *c = s->changes;
+    lock_take(&c->lock);
+    wake_user(c, user, device);
+    lock_release(&c->lock);
+}
+
 int64_t changes_volatile_serial(struct server *s)
 {
     return atomic_load(&s->changes->serial);

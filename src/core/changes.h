@@ -54,6 +54,8 @@ void changes_add(struct txn *t, struct server *s, struct change change);
 int64_t changes_volatile(struct server *s, struct change change);
 /* Wakes these users and those who share a room with one of them, as far as their rooms are in memory. */
 void changes_wake_company(struct server *s, const uint64_t *users, size_t n);
+/* Wakes this device of this user: what it waits for need not be new, see echo.h. */
+void changes_wake_device(struct server *s, uint64_t user, uint64_t device);
 int64_t changes_volatile_serial(struct server *s);
 
 /*

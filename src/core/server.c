@@ -7,6 +7,7 @@
 #include "core/appservices.h"
 #include "core/cache.h"
 #include "core/changes.h"
+#include "core/echo.h"
 #include "core/entry.h"
 #include "core/erasure.h"
 #include "core/key_counts.h"
@@ -76,6 +77,7 @@ static void make_caches(struct server *s)
     s->nodes = nodes_cache_new(server_share(s, SHARE_STATE));
     s->rooms = rooms_new(s);
     s->changes = changes_new(s);
+    s->echoes = echoes_new();
     s->users = live_users_new(s);
     s->lazy = lazy_members_new();
     s->typing = typing_new(s);
@@ -127,6 +129,7 @@ void server_free(struct server *s)
     typing_free(s->typing);
     lazy_members_free(s->lazy);
     live_users_free(s->users);
+    echoes_free(s->echoes);
     changes_free(s->changes);
     rooms_free(s->rooms);
     if (s->nodes) {

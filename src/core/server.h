@@ -26,6 +26,7 @@ struct server {
     struct cache *nodes;     /* state node id -> bytes */
     struct rooms *rooms;
     struct changes *changes;
+    struct echoes *echoes;
     struct live_users *users;
     struct typing *typing;
     struct presence *presence;

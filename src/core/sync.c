@@ -2,6 +2,7 @@
 #include "core/sync.h"
 
 #include "core/changes.h"
+#include "core/echo.h"
 #include "core/lazy_members.h"
 #include "core/server.h"
 #include "core/sync_internal.h"
@@ -103,7 +104,7 @@ static int write_all(struct sync *s, struct err *err)
 int sync_write(struct sync *s, struct buf *out, bool *out_found, struct err *err)
 {
     begin_anew_if_lost(s);
-    s->upto = (struct sync_token){.position = store_position(s->server->store),
+    s->upto = (struct sync_token){.position = echo_horizon(s->server, s->device_nid),
                                   .serial = changes_volatile_serial(s->server)};
     /* Another process may have been faster than this one's news of it. */
     s->upto.position = MAX(s->upto.position, s->since.position);

@@ -79,6 +79,19 @@ test("threads: replies, counts, receipts in a thread, the list of threads", asyn
   assert.deepEqual(late.getRoom(id).getThreads().map(t => t.id), [root]);
 });
 
+test("threads: what one sends oneself, one reply after the other", async () => {
+  const { alice, bob, id } = await two();
+  const { event_id: root } = await alice.sendTextMessage(id, "root");
+  await event(bob, id, root);
+  const sent = [];
+  for (let i = 0; i < 20; i++) {
+    const relation = { "m.relates_to": { rel_type: "m.thread", event_id: root } };
+    sent.push((await alice.sendEvent(id, "m.room.message", { msgtype: "m.text", body: `${i}`, ...relation })).event_id);
+    sent.push((await alice.sendTextMessage(id, root, `and ${i}`)).event_id);
+  }
+  await eventually("bob has them all", () => bob.getRoom(id).getThread(root)?.length === sent.length);
+});
+
 test("history: scrolling back, jumping to an event, the event at a date, searching", async () => {
   const { alice, bob, id } = await two();
   const ids = [];

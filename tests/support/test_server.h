@@ -190,8 +190,12 @@ static inline struct new_event test_state_event(const struct test_user *sender, 
 static inline struct str test_send(struct test_server *t, struct room *room,
                                    const struct new_event *ev)
 {
+    struct arena request; /* ends with the answer */
     struct str id;
-    assert_ok(room_send(t->server, &t->arena, room, ev, &id, &t->err), &t->err);
+    arena_init(&request, 0);
+    assert_ok(room_send(t->server, &request, room, ev, &id, &t->err), &t->err);
+    id = arena_str(&t->arena, id);
+    arena_release(&request);
     return id;
 }
 
@@ -305,9 +309,11 @@ static inline struct room *test_room(struct test_server *t, const struct test_us
                                      struct test_room_options o)
 {
     struct batch b;
+    struct arena request;
     const struct room_version *version = room_version_find(str_c(o.version ? o.version : "11"));
     assert_non_null(version);
-    int rc = batch_begin_new_room(&b, t->server, &t->arena, version, &t->err);
+    arena_init(&request, 0);
+    int rc = batch_begin_new_room(&b, t->server, &request, version, &t->err);
     if (rc == 0) {
         rc = test_room_batch(&b, creator, o, &t->err);
     }
@@ -317,6 +323,7 @@ static inline struct room *test_room(struct test_server *t, const struct test_us
     assert_ok(rc, &t->err);
     struct str id = arena_str(&t->arena, b.room->room_id);
     batch_end(&b);
+    arena_release(&request);
     return test_room_again(t, id);
 }
 

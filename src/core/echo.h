@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Echoes: a device hears by /sync of the events that it sends itself only once the request that sent them was answered.
+ * Clients count on that order: they show what they send at once, as a local echo, and learn from the answer which event
+ * it has become; one that meets the event in /sync before takes it for another (matrix-js-sdk cannot send in threads
+ * then). Servers that need longer to tell than to answer keep the order by chance; this one keeps it by rule.
+ *
+ * Only the device itself waits, and only for what comes at or after its own unanswered event: echo_horizon() is as far
+ * as its /sync may see. That ends when the answer was sent, and at the latest ECHO_MAX_MS after the commit, for nobody
+ * has to read an answer.
+ *
+ *     struct echo *echo = echo_prepare(server, arena, user, device);   // arena of the request: it dies with the answer
+ *     ...in the write, as its txn_on_commit:  echo_begin(echo, position);
+ */
+#ifndef INGOT_CORE_ECHO_H
+#define INGOT_CORE_ECHO_H
+
+#include "base/arena.h"
+
+struct server;
+struct echoes;
+struct echo;
+
+enum { ECHO_MAX_MS = 1000 };
+
+struct echoes *echoes_new(void);
+void echoes_free(struct echoes *e); /* NULL is allowed */
+
+/* What this device of this user is about to write. Ends by itself with the arena, which is that of the request and
+ * lives until its answer was sent; who of the device waits then is woken. */
+struct echo *echo_prepare(struct server *s, struct arena *a, uint64_t user, uint64_t device);
+/* Committed, the first event at `position`, and about to become visible. Takes no locks but a leaf. */
+void echo_begin(struct echo *echo, int64_t position);
+
+/* store_position(), or what lies before the device's oldest unanswered event. */
+int64_t echo_horizon(struct server *s, uint64_t device);
+/* When that horizon moves on by itself, clock_mono_ms; INT64_MAX if the device has nothing unanswered. */
+int64_t echo_horizon_ends(struct server *s, uint64_t device);
+
+#endif
