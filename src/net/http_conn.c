@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/parking.h"
+#include "net/tcp_read.h"
 #include "wire/http_header.h"
 
 /* So much of a body that is refused is read and thrown away, because a client that is still sending would not
@@ -79,6 +80,10 @@ static struct conn *conn_new(struct http_listener *l, struct MHD_Connection *mhd
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     c->listener = l;
+    if (!l->cert) {
+        c->begun_at = tcp_bytes_read(
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    }
     if (info && info->client_addr && address_from_sockaddr(info->client_addr, &c->address)) {
         c->peer_n =
             info->client_addr->sa_family == AF_INET ? sizeof(c->peer.in) : sizeof(c->peer.in6);
@@ -127,7 +132,8 @@ void *http_conn_on_uri(void *listener, const char *uri, struct MHD_Connection *m
     struct exchange *ex = c->ex;
     ex->mhd = mhd;
     ex->started_us = clock_mono_us();
-    str_split(arena_str(&ex->arena, str_c(uri)), '?', &ex->rq.path, &ex->query);
+    ex->target = arena_str(&ex->arena, str_c(uri));
+    str_split(ex->target, '?', &ex->rq.path, &ex->query);
     return ex;
 }
 
@@ -183,25 +189,14 @@ static const char *header(struct exchange *ex, const char *name)
 
 static bool may_discard_body(struct exchange *ex)
 {
-    int64_t length = 0;
-    const char *declared = header(ex, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    bool is_huge = declared && (!str_to_i64(str_c(declared), &length) ||
-                                (uint64_t)length > ex->body_max + DISCARD_MAX);
-    return !is_huge && !header(ex, MHD_HTTP_HEADER_EXPECT);
-}
-
-static bool has_body(struct exchange *ex)
-{
-    const char *length = header(ex, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    return (length && !str_eq(str_c(length), STR("0"))) ||
-           header(ex, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+    return ex->framing.length <= ex->body_max + DISCARD_MAX && !header(ex, MHD_HTTP_HEADER_EXPECT);
 }
 
 /* Sends the reply that was made instead of reading the body; from the first call for a request. What is queued
  * there makes libmicrohttpd close the connection, so that is for bodies that nobody wants to wait for. */
 static enum MHD_Result reply_early(struct exchange *ex)
 {
-    if (has_body(ex) && !may_discard_body(ex)) {
+    if (http_framing_has_body(&ex->framing) && !may_discard_body(ex)) {
         return queue_reply(ex);
     }
     ex->stage = STAGE_REFUSED;
@@ -257,14 +252,22 @@ void http_conn_resume(struct exchange *ex, enum stage stage)
     }
 }
 
+/* Whether libmicrohttpd has read more than this request and those before it (pipelining), which it does not tell: then
+ * what is left in the socket may begin in the middle of a request. */
+static bool may_have_read_on(const struct conn *c, int fd)
+{
+    return c->is_uncounted || tcp_bytes_read(fd) != c->begun_at + c->heard;
+}
+
 /* Takes the socket: libmicrohttpd closes its own descriptor when we return MHD_NO and, being in turbo mode, does
  * nothing else to it. */
 static enum MHD_Result detach(struct exchange *ex)
 {
     const char *connection = header(ex, MHD_HTTP_HEADER_CONNECTION);
     int fd = MHD_get_connection_info(ex->mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    ex->keep_alive =
-        ex->keep_alive && !(connection && str_eq_nocase(str_c(connection), STR("close")));
+    ex->keep_alive = ex->keep_alive &&
+                     !(connection && str_eq_nocase(str_c(connection), STR("close"))) &&
+                     !may_have_read_on(ex->conn, fd);
     memcpy(&ex->peer, &ex->conn->peer, ex->conn->peer_n);
     ex->peer_n = ex->conn->peer_n;
     ex->park.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -329,6 +332,20 @@ static bool write_all(int fd, const char *p, size_t n)
     return true;
 }
 
+/* Whatever was promised: what does not fit where it goes is not stored. */
+static bool store_in_memory(struct exchange *ex, const char *p, size_t n)
+{
+    if (!ex->body) {
+        buf_add(&ex->chunked, str_n(p, n));
+        return !ex->chunked.overflow;
+    }
+    if (ex->body_seen > ex->body_room || n > ex->body_room - ex->body_seen) {
+        return false;
+    }
+    memcpy(ex->body + ex->body_seen, p, n);
+    return true;
+}
+
 static bool store_body(struct exchange *ex, const char *p, size_t n)
 {
     switch (ex->rq.route->body) {
@@ -340,12 +357,7 @@ static bool store_body(struct exchange *ex, const char *p, size_t n)
     case ROUTE_BODY_RAW:
         break;
     }
-    if (ex->body) {
-        memcpy(ex->body + ex->body_seen, p, n);
-    } else {
-        buf_add(&ex->chunked, str_n(p, n));
-    }
-    return true;
+    return store_in_memory(ex, p, n);
 }
 
 static bool is_too_slow(const struct exchange *ex)
@@ -360,7 +372,7 @@ static bool is_too_slow(const struct exchange *ex)
 static bool has_hung_up(const struct exchange *ex)
 {
     char byte;
-    if (ex->listener->cert || ex->body_seen >= ex->body_length) {
+    if (ex->listener->cert || ex->body_seen >= ex->framing.length) {
         return false;
     }
     int fd = MHD_get_connection_info(ex->mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
@@ -381,7 +393,8 @@ static enum MHD_Result take_body(struct exchange *ex, const char *p, size_t *n)
     bool stored = store_body(ex, p, got);
     ex->body_seen += got;
     if (!stored) {
-        return refuse_upload(ex);
+        return ex->rq.route->body == ROUTE_BODY_FILE ? refuse_upload(ex)
+                                                     : refuse_too_large(ex, false);
     }
     return has_hung_up(ex) ? MHD_NO : MHD_YES;
 }
@@ -526,19 +539,15 @@ static enum MHD_Result refuse_unrecognized(struct exchange *ex, bool path_known)
 /* Room for a body of declared length; untouched pages cost nothing until the bytes arrive. */
 static enum MHD_Result prepare_body(struct exchange *ex)
 {
-    uint64_t length;
     enum route_body kind = ex->rq.route->body;
-    const char *declared = header(ex, MHD_HTTP_HEADER_CONTENT_LENGTH);
     ex->stage = STAGE_BODY;
     ex->chunked = BUF_INIT(ex->body_max);
-    if (declared && str_to_u64(str_c(declared), &length)) {
-        if (length > ex->body_max) {
-            return refuse_too_large(ex, true);
-        }
-        ex->body_length = length;
-        if (kind == ROUTE_BODY_JSON || kind == ROUTE_BODY_RAW) {
-            ex->body = arena_alloc(&ex->arena, length + 1);
-        }
+    if (ex->framing.length > ex->body_max) {
+        return refuse_too_large(ex, true);
+    }
+    if (ex->framing.has_length && (kind == ROUTE_BODY_JSON || kind == ROUTE_BODY_RAW)) {
+        ex->body_room = ex->framing.length;
+        ex->body = arena_alloc(&ex->arena, ex->body_room + 1);
     }
     if (kind == ROUTE_BODY_FILE) {
         ex->admitting = true;
@@ -547,16 +556,63 @@ static enum MHD_Result prepare_body(struct exchange *ex)
     return MHD_YES; /* called again with the body, or at once without */
 }
 
-static enum MHD_Result begin(struct exchange *ex, const char *method, const char *version)
+static enum MHD_Result judge_field(void *framing, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_n, const char *value, size_t value_n)
+{
+    (void)kind;
+    http_framing_field(framing, str_n(name, name_n), str_n(value, value_n));
+    return MHD_YES;
+}
+
+/* The head as it lies in libmicrohttpd's memory. */
+static struct str head_of(const struct exchange *ex, const char *method)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(ex->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return str_n(method, info ? info->header_size : 0);
+}
+
+static void judge_framing(struct exchange *ex, const char *method, const char *target,
+                          const char *version)
+{
+    struct http_framing *f = &ex->framing;
+    const struct http_head head = {.bytes = head_of(ex, method),
+                                   .target = ex->target,
+                                   .target_at = target,
+                                   .version = str_c(version)};
+    http_framing_begin(f, &head);
+    MHD_get_connection_values_n(ex->mhd, MHD_HEADER_KIND, judge_field, f);
+    http_framing_end(f);
+    ex->conn->heard += (int64_t)(head.bytes.n + f->length);
+    ex->conn->is_uncounted |= f->is_chunked;
+}
+
+/* Where the request ends is not known for sure, so nothing that comes after it on this connection is read. */
+static enum MHD_Result refuse_framing(struct exchange *ex)
+{
+    struct err err = {0};
+    err_set(&err, E_INVALID, ex->framing.status, "M_UNKNOWN", "%s", ex->framing.reason);
+    reply_error(ex, &err);
+    reply_header(&ex->rq, MHD_HTTP_HEADER_CONNECTION, STR("close"));
+    dispatch_account(ex);
+    return queue_reply(ex);
+}
+
+static enum MHD_Result begin(struct exchange *ex, const char *method, const char *target,
+                             const char *version)
 {
     struct route_match m;
     ex->is_head = str_eq(str_c(method), STR("HEAD"));
     ex->rq.method = ex->is_head ? HTTP_GET : method_of(method);
     ex->keep_alive = str_eq(str_c(version), STR("HTTP/1.1"));
+    judge_framing(ex, method, target, version);
     make_id(ex);
     find_remote(ex);
     find_coding(ex);
     find_route(ex, &m);
+    if (ex->framing.status != 0) {
+        return refuse_framing(ex);
+    }
     if (atomic_load(&ex->server->stopping)) {
         struct err err = {0};
         err_set(&err, E_BUSY, 503, "M_UNKNOWN", "The server is shutting down");
@@ -569,11 +625,11 @@ enum MHD_Result http_conn_on_request(void *listener, struct MHD_Connection *mhd,
                                      const char *method, const char *version, const char *upload,
                                      size_t *upload_n, void **con_cls)
 {
-    (void)listener, (void)mhd, (void)url;
+    (void)listener, (void)mhd;
     struct exchange *ex = *con_cls;
     switch (ex->stage) {
     case STAGE_NEW:
-        return begin(ex, method, version);
+        return begin(ex, method, url, version);
     case STAGE_ADMITTED:
         ex->stage = STAGE_BODY;
         return MHD_YES;

@@ -26,6 +26,7 @@
 #include "base/refcount.h"
 #include "net/address.h"
 #include "net/gzip.h"
+#include "net/http_framing.h"
 #include "net/http_server.h"
 #include "net/metrics.h"
 #include "wire/json.h"
@@ -81,6 +82,9 @@ struct conn {
     socklen_t peer_n;
     struct address address;
     bool is_proxy;
+    int64_t begun_at;  /* tcp_bytes_read when libmicrohttpd got the socket; plain HTTP only */
+    int64_t heard;     /* bytes of the requests since then, as far as they say */
+    bool is_uncounted; /* one did not say: it was chunked */
 };
 
 enum stage {
@@ -148,14 +152,15 @@ struct exchange {
     enum gzip_coding coding; /* what the client accepts; known once the request was begun */
     char id[16];
     struct address address; /* of the client, for limits */
-    struct str query;       /* raw */
+    struct str target;      /* of the request, as it was sent; arena */
+    struct http_framing framing;
+    struct str query; /* raw */
     struct url_query params;
     struct str raw_params[HTTP_PARAMS_MAX];
     unsigned n_params;
     uint64_t body_max, body_seen;
-    uint64_t body_length; /* as declared; 0: none, or chunked */
-    bool has_length;
-    char *body;         /* room for the declared length, arena */
+    char *body;         /* room for body_room bytes, arena; NULL: they go elsewhere */
+    size_t body_room;   /* = framing.length */
     struct buf chunked; /* body of undeclared length */
     struct reply reply;
     int64_t started_us;

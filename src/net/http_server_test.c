@@ -3,11 +3,13 @@
 #include "net/http_server.h"
 
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <zlib.h>
 
 #include "base/clock.h"
 #include "net/metrics.h"
 #include "tests/support/http_client.h"
+#include "tests/support/http_shapes.h"
 #include "wire/jfield.h"
 
 /* --- a small application --- */
@@ -587,6 +589,81 @@ static void an_upload_is_refused_before_its_body_is_asked_for(void **state)
     client_close(&other);
 }
 
+/* --- framing --- */
+
+static const char first[] = "GET /t/echo/a/b HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/* What comes back until the connection ends: how many answers, and the last one's status. What libmicrohttpd answers
+ * by itself may have its head twice; the second one is taken for the body then. */
+static size_t read_to_the_end(struct client *c, int *out_status)
+{
+    size_t n = 0;
+    while (client_read_more(c)) {
+    }
+    while (str_starts(buf_str(&c->in), STR("HTTP/1.1 "))) {
+        struct answer a = client_receive(c, true);
+        *out_status = a.status;
+        answer_release(&a);
+        n++;
+    }
+    return n;
+}
+
+static void expect_refusal(const struct http_shape *shape, struct client *c, size_t answers)
+{
+    int status = 0;
+    answers += shape->status != 0;
+    size_t got = read_to_the_end(c, &status);
+    if (got != answers || (shape->status && status != shape->status)) {
+        fail_msg("%s: %zu answers, the last %d, instead of %zu and %d", shape->name, got, status,
+                 answers, shape->status);
+    }
+    client_close(c);
+}
+
+static void what_is_framed_doubtfully_is_refused_and_ends_the_connection(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(http_shapes); i++) {
+        const struct http_shape *s = &http_shapes[i];
+        struct client c = client_open(port);
+        client_send(&c, s->bytes);
+        expect_refusal(s, &c, 0);
+    }
+}
+
+static void it_is_refused_behind_a_good_request_too(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(http_shapes); i++) {
+        const struct http_shape *s = &http_shapes[i];
+        struct client c = client_open(port);
+        struct buf b = BUF_INIT(4096);
+        buf_add(&b, str_c(first));
+        buf_add(&b, s->bytes);
+        client_send(&c, buf_str(&b));
+        buf_release(&b);
+        expect_refusal(s, &c, 1);
+    }
+}
+
+/* One byte in each packet; what is sent after the end may fail. */
+static void it_is_refused_in_pieces_too(void **state)
+{
+    (void)state;
+    const int on = 1;
+    for (size_t i = 0; i < ARRAY_LEN(http_shapes); i++) {
+        const struct http_shape *s = &http_shapes[i];
+        struct client c = client_open(port);
+        setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        size_t n = (size_t)str_find(s->bytes, STR("GET /t/smuggled"));
+        for (size_t j = 0; j < MIN(n, s->bytes.n); j++) {
+            send(c.fd, s->bytes.p + j, 1, MSG_NOSIGNAL);
+        }
+        expect_refusal(s, &c, 0);
+    }
+}
+
 /* --- bad clients --- */
 
 static void broken_and_oversized_headers_are_refused(void **state)
@@ -767,6 +844,9 @@ int main(void)
         SERVED(a_declared_length_is_checked_before_reading),
         SERVED(uploads_go_through_a_file),
         SERVED(an_upload_is_refused_before_its_body_is_asked_for),
+        SERVED(what_is_framed_doubtfully_is_refused_and_ends_the_connection),
+        SERVED(it_is_refused_behind_a_good_request_too),
+        SERVED(it_is_refused_in_pieces_too),
         SERVED(broken_and_oversized_headers_are_refused),
         SERVED(a_client_that_leaves_early_does_no_harm),
         SERVED(an_upload_that_breaks_off_ends_at_once),

@@ -13,7 +13,9 @@
  * is a suspended connection with a deadline, and a client that went away is noticed at the deadline.
  *
  * A client that sends its next request before it has the answer to the parked one (pipelining) loses that
- * request if libmicrohttpd had read it already. No Matrix client and no common proxy pipelines.
+ * request if libmicrohttpd had read it already: then the answer says "Connection: close", so that the client knows, and
+ * what follows on the connection is not taken for the beginning of a request. No Matrix client and no common proxy
+ * pipelines.
  *
  * One thread per server serves deadlines (a heap), hang-ups, and slow receivers.
  */

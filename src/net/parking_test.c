@@ -418,6 +418,38 @@ static void wakes_at_any_moment_lose_nothing(void **state)
     }
 }
 
+/* The second request was half read already when the first one left libmicrohttpd: its rest must not be taken for a
+ * request. */
+static void what_was_read_beyond_a_parked_request_is_not_cut_in_two(void **state)
+{
+    (void)state;
+    client_send(&client, STR("GET /t/poll HTTP/1.1\r\nHost: x\r\n\r\n"
+                             "POST /t/plain HTTP/1.1\r\nHost: x\r\nContent-Length: 70\r\n\r\n{}"));
+    sem_wait(&seen.parked);
+    client_send(&client, STR("GET /t/plain?smuggled HTTP/1.1\r\nHost: x\r\n\r\n"));
+    wake_all();
+    struct answer a = client_receive(&client, true);
+    assert_str(answer_header(&a, "Connection"), "close");
+    assert_answer(a, 200, "1 @someone 127.0.0.1");
+    assert_false(client_read_more(&client));
+}
+
+static void the_connection_goes_on_after_a_body_and_a_long_poll(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct answer a = client_put(&client, "POST", "/t/plain", "", STR("{}"));
+        answer_release(&a);
+        client_send(&client,
+                    STR("POST /t/poll HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"));
+        sem_wait(&seen.parked);
+        wake_all();
+        a = client_receive(&client, true);
+        assert_null(answer_header(&a, "Connection").p);
+        answer_release(&a);
+    }
+}
+
 #define SERVED(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -435,6 +467,8 @@ int main(void)
         SERVED(a_client_that_takes_nothing_runs_out_of_time),
         SERVED(shutdown_answers_what_is_parked),
         SERVED(past_the_cap_a_long_poll_is_answered_at_once),
+        SERVED(what_was_read_beyond_a_parked_request_is_not_cut_in_two),
+        SERVED(the_connection_goes_on_after_a_body_and_a_long_poll),
         SERVED(wakes_at_any_moment_lose_nothing),
     };
     return cmocka_run_group_tests(tests, setup_group, teardown_group);

@@ -37,7 +37,7 @@ void exchange_release_run(struct exchange *ex)
     }
     buf_release(&ex->chunked);
     arena_release(&ex->arena);
-    rq->path = rq->body = ex->query = STR_NONE;
+    rq->path = rq->body = ex->query = ex->target = STR_NONE;
     rq->json = NULL;
     rq->in = NULL;
     memset(rq->params, 0, sizeof(rq->params));
