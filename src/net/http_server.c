@@ -140,6 +140,9 @@ static int retrieve_cert(gnutls_session_t session, const struct gnutls_cert_retr
     return 0;
 }
 
+/* RFC 8996: TLS 1.0 and 1.1 must not be used. */
+static const char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+
 static int start_daemon(struct http_listener *l, struct err *err)
 {
     const struct http_server_config *c = &l->server->config;
@@ -154,6 +157,8 @@ static int start_daemon(struct http_listener *l, struct err *err)
         flags |= MHD_USE_TLS;
         options[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK2, 0,
                                                (void *)(uintptr_t)retrieve_cert};
+        options[n++] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)tls_priorities};
     }
     options[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     l->daemon = MHD_start_daemon(

@@ -11,6 +11,7 @@
 #include "net/metrics.h"
 #include "net/tls_cert.h"
 #include "tests/support/http_client.h"
+#include "tests/support/http_shapes.h"
 #include "wire/json.h"
 
 static sem_t parked;
@@ -99,14 +100,21 @@ struct tls_client {
     gnutls_certificate_credentials_t credentials;
 };
 
-static struct tls_client tls_open(void)
+/* Before the handshake. priorities: as GnuTLS writes them. */
+static struct tls_client tls_begin(const char *priorities)
 {
     struct tls_client c = {.fd = connect_loopback(port)};
     gnutls_certificate_allocate_credentials(&c.credentials);
     gnutls_init(&c.session, GNUTLS_CLIENT);
-    gnutls_set_default_priority(c.session);
+    assert_int_equal(gnutls_priority_set_direct(c.session, priorities, NULL), 0);
     gnutls_credentials_set(c.session, GNUTLS_CRD_CERTIFICATE, c.credentials);
     gnutls_transport_set_int(c.session, c.fd);
+    return c;
+}
+
+static struct tls_client tls_open(void)
+{
+    struct tls_client c = tls_begin("NORMAL");
     assert_int_equal(gnutls_handshake(c.session), 0);
     return c;
 }
@@ -204,6 +212,57 @@ static void requests_pass_through_tls(void **state)
     tls_close(&c);
 }
 
+static void only_tls_1_2_and_newer_is_spoken(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *version;
+        bool is_spoken;
+    } cases[] = {{"TLS1.0", false}, {"TLS1.1", false}, {"TLS1.2", true}, {"TLS1.3", true}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char priorities[100];
+        snprintf(priorities, sizeof(priorities), "NORMAL:-VERS-ALL:+VERS-%s:%%COMPAT",
+                 cases[i].version);
+        struct tls_client c = tls_begin(priorities);
+        bool is_spoken = gnutls_handshake(c.session) == 0;
+        if (is_spoken != cases[i].is_spoken) {
+            fail_msg("%s is %sspoken", cases[i].version, is_spoken ? "" : "not ");
+        }
+        tls_close(&c);
+    }
+}
+
+/* All that comes until the connection ends. */
+static struct buf tls_read_to_the_end(struct tls_client *c)
+{
+    char chunk[16384];
+    struct buf all = BUF_INIT(1 << 20);
+    for (ssize_t n; (n = gnutls_record_recv(c->session, chunk, sizeof(chunk))) > 0;) {
+        buf_add(&all, str_n(chunk, (size_t)n));
+    }
+    return all;
+}
+
+static void what_is_framed_doubtfully_is_refused_and_ends_the_connection(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(http_shapes); i++) {
+        const struct http_shape *s = &http_shapes[i];
+        struct tls_client c = tls_open();
+        char start[32] = "";
+        gnutls_record_send(c.session, s->bytes.p, s->bytes.n);
+        struct buf all = tls_read_to_the_end(&c);
+        if (s->status) {
+            snprintf(start, sizeof(start), "HTTP/1.1 %d ", s->status);
+        }
+        if (!str_starts(buf_str(&all), str_c(start)) || str_find(buf_str(&all), STR("404 ")) >= 0) {
+            fail_msg("%s: %.*s", s->name, STR_ARG(buf_str(&all)));
+        }
+        buf_release(&all);
+        tls_close(&c);
+    }
+}
+
 static void long_polls_wait_and_wake(void **state)
 {
     (void)state;
@@ -291,6 +350,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(requests_pass_through_tls),
+        TEST(only_tls_1_2_and_newer_is_spoken),
+        TEST(what_is_framed_doubtfully_is_refused_and_ends_the_connection),
         TEST(long_polls_wait_and_wake),
         TEST(a_client_that_left_is_noticed_at_the_deadline),
         TEST(a_new_certificate_is_used_after_reload),
