@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `ingot db init | migrate | status | check` */
+/* `ingot db init | migrate | status | check | adopt | restored` */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "core/config.h"
 #include "core/data_lock.h"
+#include "core/data_owner.h"
 #include "store/inspect.h"
 #include "wire/json_writer.h"
 
@@ -56,10 +57,9 @@ static int open_reader(struct session *s)
 {
     bool is_there = s->db.engine != DB_SQLITE || access(s->db.path, F_OK) == 0;
     s->db.statement_ms = 0; /* a check reads as long as it takes */
-    if (!is_there || db_open(&s->db, DB_READER, &s->r, &s->err) == 0) {
-        return CLI_DONE;
-    }
-    return cli_fail_err(&s->err);
+    int rc = is_there ? db_open(&s->db, DB_READER, &s->r, &s->err) : 0;
+    rc = rc ? rc : data_owner_check(s->config, &s->err);
+    return rc == 0 ? CLI_DONE : cli_fail_err(&s->err);
 }
 
 /* For what makes sense only on a database that is there. */
@@ -379,4 +379,36 @@ int db_check_cmd(const struct cli_args *args)
     }
     session_end(&s);
     return status;
+}
+
+/* ---- adopt, restored -------------------------------------------------------------------------- */
+
+/* For what may only be done while no server runs. */
+static int run_alone(const struct cli_args *args,
+                     int (*run)(const struct config *c, struct err *err), const char *done)
+{
+    struct session s;
+    struct data_lock lock = DATA_LOCK_NONE;
+    int status = session_begin(&s, args);
+    if (status != CLI_DONE) {
+        return status;
+    }
+    int rc = data_lock_take(arena_cstr(&s.arena, s.config->data_dir), &lock, &s.err);
+    rc = rc ? rc : run(s.config, &s.err);
+    data_lock_release(&lock);
+    status = rc == 0 ? cli_print(str_c(done)) : fail(&s);
+    session_end(&s);
+    return status;
+}
+
+int db_adopt_cmd(const struct cli_args *args)
+{
+    return run_alone(args, data_owner_adopt,
+                     "Database, signing key and directories belong together from now on.\n");
+}
+
+int db_restored_cmd(const struct cli_args *args)
+{
+    return run_alone(args, data_owner_restored,
+                     "Clients will make new one-time keys when they come.\n");
 }

@@ -18,6 +18,7 @@
 #include "base/vec.h"
 #include "core/appservice.h"
 #include "core/data_lock.h"
+#include "core/data_owner.h"
 #include "core/mailer.h"
 #include "crypto/signing_key.h"
 #include "db/db.h"
@@ -110,6 +111,18 @@ static void check_signing_key(struct doctor *d)
     }
     for (size_t i = 0; rc == 0 && i < keys.n; i++) {
         signing_key_wipe(&keys.p[i]);
+    }
+}
+
+static void check_owner(struct doctor *d)
+{
+    struct err err = {0};
+    int rc = data_owner_check(d->config, &err);
+    if (rc == E_CONFLICT || rc == E_INVALID) {
+        report(d, "identity", FINDING_FAILURE, "%s", err.message)->advice =
+            STR("The server does not start before this is in order.");
+    } else if (rc == 0) {
+        report(d, "identity", FINDING_OK, "name, key, directories and database belong together");
     }
 }
 
@@ -428,6 +441,7 @@ void doctor_check(const struct config *c, struct arena *a, const struct check_re
     check_data_dir(&d);
     check_running(&d);
     check_signing_key(&d);
+    check_owner(&d);
     check_disk(&d);
     (c->database.engine == DB_SQLITE ? check_sqlite : check_postgresql)(&d);
     check_migrations(&d);

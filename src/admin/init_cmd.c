@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/rand.h"
 #include "core/config.h"
+#include "core/data_mark.h"
 #include "crypto/signing_key.h"
 #include "matrix/ids.h"
 #include "wire/json_writer.h"
@@ -91,6 +92,15 @@ static int make_signing_key(struct setup *s)
     return rc;
 }
 
+/* Who says init wants an empty database, also for a key that was brought along. */
+static int make_mark(struct setup *s)
+{
+    const struct data_mark none = DATA_MARK_NEW;
+    struct data_mark mark;
+    int rc = data_mark_read(&s->arena, str_c(s->dir), &mark, &s->err);
+    return rc || mark.is_there ? rc : data_mark_write(str_c(s->dir), &none, &s->err);
+}
+
 static int make_shared_secret(struct setup *s)
 {
     const char *path = arena_printf(&s->arena, "%s/registration_shared_secret", s->dir).p;
@@ -165,6 +175,7 @@ static int make_all(struct setup *s)
 {
     int rc = make_data_dir(s);
     rc = rc ? rc : make_signing_key(s);
+    rc = rc ? rc : make_mark(s);
     rc = rc ? rc : make_shared_secret(s);
     rc = rc ? rc : make_config(s);
     if (rc != 0) {

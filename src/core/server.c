@@ -7,6 +7,7 @@
 #include "core/appservices.h"
 #include "core/cache.h"
 #include "core/changes.h"
+#include "core/data_owner.h"
 #include "core/echo.h"
 #include "core/entry.h"
 #include "core/erasure.h"
@@ -98,7 +99,13 @@ int server_new(const struct config *config, struct server **out, struct err *err
     s->started_ms = clock_wall_ms();
     int rc = load_key(s, err);
     if (rc == 0) {
+        rc = data_owner_check(config, err);
+    }
+    if (rc == 0) {
         rc = open_store(s, err);
+    }
+    if (rc == 0) {
+        rc = data_owner_keep(s, err);
     }
     if (rc != 0) {
         server_free(s);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/tasks.h"
+#include "core/data_owner.h"
 
 #include <stdlib.h>
 
@@ -47,6 +48,7 @@ static int flush_seen(struct server *s, struct err *err)
 }
 
 static const struct task core_tasks[] = {
+    {.name = "data-mark", .every_ms = 60 * 1000, .at_stop = true, .run = data_owner_note},
     {.name = "typing", .every_ms = 1000, .run = expire_typing},
     {.name = "presence-tell", .every_ms = 1000, .run = tell_presence},
     {.name = "presence", .every_ms = 5000, .at_stop = true, .run = expire_presence},

@@ -136,6 +136,15 @@ static const struct cli_command commands[] = {
      "if\n"
      "something is wrong.",
      NULL, 0, 0, CLI_CONFIG | CLI_JSON, db_check_cmd},
+    {"db adopt", NULL, "say that database, signing key and directories belong together",
+     "For when one of them is lost for good and the server refuses the others. The server must not "
+     "run.\nThe server name of a database stays.",
+     NULL, 0, 0, CLI_CONFIG, db_adopt_cmd},
+    {"db restored", NULL, "say that an older copy was put back by hand",
+     "To be called once, before the next start: clients then make new one-time keys, for nobody "
+     "knows\nwhich ones were given away since the copy was made. A database that was put back "
+     "without the data\ndirectory is noticed by itself.",
+     NULL, 0, 0, CLI_CONFIG, db_restored_cmd},
     {"doctor", NULL, "check the installation and say what to do",
      "Looks at directories, permissions, keys, disk, database, ports, certificates, clock,\n"
      "mail server and thumbnails; changes nothing. Exit status 1 if something fails.",

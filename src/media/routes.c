@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "media/routes.h"
 
+#include "core/data_owner.h"
 #include "core/server.h"
 #include "media/endpoints.h"
 #include "media/media_store.h"
@@ -9,6 +10,7 @@
 int media_start(struct server *server, struct err *err)
 {
     int rc = media_store_open(server->config, NULL, &server->media, err);
+    rc = rc ? rc : data_owner_keep_media(server, err);
     if (rc == 0) {
         server->previews = previews_new(server);
     }

@@ -28,6 +28,7 @@
     X(names)                                                                                       \
     X(one_time_keys)                                                                               \
     X(openid_tokens)                                                                               \
+    X(owner)                                                                                       \
     X(presence)                                                                                    \
     X(profiles)                                                                                    \
     X(purge)                                                                                       \

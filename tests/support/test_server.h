@@ -92,6 +92,7 @@ static inline struct test_server *test_server_new(const char *more_config)
     snprintf(text, sizeof(text), "%s/signing.key", t->dir);
     signing_key_generate(&key);
     assert_ok(signing_keys_save(text, &key, 1, &t->err), &t->err);
+    test_server_write(t, "ingot.database", "new\n");
     arena_init(&t->arena, 0);
     t->outer_json = json_arena_enter(&t->arena);
     test_server_open(t);
