@@ -37,9 +37,9 @@ static int look_up(struct server *s, struct arena *a, struct directory_row *row,
     rc = rc ? rc : room_summary_of(s, a, room, &sum, err);
     if (rc == 0) {
         row->joined = sum.joined;
-        row->room_type = text(sum.room_type);
-        row->words = ARENA_CONCAT(a, text(sum.name), STR("\n"), text(sum.topic), STR("\n"),
-                                  text(sum.canonical_alias));
+        row->room_type = db_storable(a, text(sum.room_type));
+        row->words = db_storable(a, ARENA_CONCAT(a, text(sum.name), STR("\n"), text(sum.topic),
+                                                 STR("\n"), text(sum.canonical_alias)));
     }
     return rc == E_NOT_FOUND ? 0 : rc; /* purged meanwhile */
 }

@@ -10,6 +10,45 @@ static const struct db_col i64_col = COL(struct db_i64, v), str_col = COL(struct
 const struct db_cols db_i64_cols = {&i64_col, 1, sizeof(struct db_i64)};
 const struct db_cols db_str_cols = {&str_col, 1, sizeof(struct db_str)};
 
+/* ---- what may be stored ----------------------------------------------------------------------------- */
+
+/* PostgreSQL cannot hold U+0000 in text, and SQLite's functions end there: so for both, before either is asked. */
+static int check_params(struct db_params params, struct err *err)
+{
+    for (size_t i = 0; i < params.n; i++) {
+        const struct db_value *v = &params.p[i];
+        if (v->type == DB_TEXT && v->s.n > 0 && memchr(v->s.p, '\0', v->s.n)) {
+            return err_set(err, E_INVALID, 400, "M_INVALID_PARAM",
+                           "The text has the character U+0000, which cannot be stored");
+        }
+    }
+    return 0;
+}
+
+struct str db_storable(struct arena *a, struct str s)
+{
+    static const char stand_in[] = "\xef\xbf\xbd"; /* U+FFFD */
+    if (s.n == 0 || !memchr(s.p, '\0', s.n)) {
+        return s;
+    }
+    char *out = arena_alloc(a, 3 * s.n);
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        const char *c = s.p[i] ? &s.p[i] : stand_in;
+        size_t len = s.p[i] ? 1 : 3;
+        memcpy(out + n, c, len);
+        n += len;
+    }
+    return str_n(out, n);
+}
+
+static int run(struct db_read *r, const struct sql *sql, struct db_params params, db_row_fn *fn,
+               void *arg, int64_t *out_changed, struct err *err)
+{
+    int rc = check_params(params, err);
+    return rc ? rc : r->driver->run(r, sql, params, fn, arg, out_changed, err);
+}
+
 /* ---- from values to struct members ----------------------------------------------------------------- */
 
 static int wrong_type(size_t column, enum db_type got, struct err *err)
@@ -123,7 +162,7 @@ static int collect_rows(struct db_read *r, struct arena *a, const struct sql *sq
                         size_t *out_n, struct err *err)
 {
     struct row_list list = {.cols = cols, .arena = a, .err = err};
-    int rc = r->driver->run(r, sql, params, add_row, &list, NULL, err);
+    int rc = run(r, sql, params, add_row, &list, NULL, err);
     if (rc == 0) {
         void *rows = NULL;
         if (list.n > 0) {
@@ -166,7 +205,7 @@ int db_find(struct db_read *r, struct arena *a, const struct sql *sql, struct db
             const struct db_cols *cols, void *out_row, bool *out_found, struct err *err)
 {
     struct one_row one = {.cols = cols, .arena = a, .row = out_row, .err = err};
-    int rc = r->driver->run(r, sql, params, take_first_row, &one, NULL, err);
+    int rc = run(r, sql, params, take_first_row, &one, NULL, err);
     *out_found = rc == 0 && one.found;
     return rc;
 }
@@ -199,7 +238,7 @@ int db_each(struct db_read *r, const struct sql *sql, struct db_params params,
             struct err *err)
 {
     struct each_row each = {.cols = cols, .row = row, .fn = fn, .arg = arg, .err = err};
-    return r->driver->run(r, sql, params, visit_row, &each, NULL, err);
+    return run(r, sql, params, visit_row, &each, NULL, err);
 }
 
 int db_int(struct db_read *r, const struct sql *sql, struct db_params params, int64_t *out,
@@ -207,7 +246,7 @@ int db_int(struct db_read *r, const struct sql *sql, struct db_params params, in
 {
     struct db_i64 value = {0};
     struct one_row one = {.cols = &db_i64_cols, .row = &value, .err = err};
-    int rc = r->driver->run(r, sql, params, take_first_row, &one, NULL, err);
+    int rc = run(r, sql, params, take_first_row, &one, NULL, err);
     if (rc == 0) {
         *out = value.v;
     }
@@ -241,15 +280,25 @@ static int doom(struct txn *t, int rc, const struct err *why, struct err *err)
     return doomed(t, err);
 }
 
+/* What is refused here dooms nothing: the engine was not asked. */
+static int begin_write(struct txn *t, struct db_params params, struct err *err)
+{
+    int rc = t->rc ? doomed(t, err) : check_params(params, err);
+    if (rc == 0) {
+        count_write(t, params);
+    }
+    return rc;
+}
+
 int db_exec_count(struct txn *t, const struct sql *sql, struct db_params params,
                   int64_t *out_changed, struct err *err)
 {
-    if (t->rc) {
-        return doomed(t, err);
-    }
     struct err why = {0};
-    count_write(t, params);
-    int rc = t->read->driver->run(t->read, sql, params, NULL, NULL, out_changed, &why);
+    int rc = begin_write(t, params, err);
+    if (rc) {
+        return rc;
+    }
+    rc = t->read->driver->run(t->read, sql, params, NULL, NULL, out_changed, &why);
     return rc ? doom(t, rc, &why, err) : 0;
 }
 
@@ -267,24 +316,24 @@ int db_nothing_changed(const struct sql *sql, struct err *err)
 
 int db_exec_one(struct txn *t, const struct sql *sql, struct db_params params, struct err *err)
 {
-    if (t->rc) {
-        return doomed(t, err);
-    }
     struct err why = {0};
-    count_write(t, params);
-    int rc = t->read->driver->run_one(t->read, sql, params, &why);
+    int rc = begin_write(t, params, err);
+    if (rc) {
+        return rc;
+    }
+    rc = t->read->driver->run_one(t->read, sql, params, &why);
     return rc ? doom(t, rc, &why, err) : 0;
 }
 
 int db_exec_find(struct txn *t, struct arena *a, const struct sql *sql, struct db_params params,
                  const struct db_cols *cols, void *out_row, bool *out_found, struct err *err)
 {
-    if (t->rc) {
-        return doomed(t, err);
-    }
     struct err why = {0};
-    count_write(t, params);
-    int rc = db_find(t->read, a, sql, params, cols, out_row, out_found, &why);
+    int rc = begin_write(t, params, err);
+    if (rc) {
+        return rc;
+    }
+    rc = db_find(t->read, a, sql, params, cols, out_row, out_found, &why);
     return rc ? doom(t, rc, &why, err) : 0;
 }
 
@@ -299,12 +348,12 @@ int db_exec_row(struct txn *t, struct arena *a, const struct sql *sql, struct db
 int db_exec_rows(struct txn *t, struct arena *a, const struct sql *sql, struct db_params params,
                  const struct db_cols *cols, void *out_rows, size_t *out_n, struct err *err)
 {
-    if (t->rc) {
-        return doomed(t, err);
-    }
     struct err why = {0};
-    count_write(t, params);
-    int rc = collect_rows(t->read, a, sql, params, cols, out_rows, out_n, &why);
+    int rc = begin_write(t, params, err);
+    if (rc) {
+        return rc;
+    }
+    rc = collect_rows(t->read, a, sql, params, cols, out_rows, out_n, &why);
     return rc ? doom(t, rc, &why, err) : 0;
 }
 

@@ -66,6 +66,7 @@ struct db_params {
 #define P_NULL      ((struct db_value){.type = DB_NULL})
 #define P_LIST(v, count)                                                                           \
     ((struct db_value){.type = DB_LIST, .list = {(const int64_t *)(v), (count)}})
+/* Text with U+0000 is E_INVALID (400 M_INVALID_PARAM) on both engines; db_storable() is for what is not refused. */
 #define P_TEXT(v) db_text(v) /* a view with p == NULL becomes NULL; an empty one stays empty */
 #define P_BLOB(v) db_blob(v)
 #define PARAMS(...)                                                                                \
@@ -73,6 +74,10 @@ struct db_params {
                         .n = sizeof((const struct db_value[]){{.type = DB_NULL}, ##__VA_ARGS__}) / \
                                  sizeof(struct db_value) -                                         \
                              1})
+
+/* The text with U+FFFD for each U+0000: for columns that are derived from what may hold it, such as the content of an
+ * event. The text itself, or in the arena. */
+struct str db_storable(struct arena *a, struct str s);
 
 static inline struct db_value db_text(struct str s)
 {

@@ -450,6 +450,25 @@ static void a_directory_that_is_missing_is_busy(void **state)
 
 #define DB_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+static void text_with_nul_is_refused_and_dooms_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct str bad = str_n("a\0b", 3);
+    struct txn t;
+    int64_t n;
+    assert_ok(db_begin(f->writer, &t, &f->err), &f->err);
+    assert_int_equal(db_exec_count(&t, &rename_pet, PARAMS(P_INT(7), P_TEXT(bad)), &n, &f->err),
+                     E_INVALID);
+    assert_string_equal(err_errcode(&f->err), "M_INVALID_PARAM");
+    assert_ok(db_exec_count(&t, &rename_pet, PARAMS(P_INT(7), P_TEXT(db_storable(&f->arena, bad))),
+                            &n, &f->err),
+              &f->err);
+    assert_ok(db_commit(&t, &f->err), &f->err);
+    assert_str(db_storable(&f->arena, bad), "a\xef\xbf\xbd"
+                                            "b");
+    assert_str(db_storable(&f->arena, STR("as it is")), "as it is");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +489,7 @@ int main(void)
         DB_TEST(a_checkpoint_lets_the_log_start_anew),
         DB_TEST(a_plan_tells_scans_from_searches),
         DB_TEST(a_directory_that_is_missing_is_busy),
+        DB_TEST(text_with_nul_is_refused_and_dooms_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,16 +246,6 @@ static void bind_list(struct bound *b, int i, const struct db_value *v)
     bind_bytes(b, i, b->lists[i], (size_t)(at - b->lists[i]));
 }
 
-static int bind_string(struct bound *b, int i, const struct db_value *v, Oid type, struct err *err)
-{
-    if (type != PG_BYTEA && v->s.n > 0 && memchr(v->s.p, '\0', v->s.n)) {
-        return err_set(err, E_INVALID, 400, "M_INVALID_PARAM",
-                       "The text has the character U+0000, which cannot be stored");
-    }
-    bind_bytes(b, i, v->s.p, v->s.n);
-    return 0;
-}
-
 static int wrong_param(const struct db_value *v, int i, Oid type, struct err *err)
 {
     return err_internal(err, "parameter $%d of type %d where PostgreSQL wants its type %u", i + 1,
@@ -295,7 +285,11 @@ static int bind_value(struct bound *b, int i, const struct db_value *v, Oid type
         return 0;
     case DB_TEXT:
     case DB_BLOB:
-        return is_string ? bind_string(b, i, v, type, err) : wrong_param(v, i, type, err);
+        if (!is_string) {
+            return wrong_param(v, i, type, err);
+        }
+        bind_bytes(b, i, v->s.p, v->s.n);
+        return 0;
     default:
         if (type != PG_INT8_ARRAY) {
             return wrong_param(v, i, type, err);

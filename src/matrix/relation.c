@@ -5,6 +5,11 @@
 
 enum { REL_MAX = 255 }; /* no event id and no type is longer, and both are kept for each relation */
 
+static bool is_name(struct str s)
+{
+    return s.n <= REL_MAX && str_chr(s, '\0') < 0;
+}
+
 bool relation_of_content(struct arena *a, struct str content, struct relation *out)
 {
     json_t *tree;
@@ -21,6 +26,6 @@ bool relation_of_content(struct arena *a, struct str content, struct relation *o
     }
     json_get_str(relates_to, "key", &out->key);
     return json_get_str(relates_to, "rel_type", &out->rel_type) &&
-           json_get_str(relates_to, "event_id", &out->event_id) && out->rel_type.n <= REL_MAX &&
-           out->event_id.n <= REL_MAX;
+           json_get_str(relates_to, "event_id", &out->event_id) && is_name(out->rel_type) &&
+           is_name(out->event_id);
 }

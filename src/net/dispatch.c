@@ -11,15 +11,29 @@
 #include "wire/http_header.h"
 #include "wire/jfield.h"
 
+/* What names something holds no U+0000, in the path, the query and the fields of a body (wire/jfield.h). */
+static int refuse_nul(struct str s, const char *where, struct err *err)
+{
+    return str_chr(s, '\0') < 0 ? 0 : err_invalid_param(err, "The %s contains U+0000", where);
+}
+
+static int decode_query(struct exchange *ex, struct err *err)
+{
+    int rc = url_query_parse(&ex->arena, ex->query, &ex->params, err);
+    for (size_t i = 0; rc == 0 && i < ex->params.n; i++) {
+        rc = refuse_nul(ex->params.p[i].value, "query", err);
+    }
+    return rc;
+}
+
 static int decode_path(struct exchange *ex, struct err *err)
 {
-    for (unsigned i = 0; i < ex->n_params; i++) {
-        int rc = url_decode_segment(&ex->arena, ex->raw_params[i], &ex->rq.params[i], err);
-        if (rc != 0) {
-            return rc;
-        }
+    int rc = 0;
+    for (unsigned i = 0; rc == 0 && i < ex->n_params; i++) {
+        rc = url_decode_segment(&ex->arena, ex->raw_params[i], &ex->rq.params[i], err);
+        rc = rc ? rc : refuse_nul(ex->rq.params[i], "path", err);
     }
-    return url_query_parse(&ex->arena, ex->query, &ex->params, err);
+    return rc ? rc : decode_query(ex, err);
 }
 
 /* client-server-api, "Using access tokens": the header only, since v1.20. */

@@ -76,6 +76,11 @@ static const char *type_name(const struct jfield *f)
     return names[f->type];
 }
 
+static int has_nul(const struct jfield *f, struct err *err)
+{
+    return err_invalid_param(err, "'%s' contains U+0000", f->key);
+}
+
 static int take_strings(struct arena *a, const struct jfield *f, const json_t *v,
                         struct str_list *out, struct err *err)
 {
@@ -83,6 +88,9 @@ static int take_strings(struct arena *a, const struct jfield *f, const json_t *v
     list.p = arena_array(a, struct str, list.n);
     for (size_t i = 0; i < list.n; i++) {
         list.p[i] = json_str(json_array_get(v, i));
+        if (str_chr(list.p[i], '\0') >= 0) {
+            return has_nul(f, err);
+        }
         if (f->item_max > 0 && list.p[i].n > f->item_max) {
             return err_invalid_param(err, "An item of '%s' is longer than %zu bytes", f->key,
                                      f->item_max);
@@ -96,7 +104,9 @@ static int check_bounds(const struct jfield *f, const json_t *v, struct err *err
 {
     switch (json_typeof(v)) {
     case JSON_STRING:
-        return check_size(f, json_string_length(v), "bytes", err);
+        return f->type == J_STR && str_chr(json_str(v), '\0') >= 0
+                   ? has_nul(f, err)
+                   : check_size(f, json_string_length(v), "bytes", err);
     case JSON_INTEGER:
         return check_int(f, json_integer_value(v), err);
     case JSON_ARRAY:

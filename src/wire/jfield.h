@@ -68,7 +68,9 @@ struct jfield {
 #define FIELD(T, m, ...) FIELD_AS(T, #m, m, ##__VA_ARGS__)
 #define HAS(T, m)        .has = offsetof(T, m) + _Generic(((T *)0)->m, bool : 1)
 
-/* Fills *out from a JSON object (anything else is M_BAD_JSON). *out comes zeroed or holding defaults: members
+/* Strings with U+0000 are M_INVALID_PARAM: fields name things, and what is stored cannot hold it (db/db.h). Trees may.
+ *
+ * Fills *out from a JSON object (anything else is M_BAD_JSON). *out comes zeroed or holding defaults: members
  * of absent optional keys stay as they are. Strings and trees are borrowed from `object`, lists are in the
  * arena. Unknown keys are ignored. Errors (E_INVALID, the message names the key): M_MISSING_PARAM,
  * M_BAD_JSON for a wrong type, M_INVALID_PARAM out of bounds; E_LIMIT M_TOO_LARGE with J_TOO_LARGE. */
