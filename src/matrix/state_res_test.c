@@ -223,6 +223,46 @@ static void power_events_of_equal_power_are_ordered_by_time_and_then_by_id(void 
     }
 }
 
+/* bob says something, and on another fork takes his own power: a power event is then looked at by its time, and passes;
+ * anything else after all power events, when he has no power any more. */
+static void power_events_are_those_that_govern(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type, *key, *content, *winner;
+    } rows[] = {
+        {RULES, "", "{\"join_rule\":\"invite\"}", "said"},
+        {RULES, "x", "{\"join_rule\":\"invite\"}", NULL},
+        {POWER, "x", "{\"users\":{}}", NULL},
+        {MEMBER, "dora", "{\"membership\":\"leave\"}", "said"},
+        {MEMBER, "dora", "{\"membership\":\"ban\"}", "said"},
+        {MEMBER, "dora", "{\"membership\":\"invite\"}", NULL},
+        {"m.room.create", "x", "{}", NULL},
+        {TOPIC, "", "{}", "topic"},
+        {TOPIC, "x", "{}", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows) * ARRAY_LEN(v2_versions); i++) {
+        const size_t row = i % ARRAY_LEN(rows);
+        struct scene *s = scene_new(v2_versions[i / ARRAY_LEN(rows)]);
+        struct fork a = scene_room(s);
+        SAY(s, &a, .id = "rules", .by = "alice", .type = POWER,
+            .content = scene_power(s, "\"@bob:example.org\":50", "\"invite\":50"));
+        struct fork b = a;
+        scene_say(s, &a,
+                  (struct line){.id = "said",
+                                .by = "bob",
+                                .type = rows[row].type,
+                                .key = rows[row].key,
+                                .content = rows[row].content,
+                                .is_forced = true,
+                                .ts = 100});
+        SAY(s, &b, .id = "resign", .by = "bob", .type = POWER, .ts = 200,
+            .content = scene_power(s, "\"@bob:example.org\":0", "\"invite\":50"));
+        scene_assert(s, scene_resolve(s, a, b), rows[row].type, rows[row].key, rows[row].winner);
+        scene_free(s);
+    }
+}
+
 static void an_unban_needs_the_ban_to_be_seen_first(void **state)
 {
     (void)state;
@@ -401,6 +441,40 @@ static void v1_stops_at_the_first_power_levels_that_do_not_pass(void **state)
     const struct state_id roots[] = {c.root, b.root, a.root};
     scene_assert(s, scene_resolve_n(s, roots, 3), POWER, "", "demote");
     scene_free(s);
+}
+
+/* Of what governs, the first that does not pass ends the search among three; of anything else the deepest that passes is
+ * taken. */
+static void v1_power_levels_govern_with_an_empty_state_key(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type, *key, *winner;
+    } rows[] = {
+        {POWER, "", "low"},  {POWER, "x", "high"}, {RULES, "", "low"},
+        {RULES, "x", "low"}, {TOPIC, "", "high"},  {TOPIC, "x", "high"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct scene *s = scene_new("1");
+        struct fork base = scene_room(s);
+        const char *content = scene_power(s, "", "\"join_rule\":\"public\"");
+        static const char *const ids[] = {"low", "outsider", "high"};
+        struct state_id roots[ARRAY_LEN(ids)];
+        for (size_t k = 0; k < ARRAY_LEN(ids); k++) {
+            struct fork f = base;
+            scene_say(s, &f,
+                      (struct line){.id = ids[k],
+                                    .by = k == 1 ? "mallory" : "alice",
+                                    .type = rows[i].type,
+                                    .key = rows[i].key,
+                                    .content = content,
+                                    .is_forced = true,
+                                    .depth = 20 + (int64_t)k});
+            roots[k] = f.root;
+        }
+        scene_assert(s, scene_resolve_n(s, roots, 3), rows[i].type, rows[i].key, rows[i].winner);
+        scene_free(s);
+    }
 }
 
 static void v1_keys_that_one_state_lacks_are_no_conflict(void **state)
@@ -643,7 +717,8 @@ static bool naive_is_power(const struct event *ev)
     bool is_kick =
         ev->ids.type == NID_MEMBER && !str_eq(ev->sender, ev->state_key) &&
         (ev->member->membership == MEMBERSHIP_LEAVE || ev->member->membership == MEMBERSHIP_BAN);
-    return ev->ids.type == NID_POWER_LEVELS || ev->ids.type == NID_JOIN_RULES || is_kick;
+    bool governs = ev->ids.type == NID_POWER_LEVELS || ev->ids.type == NID_JOIN_RULES;
+    return (governs && ev->state_key.n == 0) || is_kick;
 }
 
 static void naive_power_phase(struct naive *v)
@@ -895,6 +970,7 @@ int main(void)
         TEST(mainline_position_goes_before_time),
         TEST(equal_positions_are_ordered_by_time_and_then_by_id),
         TEST(power_events_of_equal_power_are_ordered_by_time_and_then_by_id),
+        TEST(power_events_are_those_that_govern),
         TEST(an_unban_needs_the_ban_to_be_seen_first),
         TEST(agreed_state_does_not_reset_power_levels_from_v12_on),
         TEST(the_conflicted_subgraph_keeps_the_path_between_conflicts),
@@ -904,6 +980,7 @@ int main(void)
         TEST(v1_takes_the_deepest_topic),
         TEST(v1_breaks_ties_by_the_lowest_sha1_of_the_id),
         TEST(v1_stops_at_the_first_power_levels_that_do_not_pass),
+        TEST(v1_power_levels_govern_with_an_empty_state_key),
         TEST(v1_keys_that_one_state_lacks_are_no_conflict),
         TEST(v1_takes_the_least_deep_event_if_none_passes),
         TEST(resolution_is_what_the_specification_says_in_any_order),

@@ -89,12 +89,17 @@ static int resolve_other_slot(struct res *r, struct res_slot *slot)
     return rc;
 }
 
-static bool is_auth_type(uint64_t type)
+/* The pass in which a conflict is resolved: its type, or 0 for the last. Power levels govern with an empty state key
+ * only; join rules are taken with any, which the page does not say either way and those servers do with whom rooms of
+ * version 1 are shared. */
+static uint64_t pass_of(const struct res_slot *slot)
 {
-    return type == NID_POWER_LEVELS || type == NID_JOIN_RULES || type == NID_MEMBER;
+    bool is_early = (slot->type == NID_POWER_LEVELS && slot->state_key == NID_EMPTY) ||
+                    slot->type == NID_JOIN_RULES || slot->type == NID_MEMBER;
+    return is_early ? slot->type : 0;
 }
 
-/* One pass over the conflicts of a type (0: all that are of no auth type). Winners join the state when the pass
+/* One pass over the conflicts of a type (0: all that govern nothing). Winners join the state when the pass
  * is over: two members in conflict do not see each other, so their order does not matter. */
 static int resolve_pass(struct res *r, uint64_t type)
 {
@@ -102,7 +107,7 @@ static int resolve_pass(struct res *r, uint64_t type)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < r->conflicts.n; i++) {
         struct res_slot *slot = r->conflicts.p[i];
-        if (slot->value || (type ? slot->type != type : is_auth_type(slot->type))) {
+        if (slot->value || pass_of(slot) != type) {
             continue;
         }
         rc = type ? resolve_auth_slot(r, slot) : resolve_other_slot(r, slot);

@@ -2,10 +2,12 @@
 /*
  * State resolution v2 and v2.1: rooms/v2 and rooms/v12, "State resolution". Terms are the specification's.
  *
- * Two readings of it are those of the servers that rooms are shared with, because here only agreement counts:
+ * Three readings of it are those of the servers that rooms are shared with, because here only agreement counts:
  * - the full auth chain of a state holds the events of the state themselves (so an event that all states have
  *   is never in the auth difference);
- * - X grows, and its order follows, along auth edges between events of the full conflicted set.
+ * - X grows, and its order follows, along auth edges between events of the full conflicted set;
+ * - power levels, join rules and create are power events only with an empty state key: with another one they govern
+ *   nothing, and anybody who may send state could put events into X with them.
  */
 #include <stdlib.h>
 
@@ -285,8 +287,9 @@ static bool is_power_event(const struct event *ev)
     if (!ev->is_state) {
         return false;
     }
-    if (ev->ids.type == NID_POWER_LEVELS || ev->ids.type == NID_JOIN_RULES) {
-        return true;
+    if (ev->ids.type == NID_POWER_LEVELS || ev->ids.type == NID_JOIN_RULES ||
+        ev->ids.type == NID_CREATE) {
+        return ev->ids.state_key == NID_EMPTY;
     }
     return ev->member &&
            (ev->member->membership == MEMBERSHIP_LEAVE ||
