@@ -7,13 +7,12 @@
 #include "client/succession.h"
 #include "core/nodes.h"
 #include "matrix/canon.h"
+#include "matrix/carried_levels.h"
 #include "matrix/ids.h"
 #include "matrix/power_levels.h"
 #include "store/rooms.h"
 #include "wire/canonical.h"
 #include "wire/jfield.h"
-
-enum { UPGRADER_LEVEL = 100 };
 
 struct upgrade_body {
     struct str new_version;
@@ -32,6 +31,7 @@ struct upgrade {
     const struct room_version *version;
     struct room *old;
     struct state_id old_state;
+    struct carried_levels levels;
     struct batch batch; /* of the new room */
     struct str new_room_id;
     bool old_was_published;
@@ -92,19 +92,37 @@ static void put_creators(struct upgrade *u, json_t *content)
     json_put(content, STR("additional_creators"), creators);
 }
 
+/* "The event ID of the last known event in the old room": clients look for the tombstone themselves by now, and from
+ * version 12 on it is left out. */
+static int make_predecessor(struct upgrade *u, json_t **out, struct err *err)
+{
+    const struct room_view *view = room_view_hold(u->rq->arena, u->old);
+    struct entry *last;
+    *out = json_object();
+    json_put_str(*out, "room_id", u->old->room_id);
+    if (u->version->is_room_id_create_hash || view->n_heads == 0) {
+        return 0;
+    }
+    int rc = entry_hold(u->server, u->rq->arena, view->heads[view->n_heads - 1].nid, &last, err);
+    if (rc == 0) {
+        json_put_str(*out, "event_id", last->ev->event_id);
+    }
+    return rc;
+}
+
 static int add_create(struct upgrade *u, struct err *err)
 {
-    json_t *content, *predecessor = json_object();
+    json_t *content, *predecessor;
     struct entry *create;
     int rc = entry_hold(u->server, u->rq->arena, room_view_hold(u->rq->arena, u->old)->create_nid,
                         &create, err);
     if (rc == 0) {
         rc = json_parse(u->rq->arena, create->ev->content, JPARSE_REALS, &content, err);
     }
+    rc = rc ? rc : make_predecessor(u, &predecessor, err);
     if (rc != 0) {
         return rc;
     }
-    json_put_str(predecessor, "room_id", u->old->room_id);
     json_put(content, STR("predecessor"), predecessor);
     json_put_str(content, "room_version", u->version->id);
     json_object_del(content, "creator");
@@ -123,73 +141,36 @@ static int add_join(struct upgrade *u, struct err *err)
     return rc == 0 ? add(u, STR("m.room.member"), u->rq->who.user_id, content, err) : rc;
 }
 
-/* Levels that are texts, as old versions took them, are numbers where the new one wants numbers. */
-static void make_numbers(json_t *levels)
+/* The levels of the old room, see matrix/carried_levels.h. */
+static int find_levels(struct upgrade *u, struct err *err)
 {
-    for (struct json_iter it = json_iter(levels); json_next(&it);) {
-        int64_t n;
-        if (json_is_object(it.value)) {
-            make_numbers((json_t *)it.value);
-        } else if (json_is_string(it.value) && str_to_i64(str_trim(json_str(it.value)), &n)) {
-            json_put(levels, it.key, json_integer(n));
-        }
-    }
-}
-
-/* The old levels, so that the same people govern the new room; where creators are privileged they are not listed and
- * only they may end the room. Elsewhere he who upgrades needs power enough to set up the new room. */
-static int add_power_levels(struct upgrade *u, struct err *err)
-{
-    json_t *content;
-    int rc = old_content(u, NID_POWER_LEVELS, &content, err);
+    struct arena *a = u->rq->arena;
+    struct entry *create, *levels;
+    int rc = entry_hold(u->server, a, room_view_hold(a, u->old)->create_nid, &create, err);
+    rc = rc ? rc
+            : state_event(u->server, a, u->old_state, NID_POWER_LEVELS, NID_EMPTY, &levels, err);
     if (rc != 0) {
         return rc;
     }
-    if (u->version->power_level_grammar == POWER_GRAMMAR_INTEGERS) {
-        make_numbers(content);
-    }
-    content = content ? content : json_object();
-    json_t *users = (json_t *)json_get(content, "users");
-    if (!users) {
-        json_put(content, STR("users"), users = json_object());
-    }
-    if (u->version->has_privileged_creators) {
-        json_object_deln(users, u->rq->who.user_id.p, u->rq->who.user_id.n);
-        for (size_t i = 0; i < u->in->additional_creators.n; i++) {
-            struct str creator = u->in->additional_creators.p[i];
-            json_object_deln(users, creator.p, creator.n);
-        }
-        json_t *events = (json_t *)json_get(content, "events");
-        if (!events) {
-            json_put(content, STR("events"), events = json_object());
-        }
-        int64_t tombstone = 0, state_default = 50;
-        json_get_int(content, "state_default", &state_default);
-        json_get_int(events, "m.room.tombstone", &tombstone);
-        json_put_int(events, "m.room.tombstone", MAX(tombstone, MAX(150, state_default + 1)));
-    } else {
-        json_put(users, u->rq->who.user_id, json_integer(UPGRADER_LEVEL));
-    }
-    return add_json(u, STR("m.room.power_levels"), content, err);
+    u->levels = (struct carried_levels){.old_create = create->ev,
+                                        .old_levels = levels ? levels->ev : NULL,
+                                        .version = u->version,
+                                        .upgrader = u->rq->who.user_id,
+                                        .additional_creators = u->in->additional_creators.p,
+                                        .n_additional = u->in->additional_creators.n};
+    return carried_levels_make(a, &u->levels, err);
 }
 
-/* Who upgraded the room has in the end no more power than before. */
-static int restore_power_levels(struct upgrade *u, struct err *err)
+static int add_setup_levels(struct upgrade *u, struct err *err)
 {
-    json_t *content;
-    int64_t had;
-    int rc = room_power_of(u->server, u->rq->arena, u->old, u->rq->who.user_id, &had, err);
-    if (rc != 0 || u->version->has_privileged_creators || had >= UPGRADER_LEVEL) {
-        return rc;
-    }
-    rc = old_content(u, NID_POWER_LEVELS, &content, err);
-    if (rc != 0 || !content) {
-        return rc;
-    }
-    if (u->version->power_level_grammar == POWER_GRAMMAR_INTEGERS) {
-        make_numbers(content);
-    }
-    return add_json(u, STR("m.room.power_levels"), content, err);
+    int rc = find_levels(u, err);
+    return rc ? rc : add(u, STR("m.room.power_levels"), STR(""), u->levels.setup, err);
+}
+
+/* The same again, which makes no event, where the upgrader is a privileged creator. */
+static int add_final_levels(struct upgrade *u, struct err *err)
+{
+    return add(u, STR("m.room.power_levels"), STR(""), u->levels.final, err);
 }
 
 static int copy_state(struct upgrade *u, struct err *err)
@@ -286,8 +267,8 @@ static int move_directory(struct txn *t, void *arg)
 static int make_new_room(struct upgrade *u, struct err *err)
 {
     static int (*const steps[])(struct upgrade * u, struct err * err) = {
-        add_create, add_join,      add_power_levels,     copy_state,
-        copy_bans,  copy_children, copy_canonical_alias, restore_power_levels,
+        add_create, add_join,      add_setup_levels,     copy_state,
+        copy_bans,  copy_children, copy_canonical_alias, add_final_levels,
     };
     int rc = batch_begin_new_room(&u->batch, u->server, u->rq->arena, u->version, err);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(steps); i++) {
@@ -327,30 +308,31 @@ static int send_tombstone(struct upgrade *u, struct err *err)
     return send_old(u, STR("m.room.tombstone"), content, err);
 }
 
-/* So that nobody goes on talking in the old room: events_default and invite are raised above ordinary members. */
-static int restrict_old(struct upgrade *u, struct err *err)
+/* "the greater of 50 and users_default + 1", so that nobody goes on talking in the old room. Never less than before. */
+static int64_t raised(const struct power_levels *pl, enum power_action action)
 {
-    json_t *content;
-    int64_t users_default = 0, level = 50, now;
-    int rc = old_content(u, NID_POWER_LEVELS, &content, err);
-    if (rc != 0 || !content) {
-        return rc;
-    }
-    json_get_int(content, "users_default", &users_default);
-    level = MAX(level, users_default + 1);
-    static const char *const raised[] = {"events_default", "invite"};
-    for (size_t i = 0; i < ARRAY_LEN(raised); i++) {
-        now = 0;
-        json_get_int(content, raised[i], &now);
-        json_put_int(content, raised[i], MAX(now, level));
-    }
-    rc = send_old(u, STR("m.room.power_levels"), content, err);
-    return rc == E_FORBIDDEN
-               ? 0
-               : rc; /* he may end the room but not change the levels: it stays as it is */
+    return MAX(power_required(pl, action), MAX(50, power_required(pl, POWER_USERS_DEFAULT) + 1));
 }
 
-/* Before anything is made: he must be able to end the old room. */
+static int restrict_old(struct upgrade *u, struct err *err)
+{
+    static const enum power_action actions[] = {POWER_EVENTS_DEFAULT, POWER_INVITE};
+    json_t *content;
+    const struct event *old = u->levels.old_levels;
+    int rc = old_content(u, NID_POWER_LEVELS, &content, err);
+    if (rc != 0 || !content || !old->power_levels) {
+        return rc;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+        int64_t level = raised(old->power_levels, actions[i]);
+        json_put(content, power_action_keys[actions[i]], json_integer(level));
+    }
+    rc = send_old(u, STR("m.room.power_levels"), content, err);
+    /* Who may end the room but not change the levels leaves it as it is. */
+    return rc == E_FORBIDDEN ? 0 : rc;
+}
+
+/* Before anything is made: they must be able to end the old room. */
 static int check_may_end(struct upgrade *u, struct err *err)
 {
     int64_t have, needed;

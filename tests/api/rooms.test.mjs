@@ -621,6 +621,45 @@ test("upgrade: bans, the directory, aliases and old-style power levels go along,
   await alice.setState(next, "m.room.power_levels", "", { ...levels, kick: 50 });
 });
 
+test("upgrade: whatever the versions, everybody governs the new room as they did the old one", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const upgrade = async (who, room, version, extra = {}) => (await who.post(`/rooms/${E(room)}/upgrade`, { new_version: version, ...extra })).replacement_room;
+  for (const from of VERSIONS) {
+    for (const to of ["1", "6", "10", "11", "12"]) {
+      const users = { [bob.id]: 9001, [carol.id]: 55, ...(from === "12" ? {} : { [alice.id]: 9001 }) };
+      const extra = from === "12" ? { additional_creators: [bob.id] } : {};
+      if (from === "12") delete users[bob.id];
+      const old = await alice.createRoom({ preset: "public_chat", room_version: from, creation_content: extra, power_level_content_override: { users, events: { "m.room.tombstone": 55, "m.room.name": 9000, "m.room.power_levels": 9000 } } });
+      for (const who of [bob, carol]) await who.join(old);
+      for (const who of [bob, carol]) {
+        const room = await upgrade(who, old, to), create = await who.getState(room, "m.room.create"), what = `${from} to ${to} by ${who.name}`;
+        const levels = await who.getState(room, "m.room.power_levels"), level = id => levels.users[id];
+        assert.equal("event_id" in create.predecessor, to !== "12", what);
+        const governs = from === "12" ? 9000 : 9001;
+        assert.deepEqual([level(alice.id), level(bob.id), level(carol.id)], [governs, governs, 55].map((x, i) => to === "12" && [alice, bob, carol][i] === who ? undefined : x), what);
+        if (who === bob || to === "12") await upgrade(who, room, "11");
+        else await carol.fails(403, "M_FORBIDDEN", "PUT", `/rooms/${E(room)}/state/m.room.name/`, { name: "not hers to give" });
+        await alice.join(room);
+        await alice.setState(room, "m.room.name", "", { name: "governed" });
+      }
+    }
+  }
+});
+
+test("upgrade: who was banned stays so, whatever level they had; the old room's levels are never lowered", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const old = await alice.createRoom({ preset: "public_chat", room_version: "9", power_level_content_override: { users: { [alice.id]: 100, [bob.id]: 99 }, invite: "70", users_default: 10 } });
+  await bob.join(old);
+  await alice.ban(old, bob);
+  const { replacement_room: next } = await alice.post(`/rooms/${E(old)}/upgrade`, { new_version: "11" });
+  assert.equal((await alice.getState(next, "m.room.member", bob.id)).membership, "ban");
+  assert.equal((await alice.getState(next, "m.room.power_levels")).users[bob.id], 99);
+  const closed = await alice.getState(old, "m.room.power_levels");
+  assert.deepEqual([closed.events_default, closed.invite], [50, 70]);
+  const { predecessor } = await alice.getState(next, "m.room.create");
+  assert.equal((await alice.getEvent(old, predecessor.event_id)).content.membership, "ban", "the last event before");
+});
+
 test("upgrade: a space keeps its rooms", async () => {
   const alice = await hs.user("alice");
   const [child, gone] = [await alice.createRoom(), await alice.createRoom()];
