@@ -443,8 +443,8 @@ static void v1_stops_at_the_first_power_levels_that_do_not_pass(void **state)
     scene_free(s);
 }
 
-/* Of what governs, the first that does not pass ends the search among three; of anything else the deepest that passes is
- * taken. */
+/* Of what governs, the first that does not pass ends the search among three; of anything else the deepest that passes
+ * is taken. */
 static void v1_power_levels_govern_with_an_empty_state_key(void **state)
 {
     (void)state;
