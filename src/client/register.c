@@ -11,7 +11,9 @@
 #include "crypto/token.h"
 #include "matrix/ids.h"
 #include "store/tokens.h"
+#include "store/users.h"
 #include "wire/jfield.h"
+#include "wire/json_writer.h"
 
 enum { MADE_UP_NAME = 12, MADE_UP_TRIES = 4 };
 
@@ -65,25 +67,29 @@ static int create(struct request *rq, struct new_account *account, uint64_t *nid
     return rc;
 }
 
-static int create_and_sign_in(struct request *rq, struct new_account *account, struct sign_in *who,
-                              bool login, struct err *err)
+static int sign_in_and_reply(struct request *rq, struct str localpart, const struct sign_in *who,
+                             bool login, struct err *err)
 {
     struct server *s = server_of(rq);
     struct signed_in in;
-    int rc = create(rq, account, &who->user_nid, err);
-    if (rc == 0 && login) {
-        rc = sign_in(s, rq->arena, who, &in, err);
-    }
+    int rc = login ? sign_in(s, rq->arena, who, &in, err) : 0;
     if (rc != 0) {
         return rc;
     }
     json_t *out = json_object();
-    json_put_str(out, "user_id", user_id_make(rq->arena, account->localpart, s->server_name));
+    json_put_str(out, "user_id", user_id_make(rq->arena, localpart, s->server_name));
     json_put_str(out, "home_server", s->server_name);
     if (login) {
         sign_in_put(out, &in);
     }
     return reply_json(rq, 200, out);
+}
+
+static int create_and_sign_in(struct request *rq, struct new_account *account, struct sign_in *who,
+                              bool login, struct err *err)
+{
+    int rc = create(rq, account, &who->user_nid, err);
+    return rc ? rc : sign_in_and_reply(rq, account->localpart, who, login, err);
 }
 
 /* ---- guests ----------------------------------------------------------------------------------- */
@@ -206,6 +212,56 @@ static size_t wanted_flows(const struct config *c, unsigned out[FLOWS_MAX])
     return n;
 }
 
+/* ---- a registration whose answer was lost ---- */
+
+struct registration {
+    const struct uia_result *uia;
+    const struct new_account *account;
+    struct str device_id;
+};
+
+static int keep_result(struct txn *t, void *arg)
+{
+    const struct registration *r = arg;
+    struct arena *outer = json_arena_enter(txn_arena(t));
+    json_t *kept = json_object();
+    json_put_str(kept, "localpart", r->account->localpart);
+    json_put_str(kept, "device_id", r->device_id);
+    int rc = uia_keep(t, r->uia, json_encode(txn_arena(t), kept), txn_err(t));
+    json_arena_leave(outer);
+    return rc;
+}
+
+/* With neither session nor name, the requests of two people could be the same. */
+static bool is_recognisable(const struct register_body *in)
+{
+    return in->username.n > 0 || json_find(in->auth, STR("session"));
+}
+
+/* The same request once more, to which the account was made: the same device, a new token in place of the lost one. */
+static int answer_again(struct request *rq, struct sign_in who, bool *out_done, struct err *err)
+{
+    const struct register_body *in = rq->in;
+    struct server *s = server_of(rq);
+    struct str kept, localpart = STR_NONE;
+    struct user_row user;
+    json_t *json;
+    int rc = uia_kept(rq, &kept, err);
+    if (rc != 0 || !kept.p) {
+        return rc;
+    }
+    rc = json_parse(rq->arena, kept, 0, &json, err);
+    (void)(rc == 0 && json_get_str(json, "localpart", &localpart) &&
+           json_get_str(json, "device_id", &who.device_id));
+    rc = rc ? rc : users_find(store_reader(s->store), rq->arena, localpart, &user, err);
+    if (rc != 0 || user.is_deactivated || user.is_locked) {
+        return rc == E_NOT_FOUND ? 0 : rc;
+    }
+    who.user_nid = user.nid;
+    *out_done = true;
+    return sign_in_and_reply(rq, localpart, &who, !in->inhibit_login, err);
+}
+
 static int register_user(struct request *rq, struct err *err)
 {
     const struct register_body *in = rq->in;
@@ -219,18 +275,28 @@ static int register_user(struct request *rq, struct err *err)
     struct sign_in who = {.device_id = in->device_id,
                           .display_name = in->initial_device_display_name,
                           .wants_refresh = in->refresh_token};
-    int rc = find_guest(rq, in, &who.user_nid, err);
+    bool is_answered = false;
+    int rc = answer_again(rq, who, &is_answered, err);
+    if (rc != 0 || is_answered) {
+        return rc;
+    }
+    rc = find_guest(rq, in, &who.user_nid, err);
     rc = rc ? rc : check_wish(rq, in, who.user_nid != 0, err);
     rc = rc ? rc : uia_check(rq, flows, n, &uia, err);
     if (rc != 0) {
         return uia_reply(rc);
     }
+    who.device_id = who.device_id.n ? who.device_id : sign_in_new_device_id(rq->arena);
+    struct registration r = {.uia = &uia, .device_id = who.device_id};
     struct new_account account = {.localpart = in->username,
                                   .password = in->password,
+                                  .also = is_recognisable(in) ? keep_result : NULL,
+                                  .also_arg = &r,
                                   .is_own_wish = true,
                                   .registration_token = uia.registration_token,
                                   .email = uia.email,
                                   .email_validated_ts = uia.email_validated_ts};
+    r.account = &account;
     return create_and_sign_in(rq, &account, &who, !in->inhibit_login, err);
 }
 

@@ -261,8 +261,10 @@ static const struct jfield redact_fields[] = {
 static int put_redact(struct request *rq, struct err *err)
 {
     const struct redact_body *in = rq->in;
-    struct new_event ev = {
-        .type = STR("m.room.redaction"), .redacts = rq->params[1], .txn_id = rq->params[2]};
+    struct new_event ev = {.type = STR("m.room.redaction"),
+                           .redacts = rq->params[1],
+                           .txn_id = rq->params[2],
+                           .txn_has_target = true};
     struct room *room;
     struct entry *target;
     int rc = handler_own_room(rq, 0, &room, err);

@@ -10,6 +10,7 @@
 #include "client/registration_token.h"
 #include "core/server.h"
 #include "crypto/hash.h"
+#include "crypto/secret_box.h"
 #include "store/registration_tokens.h"
 #include "store/threepids.h"
 #include "store/uia.h"
@@ -17,7 +18,12 @@
 #include "wire/jfield.h"
 #include "wire/json_writer.h"
 
-enum { SESSION_MS = 30 * 60 * 1000, SESSION_ID = 24 };
+enum {
+    SESSION_MS = 30 * 60 * 1000,
+    SESSION_ID = 24,
+    BODY_MAX =
+        8192, /* bytes of a body that is kept; what signs in or changes a password has a few hundred */
+};
 
 /* A session and what this request adds to it. */
 struct check {
@@ -25,7 +31,9 @@ struct check {
     const unsigned *flows;
     size_t n_flows;
     struct str session_id, request_hash;
-    bool is_stored, is_changed;
+    struct str body; /* canonical, without `auth` */
+    bool names_session, is_stored;
+    unsigned added;  /* the stage that this request has done; 0: none */
     unsigned done;   /* enum uia_stage */
     uint64_t caller; /* who is signed in; 0: nobody */
     struct uia_result found;
@@ -206,8 +214,8 @@ static int attempt(struct check *c, const json_t *auth, struct err *err)
             return 0;
         }
         int rc = stages[i].run(c, auth, err);
-        c->is_changed = rc == 0 && !c->why.kind;
-        c->done |= c->is_changed ? stages[i].bit : 0;
+        c->added = rc == 0 && !c->why.kind ? stages[i].bit : 0;
+        c->done |= c->added;
         return rc;
     }
     return refuse(c, "M_UNRECOGNIZED", "This stage is not asked for here");
@@ -225,13 +233,23 @@ static bool is_complete(const struct check *c)
 
 /* ---- sessions --------------------------------------------------------------------------------- */
 
+/* Not in the database. */
+static struct str own_secret(struct request *rq)
+{
+    const struct signing_key *key = &server_of(rq)->key;
+    return str_n((const char *)key->secret, sizeof(key->secret));
+}
+
+static struct str body_purpose(struct request *rq, struct str session_id)
+{
+    return ARENA_CONCAT(rq->arena, STR("ingot uia body\n"), session_id);
+}
+
 /* Keyed, because the body may hold a password, of which the database shall not keep a fast hash. */
 static struct str keyed_hash(struct request *rq, struct str text)
 {
-    const struct signing_key *key = &server_of(rq)->key;
     unsigned char *out = arena_alloc(rq->arena, SHA256_LEN);
-    hmac_sha256(str_n((const char *)key->secret, sizeof(key->secret)),
-                ARENA_CONCAT(rq->arena, STR("ingot uia session\n"), text), out);
+    hmac_sha256(own_secret(rq), ARENA_CONCAT(rq->arena, STR("ingot uia session\n"), text), out);
     return str_n((char *)out, SHA256_LEN);
 }
 
@@ -242,14 +260,13 @@ static int hash_request(struct check *c, bool *out_is_empty, struct str *out_ope
     struct str method = str_c(http_method_name(rq->method));
     struct str head = ARENA_CONCAT(rq->arena, method, STR(" "), rq->path);
     const struct str auth = STR("auth");
-    struct str body;
-    int rc = canonical_encode_without(rq->arena, rq->json, &auth, 1, CANONICAL_LAX, &body, err);
+    int rc = canonical_encode_without(rq->arena, rq->json, &auth, 1, CANONICAL_LAX, &c->body, err);
     if (rc != 0) {
         return rc;
     }
-    c->request_hash = keyed_hash(rq, ARENA_CONCAT(rq->arena, head, STR("\n"), body));
+    c->request_hash = keyed_hash(rq, ARENA_CONCAT(rq->arena, head, STR("\n"), c->body));
     *out_open = keyed_hash(rq, head);
-    *out_is_empty = str_eq(body, STR("{}"));
+    *out_is_empty = str_eq(c->body, STR("{}"));
     return 0;
 }
 
@@ -272,7 +289,7 @@ static json_t *encode_stage(const struct check *c, enum uia_stage stage)
 
 /* The stages that are done, each with what it found out: true, the user, the token that is held, the address. And what
  * is asked for, which the fallback pages have to know. */
-static struct str encode_stages(const struct check *c)
+static struct str encode_stages(const struct check *c, struct arena *a)
 {
     json_t *out = json_object();
     json_put_int(out, "asked", offered(c));
@@ -281,7 +298,7 @@ static struct str encode_stages(const struct check *c)
             json_put(out, stages[i].type, encode_stage(c, stages[i].bit));
         }
     }
-    return json_encode(c->rq->arena, out);
+    return json_encode(a, out);
 }
 
 static void decode_stage(struct check *c, enum uia_stage stage, const json_t *what)
@@ -311,6 +328,13 @@ static int decode_stages(struct check *c, struct str text, struct err *err)
     return rc;
 }
 
+/* Whether the session was opened for this request, or for any body. */
+static bool is_for(const struct check *c, const struct uia_row *row, struct str open)
+{
+    return row->user_nid == c->caller &&
+           (str_eq(row->request_hash, c->request_hash) || str_eq(row->request_hash, open));
+}
+
 /* The session that the request names; a new one if it names none, or one that has ended. */
 static int open_session(struct check *c, const json_t *auth, struct err *err)
 {
@@ -334,9 +358,8 @@ static int open_session(struct check *c, const json_t *auth, struct err *err)
         return rc;
     }
     c->session_id = row.session_id;
-    c->is_stored = true;
-    if (row.user_nid != c->caller ||
-        (!str_eq(row.request_hash, c->request_hash) && !str_eq(row.request_hash, open))) {
+    c->names_session = c->is_stored = true;
+    if (!is_for(c, &row, open)) {
         return err_forbidden(err, "This session was opened for another request");
     }
     return decode_stages(c, row.stages, err);
@@ -344,36 +367,79 @@ static int open_session(struct check *c, const json_t *auth, struct err *err)
 
 /* ---- what is written -------------------------------------------------------------------------- */
 
-struct saving {
-    const struct check *check;
-    struct uia_row row;
-};
-
-static int save_body(struct txn *t, void *arg)
+/* Another request may have done another stage meanwhile: what it did is taken over, and `added` is done once. */
+static int merge(struct txn *t, struct check *c, bool *out_is_done, struct err *err)
 {
-    const struct saving *s = arg;
-    const struct check *c = s->check;
-    struct err *err = txn_err(t);
-    int rc = c->is_stored ? uia_set_stages(t, s->row.session_id, s->row.stages, err)
-                          : uia_insert(t, &s->row, err);
-    if (rc == 0 && c->found.registration_token.p && !c->holds_token) {
+    struct uia_row now;
+    unsigned added = c->added;
+    int rc = uia_find(txn_read(t), txn_arena(t), c->session_id, 0, &now, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct check other = {.rq = c->rq, .flows = c->flows, .n_flows = c->n_flows};
+    rc = decode_stages(&other, arena_str(c->rq->arena, now.stages), err);
+    *out_is_done = other.done & added;
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(stages); i++) {
+        if (stages[i].bit & other.done & ~c->done) {
+            json_t *all;
+            rc = json_parse(c->rq->arena, arena_str(c->rq->arena, now.stages), 0, &all, err);
+            if (rc == 0) {
+                decode_stage(c, stages[i].bit, json_find(all, stages[i].type));
+            }
+        }
+    }
+    return rc;
+}
+
+static struct str seal_body(const struct check *c)
+{
+    return c->body.n > BODY_MAX ? STR_NONE
+                                : secret_box_seal(c->rq->arena, own_secret(c->rq),
+                                                  body_purpose(c->rq, c->session_id), c->body);
+}
+
+static int save_merged(struct txn *t, struct check *c, struct err *err)
+{
+    bool is_done = false;
+    int rc = c->is_stored ? merge(t, c, &is_done, err) : 0;
+    if (rc != 0) {
+        return rc;
+    }
+    const struct uia_row row = {.session_id = c->session_id,
+                                .request_hash = c->request_hash,
+                                .user_nid = c->caller,
+                                .stages = encode_stages(c, txn_arena(t)),
+                                .expires_ts = clock_wall_ms() + SESSION_MS,
+                                .body = c->is_stored ? STR_NONE : seal_body(c)};
+    rc = c->is_stored ? uia_set_stages(t, row.session_id, row.stages, err)
+                      : uia_insert(t, &row, err);
+    if (rc == 0 && c->added == UIA_REGISTRATION_TOKEN && c->found.registration_token.p &&
+        !is_done) {
         rc = registration_tokens_hold(t, c->found.registration_token, clock_wall_ms(), err);
     }
     return rc == 0 && c->proof.p ? threepid_sessions_use(t, c->proof, err) : rc;
 }
 
-static int save(const struct check *c, struct err *err)
+static int save_body(struct txn *t, void *arg)
 {
-    struct saving s = {.check = c,
-                       .row = {.session_id = c->session_id,
-                               .request_hash = c->request_hash,
-                               .user_nid = c->caller,
-                               .stages = encode_stages(c),
-                               .expires_ts = clock_wall_ms() + SESSION_MS}};
-    if (c->is_stored && !c->is_changed) {
+    struct arena *outer = json_arena_enter(txn_arena(t));
+    int rc = save_merged(t, arg, txn_err(t));
+    json_arena_leave(outer);
+    return rc;
+}
+
+static int save(struct check *c, struct err *err)
+{
+    if (c->is_stored && !c->added) {
         return 0;
     }
-    return store_write(server_of(c->rq)->store, "uia-save", save_body, &s, err);
+    int rc = store_write(server_of(c->rq)->store, "uia-save", save_body, c, err);
+    if (rc == 0) {
+        c->is_stored = true;
+        c->holds_token = c->found.registration_token.p != NULL;
+        c->proof = STR_NONE;
+    }
+    return rc;
 }
 
 struct using
@@ -485,6 +551,24 @@ int uia_check_form(struct request *rq, struct err *err)
     return read_auth(rq, &auth, err);
 }
 
+/* Without a session, what is known of the request itself. */
+static struct str id_without_session(const struct check *c)
+{
+    return hex_encode(c->rq->arena, c->request_hash);
+}
+
+static const struct uia_row *receipt(const struct check *c)
+{
+    struct uia_row *row = arena_new(c->rq->arena, struct uia_row);
+    *row = (struct uia_row){.session_id = c->names_session ? c->session_id : id_without_session(c),
+                            .request_hash = c->request_hash,
+                            .user_nid = c->caller,
+                            .expires_ts = clock_wall_ms() + SESSION_MS};
+    row->body = secret_box_seal(c->rq->arena, own_secret(c->rq),
+                                body_purpose(c->rq, row->session_id), c->body);
+    return row;
+}
+
 int uia_check(struct request *rq, const unsigned *flows, size_t n_flows, struct uia_result *out,
               struct err *err)
 {
@@ -501,18 +585,80 @@ int uia_check(struct request *rq, const unsigned *flows, size_t n_flows, struct 
     if (rc == 0 && !c.why.kind) {
         rc = attempt(&c, auth, err);
     }
-    if (rc != 0) {
-        return rc;
+    /* Stored, others may have done the rest meanwhile. */
+    if (rc == 0 && (c.why.kind || !is_complete(&c))) {
+        rc = save(&c, err);
     }
-    if (!c.why.kind && is_complete(&c)) {
+    if (rc == 0 && !c.why.kind && is_complete(&c)) {
         *out = c.found;
+        out->receipt = receipt(&c);
         return use_up(&c, err);
     }
-    rc = save(&c, err);
-    if (rc == 0) {
-        rc = answer(&c);
-    }
+    rc = rc ? rc : answer(&c);
     return rc == 0 ? UIA_ANSWERED : rc;
+}
+
+/* ---- repetitions ------------------------------------------------------------------------------ */
+
+int uia_keep(struct txn *t, const struct uia_result *done, struct str kept, struct err *err)
+{
+    struct arena *outer = json_arena_enter(txn_arena(t));
+    struct uia_row row = *done->receipt;
+    json_t *stored = json_object();
+    json_put_str(stored, "kept", kept);
+    row.stages = json_encode(txn_arena(t), stored);
+    json_arena_leave(outer);
+    int rc = uia_delete(t, row.session_id, err); /* one whose time is up, but that was not swept */
+    return rc ? rc : uia_insert(t, &row, err);
+}
+
+int uia_kept(struct request *rq, struct str *out, struct err *err)
+{
+    struct check c = {.rq = rq, .caller = rq->who.user_nid};
+    const json_t *auth;
+    struct uia_row row;
+    struct str open;
+    json_t *stored;
+    bool is_empty;
+    *out = STR_NONE;
+    int rc = read_auth(rq, &auth, err);
+    rc = rc ? rc : hash_request(&c, &is_empty, &open, err);
+    if (rc != 0 || !auth) {
+        return rc;
+    }
+    struct str id = id_without_session(&c);
+    (void)json_get_str(auth, "session", &id);
+    rc = uia_find(store_reader(server_of(rq)->store), rq->arena, id, clock_wall_ms(), &row, err);
+    if (rc == 0 && is_for(&c, &row, open)) {
+        rc = json_parse(rq->arena, row.stages, 0, &stored, err);
+        (void)(rc == 0 && json_get_str(stored, "kept", out));
+    }
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
+/* ---- a body that is nothing but `auth` -------------------------------------------------------- */
+
+int uia_complete_body(struct request *rq, json_t **body, struct err *err)
+{
+    json_t *auth = (json_t *)json_find(*body, STR("auth")), *whole;
+    struct str session, text;
+    struct uia_row row;
+    if (!auth || json_object_size(*body) != 1 || !json_get_str(auth, "session", &session)) {
+        return 0;
+    }
+    int rc = uia_find(store_reader(server_of(rq)->store), rq->arena, session, clock_wall_ms(), &row,
+                      err);
+    if (rc != 0 || row.user_nid != rq->who.user_nid || !row.body.p) {
+        return rc == E_NOT_FOUND ? 0 : rc;
+    }
+    if (secret_box_open(rq->arena, own_secret(rq), body_purpose(rq, session), row.body, &text)) {
+        rc = json_parse(rq->arena, text, JPARSE_REALS, &whole, err);
+        if (rc == 0) {
+            json_put(whole, STR("auth"), json_incref(auth));
+            *body = whole;
+        }
+    }
+    return rc;
 }
 
 /* ---- fallback pages --------------------------------------------------------------------------- */

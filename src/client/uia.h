@@ -17,14 +17,23 @@
  * request with an empty body leaves the body open: clients ask for the flows that way. When all stages of one flow are
  * done the session is used up and uia_check returns 0: exactly once, also when two requests race.
  *
+ * Old clients repeat nothing but `auth` with its session: uia_complete_body puts the body of the session's first
+ * request in its place, for every route. Bodies may hold passwords, so they are stored sealed (crypto/secret_box.h),
+ * and only up to a size.
+ *
+ * A request that makes something new can be repeated after its answer was lost (uia_keep, uia_kept).
+ *
  * Passwords are hashed here: the route runs in LANE_SLOW.
  */
 #ifndef INGOT_CLIENT_UIA_H
 #define INGOT_CLIENT_UIA_H
 
 #include "net/request.h"
+#include "wire/json.h"
 
 struct server;
+struct txn;
+struct uia_row;
 
 /* A flow is a set of stages; clients are told them in this order. */
 enum uia_stage {
@@ -48,12 +57,24 @@ struct uia_result {
     int64_t email_validated_ts;
     struct str
         registration_token; /* one of the database that the account will use; .p == NULL: none */
+    const struct uia_row *receipt; /* for uia_keep */
 };
 
 /* 0: passed. UIA_ANSWERED: the reply is made. Errors: 403 M_FORBIDDEN when the request is not the one that the session
  * was opened for, 429 after too many wrong passwords. */
 MUST_USE int uia_check(struct request *rq, const unsigned *flows, size_t n_flows,
                        struct uia_result *out, struct err *err);
+/* In the transaction that does what uia_check let pass: whoever repeats the very request while its session would have
+ * lasted is told `kept` (JSON) by uia_kept. Without a session the request is known by its hash, so it must hold
+ * something that only one person sends. */
+MUST_USE int uia_keep(struct txn *t, const struct uia_result *done, struct str kept,
+                      struct err *err);
+/* To be asked before anything is judged. *out.p == NULL: this is no repetition. In the request's arena. */
+MUST_USE int uia_kept(struct request *rq, struct str *out, struct err *err);
+
+/* The HTTP server's complete_body hook. */
+int uia_complete_body(struct request *rq, json_t **body, struct err *err);
+
 /* Whether `auth` is well-formed, for handlers that refuse a request for other reasons before uia_check: 400. */
 MUST_USE int uia_check_form(struct request *rq, struct err *err);
 /* What a handler returns when uia_check did not return 0. */

@@ -113,6 +113,7 @@ struct creation {
     struct user_row row;
     struct threepid_row email; /* address.p == NULL: none */
     bool email_is_taken;
+    const struct new_account *account;
 };
 
 /* The use of a token and the account that it buys are one transaction. */
@@ -163,6 +164,12 @@ int account_check_room_for_one(struct server *s, struct db_read *r, struct err *
     return rc == 0 && is_full ? limit_of_server(s, err, "This server takes no more accounts") : rc;
 }
 
+static int finish(struct txn *t, const struct creation *c)
+{
+    int rc = user_directory_update(t, c->row.nid, txn_err(t));
+    return rc == 0 && c->account->also ? c->account->also(t, c->account->also_arg) : rc;
+}
+
 static int create_body(struct txn *t, void *arg)
 {
     struct creation *c = arg;
@@ -173,7 +180,7 @@ static int create_body(struct txn *t, void *arg)
     rc = rc ? rc : use_token(t, c->registration_token, err);
     rc = rc ? rc : put_email(t, c, err);
     rc = rc ? rc : put_displayname(t, c, err);
-    return rc ? rc : user_directory_update(t, c->row.nid, err);
+    return rc ? rc : finish(t, c);
 }
 
 int account_check_name(struct server *s, struct arena *a, struct str localpart, struct err *err)
@@ -196,6 +203,7 @@ int account_create(struct server *s, struct arena *a, const struct new_account *
     struct str name = account->displayname;
     struct creation c = {
         .server = s,
+        .account = account,
         .is_own_wish = account->is_own_wish,
         .user_id = user_id_make(a, account->localpart, s->server_name),
         .displayname = name.n && name.n <= DISPLAYNAME_MAX ? name : account->localpart,
@@ -235,13 +243,14 @@ static int upgrade_body(struct txn *t, void *arg)
     rc = rc ? rc : users_set_password(t, c->row.nid, c->row.password_hash, err);
     rc = rc ? rc : users_set_flag(t, c->row.nid, USER_GUEST, false, err);
     rc = rc ? rc : put_email(t, c, err);
-    return rc ? rc : user_directory_update(t, c->row.nid, err);
+    return rc ? rc : finish(t, c);
 }
 
 int account_upgrade_guest(struct server *s, struct arena *a, uint64_t user_nid,
                           const struct new_account *account, struct err *err)
 {
     struct creation c = {.server = s,
+                         .account = account,
                          .is_own_wish = account->is_own_wish,
                          .registration_token = account->registration_token,
                          .email = email_of(account),

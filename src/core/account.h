@@ -11,6 +11,7 @@
 
 struct db_read;
 struct server;
+struct txn;
 struct user_row;
 
 enum { DISPLAYNAME_MAX = 256 }; /* bytes; our own limit */
@@ -26,6 +27,8 @@ struct new_account {
         registration_token; /* one of the database, a use of which this is; .p == NULL: none */
     struct str email;       /* its proved address; .p == NULL: none */
     int64_t email_validated_ts;
+    int (*also)(struct txn *t, void *arg); /* written with it; NULL: nothing */
+    void *also_arg;
 };
 /* E_INVALID M_INVALID_USERNAME or M_WEAK_PASSWORD, E_CONFLICT (400 M_USER_IN_USE, M_THREEPID_IN_USE), 401
  * M_UNAUTHORIZED when the registration token is used up. *out_nid may be NULL. */

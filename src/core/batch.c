@@ -844,6 +844,20 @@ int batch_commit(struct batch *b, struct err *err)
 
 /* ---- one event ---- */
 
+/* Whether this event answers the request: redactions of several targets may have one transaction id. */
+static int is_of_request(struct server *s, struct arena *a, const struct new_event *want,
+                         struct str event_id, bool *out, struct err *err)
+{
+    struct entry *e;
+    *out = !want->txn_has_target;
+    if (*out) {
+        return 0;
+    }
+    int rc = entry_hold_id(s, a, event_id, &e, err);
+    *out = rc == 0 && str_eq(e->ev->redacts, want->redacts);
+    return rc == E_NOT_FOUND ? 0 : rc;
+}
+
 static int find_earlier(struct server *s, struct arena *a, struct room *room,
                         const struct new_event *want, struct str *out_event_id, struct err *err)
 {
@@ -851,11 +865,19 @@ static int find_earlier(struct server *s, struct arena *a, struct room *room,
     if (want->txn_id.n == 0 || want->device_nid == 0) {
         return E_NOT_FOUND;
     }
+    struct db_str *ids;
+    size_t n = 0;
+    bool found = false;
     int rc = find_name(s, want->type, &type_nid, err);
-    return rc != 0     ? rc
-           : !type_nid ? E_NOT_FOUND
-                       : events_of_txn(store_reader(s->store), a, want->device_nid, want->txn_id,
-                                       room->nid, type_nid, out_event_id, err);
+    if (rc == 0 && type_nid) {
+        rc = events_of_txn(store_reader(s->store), a, want->device_nid, want->txn_id, room->nid,
+                           type_nid, &ids, &n, err);
+    }
+    for (size_t i = 0; rc == 0 && i < n && !found; i++) {
+        rc = is_of_request(s, a, want, ids[i].v, &found, err);
+        *out_event_id = ids[i].v;
+    }
+    return rc == 0 && !found ? E_NOT_FOUND : rc;
 }
 
 static int send_once(struct server *s, struct arena *a, struct room *room,

@@ -34,7 +34,8 @@ struct new_event {
     bool without_policy;      /* the room's policy server is not asked (policy_server.h) */
     /* Whose request this is (identity_txn_scope); 0: nobody's. It is answered before it hears of the event (echo.h). */
     uint64_t device_nid;
-    struct str txn_id; /* with device: idempotency, and unsigned.transaction_id; empty: none */
+    struct str txn_id;   /* with device: idempotency, and unsigned.transaction_id; empty: none */
+    bool txn_has_target; /* the path of the request names `redacts`: txn_id counts for it alone */
 };
 
 struct batch {

@@ -97,13 +97,18 @@ static int enter(struct txn *t, void *arg)
     return rc ? rc : tokens_insert(t, user, device, &e->pair.row, err);
 }
 
+struct str sign_in_new_device_id(struct arena *a)
+{
+    return rand_alnum(a, MADE_UP_DEVICE_ID);
+}
+
 int sign_in(struct server *s, struct arena *a, const struct sign_in *who, struct signed_in *out,
             struct err *err)
 {
     struct entering e = {
         .server = s,
         .who = who,
-        .device_id = who->device_id.n ? who->device_id : rand_alnum(a, MADE_UP_DEVICE_ID),
+        .device_id = who->device_id.n ? who->device_id : sign_in_new_device_id(a),
     };
     *out = (struct signed_in){.device_id = e.device_id};
     make_pair(s, a, who->wants_refresh, out, &e.pair);

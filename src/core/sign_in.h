@@ -28,6 +28,9 @@ struct signed_in {
     int64_t expires_in_ms;    /* 0: the access token does not expire */
 };
 
+/* An id for a new device. */
+struct str sign_in_new_device_id(struct arena *a);
+
 /* Durable when it returns 0; strings in the arena. 403 M_USER_DEACTIVATED if the account has just ended, 403
  * M_USER_LIMIT_EXCEEDED if it would be a device too many. */
 MUST_USE int sign_in(struct server *s, struct arena *a, const struct sign_in *who,

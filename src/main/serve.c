@@ -14,6 +14,7 @@
 #include "base/vec.h"
 #include "client/authenticate.h"
 #include "client/tasks.h"
+#include "client/uia.h"
 #include "core/appservices.h"
 #include "core/data_lock.h"
 #include "core/server.h"
@@ -112,6 +113,7 @@ static int start_http(struct service *sv, struct err *err)
         .limits = sv->server->limits,
         .authenticate = authenticate,
         .spares = authenticate_spares,
+        .complete_body = uia_complete_body,
         .app = sv->server,
         .upload_dir = arena_cstr(&a, ARENA_CONCAT(&a, c->data_dir, STR("/media/tmp"))),
         .query_tokens = c->access_tokens.query_string_allowed,

@@ -139,7 +139,11 @@ static int decode_body(struct exchange *ex, struct err *err)
     if (rq->route->body != ROUTE_BODY_JSON) {
         return 0;
     }
+    complete_body_fn *complete = ex->server->config.complete_body;
     int rc = parse_json(ex, &body, err);
+    if (rc == 0 && complete && json_is_object(body)) {
+        rc = complete(rq, &body, err);
+    }
     if (rc != 0) {
         return rc;
     }

@@ -30,16 +30,21 @@ typedef int authenticate_fn(struct request *rq, const struct route *route, struc
 /* Whether who sends this token knows no limits even where nobody is signed in yet (ROUTE_NONE: registration, login). */
 typedef bool spares_fn(struct request *rq, struct str token);
 
+/* A body that is an object may stand for another one (`*body` is exchanged): called when it was parsed, before its
+ * fields are looked at. */
+typedef int complete_body_fn(struct request *rq, json_t **body, struct err *err);
+
 struct http_server_config {
     const struct http_listener_config *listeners;
     size_t n_listeners;
-    const struct router *router;   /* borrowed */
-    struct pool *pool;             /* borrowed */
-    struct ratelimit *limits;      /* borrowed; NULL: none */
-    authenticate_fn *authenticate; /* may be NULL if no route needs it */
-    spares_fn *spares;             /* NULL: nobody is spared */
-    void *app;                     /* becomes request.app */
-    const char *upload_dir;        /* temporary files of uploads; NULL: no such routes */
+    const struct router *router;     /* borrowed */
+    struct pool *pool;               /* borrowed */
+    struct ratelimit *limits;        /* borrowed; NULL: none */
+    authenticate_fn *authenticate;   /* may be NULL if no route needs it */
+    spares_fn *spares;               /* NULL: nobody is spared */
+    complete_body_fn *complete_body; /* NULL: each body stands for itself */
+    void *app;                       /* becomes request.app */
+    const char *upload_dir;          /* temporary files of uploads; NULL: no such routes */
     bool query_tokens; /* accept ?access_token= (removed from the specification in v1.20) */
     bool access_log;
     unsigned threads;         /* network threads per listener; 0: 2 */

@@ -227,16 +227,12 @@ int events_by_time(struct db_read *r, struct arena *a, uint64_t room_nid, struct
 }
 
 int events_of_txn(struct db_read *r, struct arena *a, uint64_t device_nid, struct str txn_id,
-                  uint64_t room_nid, uint64_t type_nid, struct str *out_event_id, struct err *err)
+                  uint64_t room_nid, uint64_t type_nid, struct db_str **out, size_t *out_n,
+                  struct err *err)
 {
-    struct db_str row;
-    int rc = db_row(r, a, &select_txn,
-                    PARAMS(P_INT(device_nid), P_TEXT(txn_id), P_INT(room_nid), P_INT(type_nid)),
-                    &db_str_cols, &row, err);
-    if (rc == 0) {
-        *out_event_id = row.v;
-    }
-    return rc;
+    return db_rows(r, a, &select_txn,
+                   PARAMS(P_INT(device_nid), P_TEXT(txn_id), P_INT(room_nid), P_INT(type_nid)),
+                   &db_str_cols, out, out_n, err);
 }
 
 int state_nodes_insert(struct txn *t, struct str id, struct str body, struct err *err)

@@ -75,11 +75,12 @@ struct event_time {
 MUST_USE int events_by_time(struct db_read *r, struct arena *a, uint64_t room_nid,
                             struct event_time from, bool forward, size_t limit,
                             struct event_row **out, size_t *out_n, struct err *err);
-/* The event that this device sent to this room with this transaction id and type; E_NOT_FOUND. A transaction id is
- * scoped to the device and the path (client-server API, "Transaction identifiers"). */
+/* Ids of the events that this device sent to this room with this transaction id and type. A transaction id is scoped
+ * to the device and the path (client-server API, "Transaction identifiers"): of redactions there may be several, whose
+ * paths name different targets. */
 MUST_USE int events_of_txn(struct db_read *r, struct arena *a, uint64_t device_nid,
                            struct str txn_id, uint64_t room_nid, uint64_t type_nid,
-                           struct str *out_event_id, struct err *err);
+                           struct db_str **out, size_t *out_n, struct err *err);
 
 /* State nodes. */
 MUST_USE int state_nodes_insert(struct txn *t, struct str id, struct str body, struct err *err);

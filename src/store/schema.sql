@@ -576,7 +576,7 @@ CREATE TABLE uia_sessions (
     user_nid INTEGER NOT NULL,       -- 0: not signed in (registration)
     stages TEXT NOT NULL,           -- JSON: stages completed, with what each found out
     expires_ts INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+, body BLOB) STRICT, WITHOUT ROWID;
 
 CREATE INDEX uia_sessions_expiry ON uia_sessions (expires_ts);
 

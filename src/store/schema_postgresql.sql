@@ -393,6 +393,7 @@ transactions.scope text C NOT NULL
 transactions.txn_id text C NOT NULL
 CREATE INDEX transactions_created ON public.transactions USING btree (created_ts)
 CREATE UNIQUE INDEX transactions_pkey ON public.transactions USING btree (device_nid, scope, txn_id)
+uia_sessions.body bytea
 uia_sessions.expires_ts bigint NOT NULL
 uia_sessions.request_hash bytea NOT NULL
 uia_sessions.session_id text C NOT NULL

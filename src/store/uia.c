@@ -3,12 +3,13 @@
 
 #include "store/statements.h"
 
-#define COLUMNS "session_id, request_hash, user_nid, stages, expires_ts"
+#define COLUMNS "session_id, request_hash, user_nid, stages, expires_ts, body"
 COLS(uia_cols, struct uia_row, COL(struct uia_row, session_id), COL(struct uia_row, request_hash),
-     COL(struct uia_row, user_nid), COL(struct uia_row, stages), COL(struct uia_row, expires_ts));
+     COL(struct uia_row, user_nid), COL(struct uia_row, stages), COL(struct uia_row, expires_ts),
+     COL(struct uia_row, body));
 
 static const struct sql insert = {"INSERT INTO uia_sessions (" COLUMNS
-                                  ") VALUES ($1, $2, $3, $4, $5)"};
+                                  ") VALUES ($1, $2, $3, $4, $5, $6)"};
 static const struct sql find = {"SELECT " COLUMNS
                                 " FROM uia_sessions WHERE session_id = $1 AND expires_ts > $2"};
 static const struct sql set_stages = {"UPDATE uia_sessions SET stages = $2 WHERE session_id = $1"};
@@ -23,7 +24,7 @@ int uia_insert(struct txn *t, const struct uia_row *row, struct err *err)
 {
     return db_exec(t, &insert,
                    PARAMS(P_TEXT(row->session_id), P_BLOB(row->request_hash), P_INT(row->user_nid),
-                          P_TEXT(row->stages), P_INT(row->expires_ts)),
+                          P_TEXT(row->stages), P_INT(row->expires_ts), P_BLOB(row->body)),
                    err);
 }
 

@@ -9,8 +9,9 @@ struct uia_row {
     struct str session_id;
     struct str request_hash; /* the request that the session is for */
     uint64_t user_nid;       /* 0: nobody is signed in */
-    struct str stages;       /* JSON: what is done */
+    struct str stages;       /* JSON: what is done, and what it was used up for */
     int64_t expires_ts;
+    struct str body; /* of the request, sealed; .p == NULL: not kept */
 };
 
 MUST_USE int uia_insert(struct txn *t, const struct uia_row *row, struct err *err);
