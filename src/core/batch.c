@@ -40,9 +40,8 @@ static void batch_start(struct batch *b, struct server *s, struct arena *a)
 }
 
 /* Locks the room; if it was discarded meanwhile, the one that is registered now. */
-static int lock_live_room(struct batch *b, struct room *room, struct err *err)
+static int lock_live_room(struct batch *b, struct err *err)
 {
-    b->room = room_ref(room);
     int rc;
     while ((rc = room_lock(b->server, b->room, err)) == 0) {
         b->locked = true;
@@ -61,27 +60,51 @@ static int lock_live_room(struct batch *b, struct room *room, struct err *err)
     return rc;
 }
 
-int batch_begin(struct batch *b, struct server *s, struct arena *a, struct room *room,
-                struct err *err)
+static void take_view(struct batch *b)
 {
-    batch_start(b, s, a);
-    int rc = 0;
-    if (atomic_load(&room->asks_policy_server)) {
-        rc = policy_server_take_turn(s, err);
-        b->has_turn = rc == 0;
-    }
-    rc = rc ? rc : lock_live_room(b, room, err);
-    if (rc != 0) {
-        return rc;
-    }
+    b->was_blocked = atomic_load(&b->room->is_blocked);
     b->base = room_view_get(b->room);
     b->state = b->base->state;
     b->create_nid = b->base->create_nid;
     b->depth = b->base->depth;
     b->n_heads = b->base->n_heads;
-    b->heads = arena_array(a, struct room_head, b->n_heads + 1);
+    b->heads = arena_array(b->arena, struct room_head, b->n_heads + 1);
     memcpy(b->heads, b->base->heads, b->n_heads * sizeof(*b->heads));
-    return 0;
+}
+
+int batch_begin(struct batch *b, struct server *s, struct arena *a, struct room *room,
+                struct err *err)
+{
+    batch_start(b, s, a);
+    b->room = room_ref(room);
+    int rc = lock_live_room(b, err);
+    if (rc == 0) {
+        take_view(b);
+    }
+    return rc;
+}
+
+void batch_begin_on_view(struct batch *b, struct server *s, struct arena *a, struct room *room)
+{
+    batch_start(b, s, a);
+    b->room = room_ref(room);
+    take_view(b);
+}
+
+/* Before a batch that was begun on a view is written. */
+static int lock_same_view(struct batch *b, struct err *err)
+{
+    int rc = lock_live_room(b, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct room_view *now = room_view_get(b->room);
+    bool is_same = now->row_version == b->base->row_version &&
+                   atomic_load(&b->room->is_blocked) == b->was_blocked;
+    room_view_unref(&now);
+    return is_same ? 0
+                   : err_set(err, E_CONFLICT, 409, "M_UNKNOWN",
+                             "The room has changed while its policy server was asked");
 }
 
 int batch_begin_new_room(struct batch *b, struct server *s, struct arena *a,
@@ -104,9 +127,6 @@ void batch_end(struct batch *b)
 {
     if (b->locked) {
         lock_release(&b->room->lock);
-    }
-    if (b->has_turn) {
-        policy_server_end_turn(b->server);
     }
     for (size_t i = 0; i < b->n_pending; i++) {
         entry_unref(&b->pending[i].entry);
@@ -454,10 +474,22 @@ static int accept(struct batch *b, const struct new_event *want, struct event *e
 
 static int ask_policy_server(struct batch *b, struct event **ev, struct err *err)
 {
-    struct entry *policy = NULL;
-    int rc = batch_state(b, NID_POLICY, NID_EMPTY, &policy, err);
-    return rc ? rc
-              : policy_server_sign(b->server, b->arena, b->room, policy, &b->has_turn, ev, err);
+    struct entry *entry = NULL;
+    struct policy policy;
+    bool is_needed;
+    int rc = batch_state(b, NID_POLICY, NID_EMPTY, &entry, err);
+    if (rc == 0) {
+        rc = policy_server_is_needed(b->server, b->arena, b->room, entry, *ev, &is_needed, &policy,
+                                     err);
+    }
+    if (rc != 0 || !is_needed) {
+        return rc;
+    }
+    if (b->locked) {
+        b->must_ask = true;
+        return err_set(err, E_CONFLICT, 409, "M_UNKNOWN", "The room's policy server must be asked");
+    }
+    return policy_server_sign(b->server, b->arena, &policy, ev, err);
 }
 
 /* One may always leave. */
@@ -827,10 +859,13 @@ static void prepare_echo(struct batch *b)
 
 int batch_commit(struct batch *b, struct err *err)
 {
-    int rc = 0;
     if (b->n_pending == 0) {
         /* All of it was there already; what comes with it need not be. */
         return b->extra ? store_write(b->server->store, "events", b->extra, b->extra_arg, err) : 0;
+    }
+    int rc = b->locked ? 0 : lock_same_view(b, err);
+    if (rc != 0) {
+        return rc;
     }
     prepare_echo(b);
     rc = store_write(b->server->store, "events", write_batch, b, err);
@@ -880,39 +915,83 @@ static int find_earlier(struct server *s, struct arena *a, struct room *room,
     return rc == 0 && !found ? E_NOT_FOUND : rc;
 }
 
+static int send_in(struct batch *b, const struct new_event *want, struct str *out_event_id,
+                   struct err *err)
+{
+    struct entry *entry;
+    /* After the view was taken: a retry that overtakes its first attempt waits for it at the room's lock, or finds the
+     * view no longer the newest when it has the lock. */
+    int rc = find_earlier(b->server, b->arena, b->room, want, out_event_id, err);
+    if (rc != E_NOT_FOUND) {
+        return rc;
+    }
+    rc = batch_add(b, want, &entry, err);
+    if (rc == 0) {
+        rc = guests_follow(b, entry, err);
+    }
+    if (rc == 0) {
+        *out_event_id = arena_str(b->arena, entry->ev->event_id);
+        rc = b->n_pending ? batch_commit(b, err) : 0;
+    }
+    return rc;
+}
+
+/* *asks: whether the room's policy server is asked; set if it turns out that it has to be. */
 static int send_once(struct server *s, struct arena *a, struct room *room,
-                     const struct new_event *want, struct str *out_event_id, struct err *err)
+                     const struct new_event *want, bool *asks, struct str *out_event_id,
+                     struct err *err)
 {
     struct batch b;
-    struct entry *entry;
-    int rc = batch_begin(&b, s, a, room, err);
-    if (rc == 0) {
-        /* Under the room's lock, so a retry that overtakes its first attempt waits for it here. */
-        rc = find_earlier(s, a, b.room, want, out_event_id, err);
-        if (rc == 0) {
-            batch_end(&b);
-            return 0;
-        }
-        rc = rc == E_NOT_FOUND ? batch_add(&b, want, &entry, err) : rc;
+    int rc = 0;
+    if (*asks) {
+        batch_begin_on_view(&b, s, a, room);
+    } else {
+        rc = batch_begin(&b, s, a, room, err);
     }
-    rc = rc ? rc : guests_follow(&b, entry, err);
     if (rc == 0) {
-        *out_event_id = arena_str(a, entry->ev->event_id);
-        rc = b.n_pending ? batch_commit(&b, err) : 0;
+        rc = send_in(&b, want, out_event_id, err);
     }
+    *asks |= b.must_ask;
     batch_end(&b);
+    return rc;
+}
+
+static bool needs_no_signature(const struct new_event *want)
+{
+    return want->without_policy ||
+           policy_server_is_policy(want->type, want->state_key, want->is_state);
+}
+
+/* The room object may be replaced by a newer one between two attempts. */
+static int send_with_turn(struct server *s, struct arena *a, struct room *room,
+                          const struct new_event *want, bool asks, struct str *out_event_id,
+                          struct err *err)
+{
+    enum { ATTEMPTS = 5 };
+    bool has_turn = false;
+    int rc = E_CONFLICT;
+    for (int i = 0; i < ATTEMPTS && rc == E_CONFLICT; i++) {
+        rc = 0;
+        if (asks && !has_turn) {
+            rc = policy_server_take_turn(s, room->nid, err);
+            has_turn = rc == 0;
+        }
+        if (rc == 0) {
+            rc = send_once(s, a, room, want, &asks, out_event_id, err);
+        }
+    }
+    if (has_turn) {
+        policy_server_end_turn(s, room->nid);
+    }
     return rc;
 }
 
 int room_send(struct server *s, struct arena *a, struct room *room, const struct new_event *want,
               struct str *out_event_id, struct err *err)
 {
-    enum { ATTEMPTS = 5 };
     struct str id;
-    int rc = E_CONFLICT;
-    for (int i = 0; i < ATTEMPTS && rc == E_CONFLICT; i++) {
-        rc = send_once(s, a, room, want, &id, err);
-    }
+    bool asks = atomic_load(&room->asks_policy_server) && !needs_no_signature(want);
+    int rc = send_with_turn(s, a, room, want, asks, &id, err);
     if (rc == 0 && out_event_id) {
         *out_event_id = id;
     }

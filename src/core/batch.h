@@ -9,7 +9,7 @@
  *     if (rc == 0) rc = batch_commit(&b, err);                  // durable when it returns 0
  *     batch_end(&b);                                            // always, also after an error
  *
- * batch_begin locks the room; batch_end unlocks it. Between the two, events are built on the pending state of
+ * batch_begin locks the room; batch_end unlocks it. A room with a policy server is locked by batch_commit only. Between the two, events are built on the pending state of
  * the batch. A failed commit marks the room dead: it is loaded anew by whoever needs it next.
  *
  * Several nodes: the room row's version is checked in the transaction; a loser gets E_CONFLICT. room_send() then
@@ -43,7 +43,8 @@ struct batch {
     struct arena *arena; /* of the request */
     struct room *room;
     bool locked, is_new, committed;
-    bool has_turn;             /* to wait for a policy server */
+    bool was_blocked; /* when its view was taken */
+    bool must_ask;    /* an event needs a policy server's signature: see batch_begin_on_view */
     struct room_view *base;    /* NULL for a new room */
     struct node_overlay nodes; /* state nodes made by this batch */
     struct state_id state;     /* pending */
@@ -69,6 +70,12 @@ struct pending {
 
 MUST_USE int batch_begin(struct batch *b, struct server *s, struct arena *a, struct room *room,
                          struct err *err);
+/*
+ * The same without the room's lock, so that policy servers can be asked between: batch_commit takes it, and gives
+ * E_CONFLICT if the room has moved on meanwhile. (A batch that has the lock does not ask: batch_add gives E_CONFLICT
+ * and must_ask is set.)
+ */
+void batch_begin_on_view(struct batch *b, struct server *s, struct arena *a, struct room *room);
 /* A room that does not exist yet. The first event added must be m.room.create; b->room is valid after it. */
 MUST_USE int batch_begin_new_room(struct batch *b, struct server *s, struct arena *a,
                                   const struct room_version *version, struct err *err);

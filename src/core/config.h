@@ -126,6 +126,7 @@ struct config {
         bool enabled, allow_private_addresses;
         struct str ca_file;
         struct config_strs trusted_key_servers;
+        int64_t policy_server_timeout_ms;
     } federation;
     struct {
         bool enabled, allow_private_addresses, group_unread_count_by_room;

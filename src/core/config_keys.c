@@ -402,6 +402,9 @@ const struct config_key config_keys[] = {
         .as = CONFIG_PATH),
     KEY(federation.allow_private_addresses, "false",
         "Allow requests to private address ranges. Only for closed networks and tests."),
+    KEY_AS("federation.policy_server_timeout", federation.policy_server_timeout_ms, "5s",
+           "How long a room's policy server may take for the signature on one event.",
+           .as = CONFIG_DURATION, .min = SECONDS, .max = 600 * SECONDS, .reload = true),
     KEY(federation.trusted_key_servers, "[]",
         "Servers asked for the keys of servers that do not answer.", .check = check_server_name),
 

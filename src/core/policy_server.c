@@ -19,7 +19,6 @@
 
 enum {
     RETRY_MOST_MS = 60 * 60 * 1000,
-    ANSWER_MS = 5000,
     TURN_RETRY_MS = 1000,
     PAUSE_MS = 30 * 1000,
     PAUSES_MAX = 10000
@@ -30,7 +29,8 @@ enum {
 struct policy_servers {
     struct lock lock;   /* RANK_CACHE */
     struct smap paused; /* server name -> until when, monotonic */
-    atomic_uint turns;  /* taken */
+    struct imap queues; /* room nid -> struct queue *, while somebody has a turn there */
+    unsigned n_queued;  /* in all of them */
 };
 
 struct policy_servers *policy_servers_new(void)
@@ -44,6 +44,7 @@ void policy_servers_free(struct policy_servers *p)
 {
     if (p) {
         smap_release(&p->paused);
+        imap_release(&p->queues); /* empty: a turn is a request's */
         lock_destroy(&p->lock);
         free(p);
     }
@@ -70,12 +71,60 @@ static void pause_server(struct policy_servers *p, struct str name)
 
 /* ---- turns ---- */
 
-int policy_server_take_turn(struct server *s, struct err *err)
+/* Of a room: numbers are drawn, and called one after the other. */
+struct queue {
+    uint64_t next, called;
+    struct cond changed;
+};
+
+/* The room's queue with one more in it. */
+static struct queue *join_queue(struct policy_servers *p, uint64_t room_nid, uint64_t *out_number)
 {
-    if (atomic_fetch_add(&s->policy_servers->turns, 1) < pool_slow_max(s->pool)) {
+    union map_val *v = imap_at(&p->queues, room_nid, NULL);
+    if (!v->ptr) {
+        struct queue *fresh = xcalloc(1, sizeof(*fresh));
+        cond_init(&fresh->changed);
+        v->ptr = fresh;
+    }
+    struct queue *q = v->ptr;
+    *out_number = q->next++;
+    p->n_queued++;
+    return q;
+}
+
+static bool is_full(struct server *s, uint64_t room_nid)
+{
+    struct policy_servers *p = s->policy_servers;
+    const union map_val *v = imap_find(&p->queues, room_nid);
+    const struct queue *q = v ? v->ptr : NULL;
+    return p->n_queued >= pool_waiting_max(s->pool) / 2 ||
+           (q && q->next - q->called >= pool_slow_max(s->pool));
+}
+
+static bool wait_for_turn(struct server *s, uint64_t room_nid)
+{
+    struct policy_servers *p = s->policy_servers;
+    lock_take(&p->lock);
+    bool may_wait = !is_full(s, room_nid);
+    if (may_wait) {
+        uint64_t number;
+        struct queue *q = join_queue(p, room_nid, &number);
+        while (q->called != number) {
+            cond_wait(&q->changed, &p->lock);
+        }
+    }
+    lock_release(&p->lock);
+    return may_wait;
+}
+
+int policy_server_take_turn(struct server *s, uint64_t room_nid, struct err *err)
+{
+    pool_wait_begin();
+    bool has_turn = wait_for_turn(s, room_nid);
+    pool_wait_end();
+    if (has_turn) {
         return 0;
     }
-    policy_server_end_turn(s);
     int rc = err_set(err, E_LIMIT, 429, "M_LIMIT_EXCEEDED",
                      "Too many events wait for the policy servers of their rooms");
     if (err) {
@@ -84,18 +133,23 @@ int policy_server_take_turn(struct server *s, struct err *err)
     return rc;
 }
 
-void policy_server_end_turn(struct server *s)
+void policy_server_end_turn(struct server *s, uint64_t room_nid)
 {
-    atomic_fetch_sub(&s->policy_servers->turns, 1);
+    struct policy_servers *p = s->policy_servers;
+    lock_take(&p->lock);
+    struct queue *q = imap_find(&p->queues, room_nid)->ptr;
+    p->n_queued--;
+    if (++q->called == q->next) {
+        imap_remove(&p->queues, room_nid);
+        cond_destroy(&q->changed);
+        free(q);
+    } else {
+        cond_broadcast(&q->changed);
+    }
+    lock_release(&p->lock);
 }
 
 /* ---- whether the room uses one ---- */
-
-struct policy {
-    struct str via;
-    unsigned char key[ED25519_PUBLIC_LEN];
-    bool has_key; /* what is given as the key is one */
-};
 
 /* "Valid means content contains at least: a string value for via; an object value for public_keys containing at least a
  * string value for ed25519." */
@@ -209,48 +263,48 @@ static int take_signature(struct arena *a, const struct policy *p, const struct 
     return rc;
 }
 
-static int ask(struct server *s, struct arena *a, const struct policy *p, struct event **ev,
-               struct err *err)
+bool policy_server_is_policy(struct str type, struct str state_key, bool is_state)
+{
+    return is_state && str_eq(type, STR("m.room.policy")) && state_key.n == 0;
+}
+
+int policy_server_is_needed(struct server *s, struct arena *a, struct room *room,
+                            const struct entry *policy, const struct event *ev, bool *out_is_needed,
+                            struct policy *out, struct err *err)
+{
+    *out_is_needed = false;
+    if (policy_server_is_policy(ev->type, ev->state_key, ev->is_state)) {
+        return 0;
+    }
+    int rc = policy && parse_policy(a, policy, out)
+                 ? has_member(s, room, policy, out->via, out_is_needed, err)
+                 : 0;
+    atomic_store(&room->asks_policy_server, *out_is_needed);
+    return rc;
+}
+
+int policy_server_sign(struct server *s, struct arena *a, const struct policy *policy,
+                       struct event **ev, struct err *err)
 {
     struct signed_reply reply;
     const struct signed_request rq = {.method = "POST",
-                                      .destination = p->via,
+                                      .destination = policy->via,
                                       .target = STR("/_matrix/policy/v1/sign"),
                                       .body = event_pdu(a, *ev),
-                                      .total_ms = ANSWER_MS};
-    if (is_paused(s->policy_servers, p->via)) {
+                                      .total_ms =
+                                          (int)s->config->federation.policy_server_timeout_ms};
+    if (is_paused(s->policy_servers, policy->via)) {
         return err_set(err, E_BUSY, 502, "M_UNKNOWN",
-                       "The policy server of this room, %.*s, cannot be reached", STR_ARG(p->via));
+                       "The policy server of this room, %.*s, cannot be reached",
+                       STR_ARG(policy->via));
     }
     int rc = signed_request_run(s, a, &rq, &reply, err);
     if (rc == E_BUSY || rc == E_LIMIT) {
-        pause_server(s->policy_servers, p->via);
+        pause_server(s->policy_servers, policy->via);
     }
     if (rc != 0) {
         return rc;
     }
-    return reply.status == 200 ? take_signature(a, p, &reply, ev, err) : refused(a, &reply, err);
-}
-
-int policy_server_sign(struct server *s, struct arena *a, struct room *room,
-                       const struct entry *policy, bool *has_turn, struct event **ev,
-                       struct err *err)
-{
-    struct policy p;
-    bool is_there = false;
-    bool is_policy =
-        str_eq((*ev)->type, STR("m.room.policy")) && (*ev)->is_state &&
-        (*ev)->state_key.n == 0; /* sent without asking, so that it can be taken back */
-    if (is_policy) {
-        return 0;
-    }
-    int rc = policy && parse_policy(a, policy, &p)
-                 ? has_member(s, room, policy, p.via, &is_there, err)
-                 : 0;
-    atomic_store(&room->asks_policy_server, is_there);
-    if (rc == 0 && is_there && !*has_turn) {
-        rc = policy_server_take_turn(s, err);
-        *has_turn = rc == 0;
-    }
-    return rc == 0 && is_there ? ask(s, a, &p, ev, err) : rc;
+    return reply.status == 200 ? take_signature(a, policy, &reply, ev, err)
+                               : refused(a, &reply, err);
 }

@@ -505,6 +505,7 @@ void http_client_run(struct http_client *c, struct http_fetch *f)
     lock_init(&wait.lock, RANK_NET, "http wait");
     cond_init(&wait.done);
     f->wait = &wait;
+    lock_assert_none_held();
     pool_wait_begin();
     http_client_submit(c, f);
     lock_take(&wait.lock);

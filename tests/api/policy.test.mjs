@@ -49,17 +49,21 @@ class PolicyServer {
 
 // Federation is not there yet, so the only server with members is our own: its name is where the policy server listens.
 const ps = await PolicyServer.open();
-const hs = OWN_SERVER.skip ? null : await Server.create({ serverName: ps.name, config: { federation: { ca_file: ps.certificate.caFile, allow_private_addresses: true } } });
+const hs = OWN_SERVER.skip ? null : await Server.create({ serverName: ps.name, config: { federation: { policy_server_timeout: "10m", ca_file: ps.certificate.caFile, allow_private_addresses: true } } });
 after(async () => { await hs?.remove(); ps.close(); });
 
 async function guardedRoom() {
   const [alice, bob] = await hs.users("alice", "bob");
+  ps.decide = () => null;
+  const room = await guarded(alice, bob);
+  ps.asked.length = 0;
+  return { alice, bob, room };
+}
+async function guarded(alice, bob) {
   const room = await alice.createRoom({ preset: "public_chat" });
   await bob.join(room);
-  ps.decide = () => null;
-  ps.asked.length = 0;
   await alice.setState(room, "m.room.policy", "", ps.content());
-  return { alice, bob, room };
+  return room;
 }
 const send = (who, room, body) => hs.req("PUT", `/rooms/${E(room)}/send/m.room.message/${who.nextTxn()}`, { token: who.token, body: { msgtype: "m.text", body } });
 const pduOf = async (who, room) => timeline(await who.sync({ filter: { event_format: "federation", room: { timeline: { limit: 1 } } } }), room)[0];
@@ -154,14 +158,52 @@ test("a policy server that takes its time leaves workers for the other rooms", O
   assert.equal(again.status, 200);
 });
 
+test("policy servers that take their time hold up only the rooms whose events they hold", OWN_SERVER, async () => {
+  const { alice, bob, room } = await guardedRoom();
+  const free = await alice.createRoom({});
+  const slow = [];
+  for (let i = 0; i < 6; i++) slow.push(await guarded(alice, bob));
+  ps.decide = pdu => slow.includes(pdu.room_id) ? { hold: true } : null;
+  const sends = slow.flatMap(r => Array.from({ length: 8 }, (_, i) => send(bob, r, `m${i}`))); // more than there are workers
+  await eventually("each slow room to ask", () => new Set(ps.asked.map(a => a.pdu.room_id)).size >= slow.length);
+  await alice.say(free, "has no policy server");
+  assert.equal((await send(bob, room, "its policy server answers")).status, 200);
+  assert.equal(ps.held.length, slow.length, "one event of a room is asked about at a time");
+  ps.decide = () => null;
+  for (const go of ps.held.splice(0)) go();
+  const answers = await Promise.all(sends);
+  for (const r of answers.filter(r => r.status !== 200)) assert.deepEqual([r.status, r.body.errcode], [429, "M_LIMIT_EXCEEDED"]);
+  for (const r of slow) {
+    const bodies = (await alice.messages(r, { limit: "20" })).chunk.filter(e => e.type === "m.room.message");
+    const sent = answers.slice(slow.indexOf(r) * 8, slow.indexOf(r) * 8 + 8).filter(a => a.status === 200).map(a => a.body.event_id);
+    assert.deepEqual(bodies.map(e => e.event_id).sort(), sent.sort(), "each that was answered is there once");
+  }
+});
+
+test("while a policy server is asked the room is not locked: its policy can go, and the event is built again", OWN_SERVER, async () => {
+  const { alice, bob, room } = await guardedRoom();
+  ps.decide = () => ({ hold: true });
+  const sending = send(bob, room, "held");
+  await eventually("the policy server to be asked", () => ps.held.length > 0);
+  await alice.setState(room, "m.room.policy", "", {});
+  ps.decide = () => null;
+  for (const go of ps.held.splice(0)) go();
+  assert.equal((await sending).status, 200);
+  const pdu = await pduOf(alice, room);
+  assert.equal(pdu.content.body, "held");
+  assert.deepEqual(Object.keys(pdu.signatures[ps.name]).filter(k => k === "ed25519:policy_server"), [], "there is no policy server any more");
+});
+
 test("while the policy server cannot be reached nothing is sent, and whoever may can turn it off", OWN_SERVER, async () => {
   const { alice, bob, room } = await guardedRoom();
+  const free = await alice.createRoom({});
   ps.decide = () => ({ hangUp: true });
   const r = await send(bob, room, "x");
   assert.deepEqual([r.status, r.body.errcode], [502, "M_UNKNOWN"]);
   ps.asked.length = 0;
   assert.equal((await send(bob, room, "y")).status, 502);
   assert.equal(ps.asked.length, 0, "it is left alone for a while");
+  await alice.say(free, "has no policy server");
   await alice.setState(room, "m.room.policy", "", {});
   await bob.say(room, "free");
   await alice.setState(room, "m.room.policy", "", ps.content());
