@@ -9,8 +9,9 @@
  *     if (rc == 0) rc = batch_commit(&b, err);                  // durable when it returns 0
  *     batch_end(&b);                                            // always, also after an error
  *
- * batch_begin locks the room; batch_end unlocks it. A room with a policy server is locked by batch_commit only. Between the two, events are built on the pending state of
- * the batch. A failed commit marks the room dead: it is loaded anew by whoever needs it next.
+ * batch_begin locks the room; batch_end unlocks it. (A room with a policy server is locked by batch_commit only.)
+ * Between the two, events are built on the pending state of the batch. A failed commit marks the room dead: it is
+ * loaded anew by whoever needs it next.
  *
  * Several nodes: the room row's version is checked in the transaction; a loser gets E_CONFLICT. room_send() then
  * reloads and builds its event again; whoever runs a batch of his own has to do the same.
