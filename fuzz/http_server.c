@@ -81,7 +81,7 @@ static void start(void)
                                               .n_listeners = 1,
                                               .router = router,
                                               .pool = pool_new(2, 1, 0),
-                                              .upload_dir = "/tmp",
+                                              .temp_dir = "/tmp",
                                               .idle_seconds = 1,
                                               .threads = 1};
     bug_on(http_server_new(&config, &server, &err) != 0);

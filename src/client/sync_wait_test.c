@@ -62,6 +62,7 @@ static int setup_with_room(void **state, unsigned max_parked)
                                               .n_listeners = 1,
                                               .router = router,
                                               .pool = t->server->pool,
+                                              .temp_dir = "/tmp",
                                               .authenticate = who_is_it,
                                               .max_parked = max_parked,
                                               .app = t->server};

@@ -115,7 +115,7 @@ static int start_http(struct service *sv, struct err *err)
         .spares = authenticate_spares,
         .complete_body = uia_complete_body,
         .app = sv->server,
-        .upload_dir = arena_cstr(&a, ARENA_CONCAT(&a, c->data_dir, STR("/media/tmp"))),
+        .temp_dir = arena_cstr(&a, ARENA_CONCAT(&a, c->data_dir, STR("/media/tmp"))),
         .query_tokens = c->access_tokens.query_string_allowed,
         .access_log = true,
         .threads = (unsigned)c->limits.network_threads,

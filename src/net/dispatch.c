@@ -214,7 +214,11 @@ static bool run_handler(struct exchange *ex)
 
 static void answer(struct exchange *ex)
 {
-    reply_compress(ex);
+    struct err err = {0};
+    if (reply_settle(ex, &err) != 0) {
+        log_failure(&err);
+        reply_error(ex, &err);
+    }
     dispatch_account(ex);
     if (ex->conn) {
         http_conn_resume(ex, STAGE_REPLY);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-enum { LEVEL = 1, MEMORY = 8, WINDOW = 15, WINDOW_GZIP = WINDOW + 16 };
+enum { LEVEL = 1, MEMORY = 8, WINDOW = 15, WINDOW_GZIP = WINDOW + 16, CHUNK = 64 * 1024 };
 
 /* Setting up a compressor costs more (256 KiB to clear) than compressing a small reply: each thread keeps one. */
 struct compressor {
@@ -67,4 +67,27 @@ bool gzip_compress(struct str in, enum gzip_coding coding, char **out, size_t *o
     *out_n = room - z->avail_out;
     *out = xrealloc(p, *out_n);
     return true;
+}
+
+void gzip_begin(enum gzip_coding coding)
+{
+    compressor_get(coding);
+}
+
+int gzip_feed(struct str in, bool is_last, gzip_sink *sink, void *arg, struct err *err)
+{
+    z_stream *z = &((struct compressor *)pthread_getspecific(compressor_key))->z;
+    char chunk[CHUNK];
+    int rc = 0;
+    bug_on(in.n > UINT32_MAX);
+    z->next_in = (Bytef *)in.p;
+    z->avail_in = (uInt)in.n;
+    do {
+        z->next_out = (Bytef *)chunk;
+        z->avail_out = CHUNK;
+        int done = deflate(z, is_last ? Z_FINISH : Z_NO_FLUSH);
+        bug_on(done == Z_STREAM_ERROR);
+        rc = sink(arg, str_n(chunk, CHUNK - z->avail_out), err);
+    } while (rc == 0 && z->avail_out == 0);
+    return rc;
 }

@@ -2,8 +2,6 @@
 /* The side of libmicrohttpd: connections, headers, bodies. Runs on network threads, which must not block. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,6 +10,7 @@
 #include "base/log.h"
 #include "net/parking.h"
 #include "net/tcp_read.h"
+#include "net/temp_file.h"
 #include "wire/http_header.h"
 
 /* So much of a body that is refused is read and thrown away, because a client that is still sending would not
@@ -242,6 +241,7 @@ void http_conn_resume(struct exchange *ex, enum stage stage)
     struct MHD_Connection *mhd = ex->mhd;
     if (stage == STAGE_REPLY) {
         ex->response = reply_to_mhd(ex);
+        exchange_release_work(ex);
         ex->is_sending = true;
         http_server_sending_begins(s);
     }
@@ -288,17 +288,9 @@ static void detached(struct exchange *ex)
 
 /* --- bodies --- */
 
-/* A file without a name; not every file system can make one like that. */
 static bool open_upload(struct exchange *ex)
 {
-    const char *dir = ex->server->config.upload_dir;
-    ex->rq.body_fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (ex->rq.body_fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
-        char path[PATH_MAX];
-        (void)snprintf(path, sizeof(path), "%s/XXXXXX", dir);
-        ex->rq.body_fd = mkostemp(path, O_CLOEXEC);
-        return ex->rq.body_fd >= 0 && unlink(path) == 0;
-    }
+    ex->rq.body_fd = temp_file_open(ex->server->config.temp_dir);
     return ex->rq.body_fd >= 0;
 }
 
@@ -319,19 +311,6 @@ static enum MHD_Result refuse_upload(struct exchange *ex)
     return MHD_YES;
 }
 
-static bool write_all(int fd, const char *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, p, n);
-        if (done <= 0) {
-            return false;
-        }
-        p += done;
-        n -= (size_t)done;
-    }
-    return true;
-}
-
 /* Whatever was promised: what does not fit where it goes is not stored. */
 static bool store_in_memory(struct exchange *ex, const char *p, size_t n)
 {
@@ -350,7 +329,8 @@ static bool store_body(struct exchange *ex, const char *p, size_t n)
 {
     switch (ex->rq.route->body) {
     case ROUTE_BODY_FILE:
-        return (ex->rq.body_fd >= 0 || open_upload(ex)) && write_all(ex->rq.body_fd, p, n);
+        return (ex->rq.body_fd >= 0 || open_upload(ex)) &&
+               temp_file_write(ex->rq.body_fd, str_n(p, n));
     case ROUTE_BODY_NONE:
         return true;
     case ROUTE_BODY_JSON:

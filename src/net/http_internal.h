@@ -29,6 +29,7 @@
 #include "net/http_framing.h"
 #include "net/http_server.h"
 #include "net/metrics.h"
+#include "net/spool.h"
 #include "wire/json.h"
 #include "wire/url.h"
 
@@ -106,6 +107,12 @@ struct reply_header {
     const char *name, *value;
 };
 
+/* What an answer holds until it was sent, in bytes; while it is spooled, so far. A file that was there before (media)
+ * counts for nothing. */
+struct reply_held {
+    uint64_t memory, disk;
+};
+
 struct reply {
     enum reply_kind kind;
     int status;
@@ -114,7 +121,10 @@ struct reply {
     size_t n;
     int fd; /* FILE */
     uint64_t offset, size;
-    struct reply_header *headers, **last; /* arena */
+    struct spool spool;           /* what reply_more has taken so far */
+    bool is_spooling, is_packing; /* it is a long one; what is spooled is compressed */
+    struct reply_held held;
+    struct reply_header *headers; /* arena */
 };
 
 enum park_state { PARK_RUNNING, PARK_LEAVING, PARK_PARKED, PARK_SENDING, PARK_DONE };
@@ -196,15 +206,20 @@ void http_server_sending_ends(struct http_server *s);
 
 /* request.c */
 struct exchange *exchange_new(struct http_listener *l);
-/* Frees what belongs to one run: body, file, arena. */
+/* Frees what belongs to one run: reply, body, file, arena. */
 void exchange_release_run(struct exchange *ex);
+/* The same but for the reply, which was made ready to be sent: nothing of the request is needed any more. */
+void exchange_release_work(struct exchange *ex);
 /* Readies it for the next request of its connection. */
 void exchange_recycle(struct exchange *ex);
 
 /* reply.c */
+void reply_init(struct reply *r);
 void reply_error(struct exchange *ex, const struct err *err);
-void reply_discard(struct exchange *ex);  /* drops a reply that was made but not sent */
-void reply_compress(struct exchange *ex); /* if it is worth it and the client wants it */
+void reply_discard(struct exchange *ex); /* drops a reply that was made but not sent */
+/* Brings it into the form in which it is sent: compressed if that is worth it and the client wants it; what is long
+ * lies in a file then, the rest on the heap, and nothing in the arena but headers. E_BUSY: the disk is full. */
+MUST_USE int reply_settle(struct exchange *ex, struct err *err);
 struct MHD_Response *reply_to_mhd(struct exchange *ex); /* takes the reply's bytes or file */
 void reply_head(struct exchange *ex, bool keep_alive,
                 struct buf *out); /* status line and headers */

@@ -270,7 +270,7 @@ int http_server_new(const struct http_server_config *config, struct http_server 
     struct http_server *s = xcalloc(1, sizeof(*s));
     int rc = 0;
     s->config = *config;
-    s->config.upload_dir = config->upload_dir ? xstrdup(config->upload_dir) : NULL;
+    s->config.temp_dir = config->temp_dir ? xstrdup(config->temp_dir) : NULL;
     fill_defaults(&s->config);
     lock_init(&s->lock, RANK_NET, "http server");
     cond_init(&s->idle);
@@ -353,6 +353,6 @@ void http_server_free(struct http_server *s, int64_t drain_ms)
     lock_destroy(&s->lock);
     free(s->listeners);
     free(s->stats);
-    free((char *)s->config.upload_dir);
+    free((char *)s->config.temp_dir);
     free(s);
 }

@@ -44,7 +44,7 @@ struct http_server_config {
     spares_fn *spares;               /* NULL: nobody is spared */
     complete_body_fn *complete_body; /* NULL: each body stands for itself */
     void *app;                       /* becomes request.app */
-    const char *upload_dir;          /* temporary files of uploads; NULL: no such routes */
+    const char *temp_dir;            /* files without a name: uploads, long answers */
     bool query_tokens; /* accept ?access_token= (removed from the specification in v1.20) */
     bool access_log;
     unsigned threads;         /* network threads per listener; 0: 2 */

@@ -108,6 +108,27 @@ static int send_much(struct request *rq, struct err *err)
     return reply_json(rq, 200, out);
 }
 
+/* An array of `pieces` numbers of 50,000 digits each; fails behind the last one if it is told to. */
+static int send_long(struct request *rq, struct err *err)
+{
+    struct buf b = BUF_INIT(1 << 20);
+    int64_t pieces;
+    bool fails;
+    int rc = request_query_int(rq, "pieces", 0, 1000, 0, &pieces, err);
+    rc = rc ? rc : request_query_bool(rq, "fails", false, &fails, err);
+    buf_add_char(&b, '[');
+    for (int64_t i = 0; rc == 0 && i < pieces; i++) {
+        buf_printf(&b, "%s%050000lld", i ? "," : "", (long long)i + 1);
+        rc = reply_more(rq, &b, err);
+    }
+    buf_add_char(&b, ']');
+    rc = rc      ? rc
+         : fails ? err_internal(err, "what came before is dropped")
+                 : reply_buf(rq, 200, &b);
+    buf_release(&b);
+    return rc;
+}
+
 static int who_am_i(struct request *rq, struct err *err)
 {
     (void)err;
@@ -157,6 +178,7 @@ static const struct route table[] = {
      .body_max = 3000000},
     {HTTP_GET, "/t/file", send_file},
     {HTTP_GET, "/t/much", send_much},
+    {HTTP_GET, "/t/long", send_long},
     {HTTP_GET, "/t/who", who_am_i, .auth = ROUTE_USER, .rate = RATE_MESSAGE},
     {HTTP_GET, "/t/optional_who", who_am_i, .auth = ROUTE_OPTIONAL},
     {HTTP_GET, "/t/guest", who_am_i, .auth = ROUTE_GUEST_OK},
@@ -206,7 +228,7 @@ static void start(const struct http_server_config *extra, const char *const *pro
     config.limits = limits;
     config.authenticate = authenticate;
     config.app = &router;
-    config.upload_dir = "/tmp";
+    config.temp_dir = config.temp_dir ? config.temp_dir : "/tmp";
     assert_ok(http_server_new(&config, &server, &err), &err);
     port = http_server_port(server, 0);
     client = client_open(port);
@@ -354,6 +376,20 @@ static void errors_say_what_a_client_may_know(void **state)
                   "\"retry_after_ms\":1500}");
 }
 
+/* The body as it was before it was compressed; caller frees. `room`: at least its length. */
+static struct str unpacked(const struct answer *a, int window, size_t room)
+{
+    char *out = calloc(1, room + 1);
+    z_stream z = {.next_in = (Bytef *)a->body.p,
+                  .avail_in = (uInt)a->body.n,
+                  .next_out = (Bytef *)out,
+                  .avail_out = (uInt)room};
+    assert_int_equal(inflateInit2(&z, window), Z_OK);
+    assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+    inflateEnd(&z);
+    return str_n(out, room - z.avail_out);
+}
+
 static void large_replies_are_compressed_for_those_who_accept_it(void **state)
 {
     (void)state;
@@ -369,23 +405,61 @@ static void large_replies_are_compressed_for_those_who_accept_it(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct answer a = client_ask(&client, "GET", "/t/much", cases[i].header);
         assert_str(answer_header(&a, "Content-Encoding"), cases[i].coding);
-        char *out = calloc(1, plain.body.n + 1);
-        z_stream z = {.next_in = (Bytef *)a.body.p,
-                      .avail_in = (uInt)a.body.n,
-                      .next_out = (Bytef *)out,
-                      .avail_out = (uInt)plain.body.n};
-        assert_int_equal(inflateInit2(&z, cases[i].window), Z_OK);
-        assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
-        inflateEnd(&z);
-        assert_true(str_eq(str_n(out, plain.body.n), plain.body));
+        struct str whole = unpacked(&a, cases[i].window, plain.body.n);
+        assert_true(str_eq(whole, plain.body));
         assert_true(a.body.n < plain.body.n / 5);
-        free(out);
+        free((char *)whole.p);
         answer_release(&a);
     }
     answer_release(&plain);
     struct answer small = client_ask(&client, "GET", "/t/echo/a/b", "Accept-Encoding: gzip\r\n");
     assert_null(answer_header(&small, "Content-Encoding").p);
     answer_release(&small);
+}
+
+/* Whatever its length, and wherever it came to lie on its way: memory, a file, packed or not. */
+static void long_answers_made_in_pieces_arrive_whole(void **state)
+{
+    (void)state;
+    static const int pieces[] = {0, 1, 5, 6, 11, 100};
+    for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+        char path[64];
+        size_t n = 2 + (size_t)pieces[i] * 50001 - (pieces[i] > 0);
+        (void)snprintf(path, sizeof(path), "/t/long?pieces=%d", pieces[i]);
+        struct answer plain = client_ask(&client, "GET", path, "");
+        struct answer packed = client_ask(&client, "GET", path, "Accept-Encoding: gzip\r\n");
+        assert_int_equal(plain.status, 200);
+        assert_null(answer_header(&plain, "Content-Encoding").p);
+        assert_int_equal(plain.body.n, n);
+        if (pieces[i] > 0) {
+            struct str whole = unpacked(&packed, 31, n);
+            assert_true(str_eq(whole, plain.body));
+            assert_true(packed.body.n < n / 5);
+            free((char *)whole.p);
+        }
+        answer_release(&plain);
+        answer_release(&packed);
+    }
+}
+
+static void an_error_takes_the_place_of_a_long_answer(void **state)
+{
+    (void)state;
+    struct answer a =
+        client_ask(&client, "GET", "/t/long?pieces=20&fails=true", "Accept-Encoding: gzip\r\n");
+    assert_null(answer_header(&a, "Content-Encoding").p);
+    assert_refused(a, 500, "M_UNKNOWN");
+}
+
+static void a_full_disk_is_an_error_for_long_answers_only(void **state)
+{
+    (void)state;
+    restart(&(struct http_server_config){.temp_dir = "/nowhere"}, NULL);
+    struct answer a = client_ask(&client, "GET", "/t/long?pieces=20", "");
+    assert_refused(a, 503, "M_UNKNOWN");
+    a = client_ask(&client, "GET", "/t/long?pieces=4", "");
+    assert_int_equal(a.status, 200);
+    answer_release(&a);
 }
 
 /* --- who asks --- */
@@ -834,6 +908,9 @@ int main(void)
         SERVED(values_cannot_smuggle_in_headers),
         SERVED(errors_say_what_a_client_may_know),
         SERVED(large_replies_are_compressed_for_those_who_accept_it),
+        SERVED(long_answers_made_in_pieces_arrive_whole),
+        SERVED(an_error_takes_the_place_of_a_long_answer),
+        SERVED(a_full_disk_is_an_error_for_long_answers_only),
         SERVED(tokens_come_from_the_header_and_roles_are_checked),
         SERVED(query_tokens_count_where_configured),
         SERVED(limits_hold_by_address_and_by_user),

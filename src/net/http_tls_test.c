@@ -182,8 +182,11 @@ static int setup_group(void **state)
                                                   .serve = SERVE_FEDERATION,
                                                   .certificate = cert_path,
                                                   .private_key = key_path};
-    const struct http_server_config config = {
-        .listeners = &listener, .n_listeners = 1, .router = router, .pool = pool};
+    const struct http_server_config config = {.listeners = &listener,
+                                              .n_listeners = 1,
+                                              .router = router,
+                                              .pool = pool,
+                                              .temp_dir = "/tmp"};
     assert_ok(http_server_new(&config, &server, &err), &err);
     port = http_server_port(server, 0);
     return 0;

@@ -438,6 +438,7 @@ void parking_send(struct exchange *ex)
     }
     ex->park.head = BUF_INIT(1 << 20);
     reply_head(ex, may_keep(ex), &ex->park.head);
+    exchange_release_work(ex);
     enum progress done = send_some(ex);
     if (done != SEND_BLOCKED) {
         finish(ex, done == SEND_DONE && may_keep(ex));

@@ -156,6 +156,7 @@ static void start(unsigned max_parked, unsigned idle_seconds)
                                               .n_listeners = 1,
                                               .router = router,
                                               .pool = pool,
+                                              .temp_dir = "/tmp",
                                               .max_parked = max_parked,
                                               .idle_seconds = idle_seconds};
     assert_ok(http_server_new(&config, &server, &err), &err);

@@ -25,6 +25,12 @@ static const struct {
     {"Access-Control-Allow-Headers", "X-Requested-With, Content-Type, Authorization, Date"},
 };
 
+void reply_init(struct reply *r)
+{
+    *r = (struct reply){.fd = -1};
+    spool_init(&r->spool);
+}
+
 void reply_discard(struct exchange *ex)
 {
     struct reply *r = &ex->reply;
@@ -33,7 +39,8 @@ void reply_discard(struct exchange *ex)
     } else if (r->kind == REPLY_FILE && r->fd >= 0) {
         close(r->fd);
     }
-    *r = (struct reply){.fd = -1};
+    spool_release(&r->spool);
+    reply_init(r);
 }
 
 /* What must not come into a head: it could end the header and begin another. */
@@ -68,7 +75,12 @@ static struct reply *begin(struct request *rq, enum reply_kind kind, int status)
 int reply_buf(struct request *rq, int status, struct buf *b)
 {
     bug_on(b->overflow);
-    struct reply *r = begin(rq, REPLY_HEAP, status);
+    struct reply *r = &exchange_of(rq)->reply;
+    if (!r->is_spooling || status != 200) {
+        r = begin(rq, REPLY_HEAP, status);
+    }
+    r->kind = REPLY_HEAP;
+    r->status = status;
     r->content_type = type_json;
     r->p = buf_take(b, &r->n);
     return 0;
@@ -173,35 +185,138 @@ static const char *header_find(const struct reply *r, const char *name)
     return NULL;
 }
 
-static bool is_compressible(const struct exchange *ex)
+static bool may_compress(const struct exchange *ex)
 {
     const struct reply *r = &ex->reply;
     struct str type = str_c(r->content_type);
-    return (r->kind == REPLY_HEAP || r->kind == REPLY_BORROWED) && r->n >= GZIP_MIN &&
-           ex->coding != GZIP_NONE && r->status != 206 &&
+    return ex->coding != GZIP_NONE && r->status != 206 &&
            !(ex->rq.route && (ex->rq.route->flags & ROUTE_NO_GZIP)) &&
            (str_starts(type, STR("application/json")) || str_starts(type, STR("text/")) ||
             str_starts(type, STR("application/javascript"))) &&
            !header_find(r, "Content-Encoding");
 }
 
-void reply_compress(struct exchange *ex)
+static void add_coding(struct exchange *ex)
 {
-    char *packed;
-    size_t n;
+    reply_header(&ex->rq, "Content-Encoding",
+                 ex->coding == GZIP_GZIP ? STR("gzip") : STR("deflate"));
+    reply_header(&ex->rq, "Vary", STR("Accept-Encoding"));
+}
+
+/* ---- long answers ---- */
+
+static int to_spool(void *arg, struct str bytes, struct err *err)
+{
+    struct exchange *ex = arg;
     struct reply *r = &ex->reply;
-    if (!is_compressible(ex) || !gzip_compress(str_n(r->p, r->n), ex->coding, &packed, &n)) {
+    int rc = spool_add(&r->spool, ex->server->config.temp_dir, bytes, err);
+    r->held = (struct reply_held){.memory = r->spool.memory.n, .disk = r->spool.on_disk};
+    return rc;
+}
+
+static int spool_piece(struct exchange *ex, struct str bytes, bool is_last, struct err *err)
+{
+    return ex->reply.is_packing ? gzip_feed(bytes, is_last, to_spool, ex, err)
+                                : to_spool(ex, bytes, err);
+}
+
+static void begin_spooling(struct exchange *ex)
+{
+    struct reply *r = &ex->reply;
+    r->is_spooling = true;
+    r->is_packing = may_compress(ex);
+    if (r->is_packing) {
+        gzip_begin(ex->coding);
+    }
+}
+
+int reply_more(struct request *rq, struct buf *b, struct err *err)
+{
+    struct exchange *ex = exchange_of(rq);
+    if (b->n < SPOOL_MEMORY) {
+        return 0;
+    }
+    if (!ex->reply.is_spooling) {
+        begin(rq, REPLY_NONE, 200)->content_type = type_json;
+        begin_spooling(ex);
+    }
+    int rc = spool_piece(ex, buf_str(b), false, err);
+    buf_clear(b);
+    return rc;
+}
+
+/* What was spooled becomes the reply: bytes if they are few, else the file. */
+static void take_spool(struct reply *r)
+{
+    if (r->spool.fd < 0) {
+        r->kind = REPLY_HEAP;
+        r->p = buf_take(&r->spool.memory, &r->n);
         return;
     }
+    r->kind = REPLY_FILE;
+    r->fd = r->spool.fd;
+    r->size = r->spool.on_disk;
+    r->spool.fd = -1;
+}
+
+/* Ends a spooled answer with the bytes of the reply. */
+static int settle_long(struct exchange *ex, struct err *err)
+{
+    struct reply *r = &ex->reply;
+    if (!r->is_spooling) {
+        begin_spooling(ex);
+    }
+    int rc = spool_piece(ex, str_n(r->p, r->n), true, err);
+    if (r->kind == REPLY_HEAP) {
+        free(r->p);
+    }
+    r->kind = REPLY_NONE;
+    if (rc == 0) {
+        take_spool(r);
+    }
+    if (rc == 0 && r->is_packing) {
+        add_coding(ex);
+    }
+    return rc;
+}
+
+/* p: heap; taken. */
+static void replace_bytes(struct reply *r, char *p, size_t n)
+{
     if (r->kind == REPLY_HEAP) {
         free(r->p);
     }
     r->kind = REPLY_HEAP;
-    r->p = packed;
+    r->p = p;
     r->n = n;
-    reply_header(&ex->rq, "Content-Encoding",
-                 ex->coding == GZIP_GZIP ? STR("gzip") : STR("deflate"));
-    reply_header(&ex->rq, "Vary", STR("Accept-Encoding"));
+}
+
+static void settle_short(struct exchange *ex)
+{
+    char *packed;
+    size_t n;
+    struct reply *r = &ex->reply;
+    if (r->n >= GZIP_MIN && may_compress(ex) &&
+        gzip_compress(str_n(r->p, r->n), ex->coding, &packed, &n)) {
+        replace_bytes(r, packed, n);
+        add_coding(ex);
+    } else if (r->kind == REPLY_BORROWED) {
+        replace_bytes(r, memcpy(xmalloc(r->n + 1), r->n ? r->p : "", r->n), r->n);
+    }
+    r->held.memory = r->n;
+}
+
+int reply_settle(struct exchange *ex, struct err *err)
+{
+    const struct reply *r = &ex->reply;
+    if (r->kind == REPLY_FILE) {
+        return 0;
+    }
+    if (r->is_spooling || r->n > SPOOL_MEMORY) {
+        return settle_long(ex, err);
+    }
+    settle_short(ex);
+    return 0;
 }
 
 static struct MHD_Response *body_to_mhd(struct reply *r)

@@ -13,7 +13,7 @@ static void init(struct exchange *ex, struct http_listener *l)
     ex->rq.serve = l->serve;
     ex->rq.id = ex->id;
     ex->rq.body_fd = -1;
-    ex->reply.fd = -1;
+    reply_init(&ex->reply);
     ex->park.fd = -1;
     ex->job.run = dispatch_run;
 }
@@ -27,10 +27,9 @@ struct exchange *exchange_new(struct http_listener *l)
     return ex;
 }
 
-void exchange_release_run(struct exchange *ex)
+void exchange_release_work(struct exchange *ex)
 {
     struct request *rq = &ex->rq;
-    reply_discard(ex);
     if (rq->body_fd >= 0) {
         close(rq->body_fd);
         rq->body_fd = -1;
@@ -42,6 +41,14 @@ void exchange_release_run(struct exchange *ex)
     rq->in = NULL;
     memset(rq->params, 0, sizeof(rq->params));
     ex->params = (struct url_query){0};
+    ex->reply.headers = NULL;
+    ex->reply.content_type = NULL;
+}
+
+void exchange_release_run(struct exchange *ex)
+{
+    reply_discard(ex);
+    exchange_release_work(ex);
 }
 
 void exchange_recycle(struct exchange *ex)

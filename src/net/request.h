@@ -129,6 +129,13 @@ struct str request_header(struct request *rq, const char *name);
 int reply_json(struct request *rq, int status, const json_t *value);
 /* JSON text; takes the bytes of b, which is empty afterwards. A buffer that overflowed is a bug. */
 int reply_buf(struct request *rq, int status, struct buf *b);
+/*
+ * For long answers, before reply_buf with status 200, which ends them: moves what b holds to the answer's beginning if
+ * it is much by now; less stays in b. So a handler that calls this after each piece never holds more than a piece,
+ * however long its answer gets. E_BUSY (503): the disk is full. After an error, or another reply_*(), what was moved is
+ * dropped.
+ */
+MUST_USE int reply_more(struct request *rq, struct buf *b, struct err *err);
 int reply_empty_object(struct request *rq); /* 200 {} */
 /* bytes: borrowed until the request ends (arena or static). content_type: literal or arena; NULL for none. */
 int reply_bytes(struct request *rq, int status, const char *content_type, struct str bytes);

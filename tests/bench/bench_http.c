@@ -94,6 +94,7 @@ static void serve(unsigned workers)
                                               .n_listeners = 1,
                                               .router = router,
                                               .pool = pool,
+                                              .temp_dir = "/tmp",
                                               .limits = limits,
                                               .authenticate = authenticate};
     if (http_server_new(&config, &server, &err) != 0) {
