@@ -92,6 +92,7 @@ static int answer(struct request *rq, const struct long_poll *poll, struct buf *
     const struct parked_sync *p = container_of(poll, const struct parked_sync, poll);
     struct sync s = {.server = server_of(rq),
                      .arena = rq->arena,
+                     .request = rq,
                      .user_id = rq->who.user_id,
                      .device_id = rq->who.device_id,
                      .user_nid = rq->who.user_nid,

@@ -82,6 +82,47 @@ static void begin_anew_if_lost(struct sync *s)
     }
 }
 
+/* ---- pieces of the answer ---- */
+
+static void use_arena(struct sync *s, struct arena *a)
+{
+    s->arena = a;
+    renderer_init(&s->render, s->server, a, s->filter.federation_format ? RENDER_PDU : RENDER_SYNC,
+                  s->user_nid, s->device_nid);
+    s->render.fields = s->filter.event_fields.p ? &s->filter.event_fields : NULL;
+}
+
+void sync_scope_begin(struct sync *s, struct sync_scope *scope)
+{
+    arena_init(&scope->arena, 0);
+    scope->outer = s->arena;
+    scope->outer_json = json_arena_enter(&scope->arena);
+    use_arena(s, &scope->arena);
+}
+
+void sync_scope_renew(struct sync *s, struct sync_scope *scope)
+{
+    enum {
+        MUCH = 64 * 1024
+    }; /* events that it holds lie outside and are about twenty times as much */
+    if (scope->arena.used > MUCH) {
+        arena_reset(&scope->arena);
+        use_arena(s, &scope->arena);
+    }
+}
+
+void sync_scope_end(struct sync *s, struct sync_scope *scope)
+{
+    json_arena_leave(scope->outer_json);
+    use_arena(s, scope->outer);
+    arena_release(&scope->arena);
+}
+
+int sync_pass_on(struct sync *s, struct err *err)
+{
+    return s->request ? reply_more(s->request, s->w.out, err) : 0;
+}
+
 /* ---- the answer ---- */
 
 static int write_all(struct sync *s, struct err *err)
@@ -94,6 +135,7 @@ static int write_all(struct sync *s, struct err *err)
     jw_object(&s->w);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(sections); i++) {
         rc = sections[i](s, err);
+        rc = rc ? rc : sync_pass_on(s, err);
     }
     /* Last: it also says how far the to-device messages went. */
     JW_STR(&s->w, "next_batch", sync_token_format(s->server, s->arena, s->upto));
@@ -110,10 +152,7 @@ int sync_write(struct sync *s, struct buf *out, bool *out_found, struct err *err
     s->upto.position = MAX(s->upto.position, s->since.position);
     find_changes(s);
     s->w = jw_over(out);
-    renderer_init(&s->render, s->server, s->arena,
-                  s->filter.federation_format ? RENDER_PDU : RENDER_SYNC, s->user_nid,
-                  s->device_nid);
-    s->render.fields = s->filter.event_fields.p ? &s->filter.event_fields : NULL;
+    use_arena(s, s->arena);
     int rc = write_all(s, err);
     imap_release(&s->changed);
     if (rc == 0 && out->overflow) {

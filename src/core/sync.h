@@ -19,6 +19,8 @@
 struct sync {
     struct server *server;
     struct arena *arena;
+    struct request
+        *request; /* whose answer it is: handed over piece by piece; NULL: all stays in `out` */
     struct str user_id, device_id;
     uint64_t user_nid, device_nid;
     bool is_initial;         /* no since, or one that is of no use */
@@ -54,8 +56,8 @@ enum sync_changed {
     SYNC_ROOM_GONE = 1 << 8,
 };
 
-/* Appends the response object to `out`. *out_found: whether there is anything in it that is worth an answer before
- * the time is up (always true for an initial sync). */
+/* Appends the response object to `out`, or what reply_more has left of it there. *out_found: whether there is anything
+ * in it that is worth an answer before the time is up (always true for an initial sync). */
 MUST_USE int sync_write(struct sync *s, struct buf *out, bool *out_found, struct err *err);
 
 /* ---- the inside, shared by the files above ---- */

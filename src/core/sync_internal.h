@@ -5,6 +5,20 @@
 
 #include "core/sync.h"
 
+/*
+ * A part of the answer with memory of its own, so that an answer about ten thousand rooms needs no more than one
+ * about a few: from begin to end s->arena, and what the renderer and JSON trees take, is the scope's. renew gives it
+ * back when it has become much; the caller holds nothing of it then. Scopes nest.
+ */
+struct sync_scope {
+    struct arena arena, *outer, *outer_json;
+};
+void sync_scope_begin(struct sync *s, struct sync_scope *scope);
+void sync_scope_renew(struct sync *s, struct sync_scope *scope);
+void sync_scope_end(struct sync *s, struct sync_scope *scope);
+/* Hands over what is written. Not while it may have to be taken back. */
+MUST_USE int sync_pass_on(struct sync *s, struct err *err);
+
 bool sync_is_ignored(const struct sync *s, struct str user_id);
 /* Message events of ignored users are not shown; their state is ("Ignoring Users"). */
 bool sync_is_ignored_event(const struct sync *s, const struct event *ev);

@@ -286,46 +286,80 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Each once, oldest first. An event that the timeline shows as well is left out of `state`; state_after has it. */
-static int pick_state_events(struct state_list *l, const struct timeline *t, struct entry **out,
-                             size_t *out_n, struct err *err)
+/* Nids [from, to) of the list; it is sorted. */
+struct state_slice {
+    struct state_list *list;
+    const struct timeline *timeline;
+    size_t from, to;
+};
+
+/* An event that the timeline shows as well is left out of `state`; state_after has it. */
+static bool is_shown(const struct state_slice *slice, size_t i)
 {
-    struct sync *s = l->room->sync;
-    *out_n = 0;
-    if (l->nids.n == 0) {
-        return 0;
+    const uint64_t *nids = slice->list->nids.p;
+    const struct timeline *t = slice->timeline;
+    bool shown = i > 0 && nids[i] == nids[i - 1];
+    for (size_t k = 0; k < t->n && !shown && !slice->list->room->sync->use_state_after; k++) {
+        shown = t->events[k]->ev->ids.event == nids[i];
     }
-    qsort(l->nids.p, l->nids.n, sizeof(*l->nids.p), by_value);
-    for (size_t i = 0; i < l->nids.n; i++) {
-        struct entry *e;
-        bool shown = i > 0 && l->nids.p[i] == l->nids.p[i - 1];
-        for (size_t k = 0; k < t->n && !shown && !s->use_state_after; k++) {
-            shown = t->events[k]->ev->ids.event == l->nids.p[i];
-        }
-        int rc = shown ? 0 : entry_hold(s->server, s->arena, l->nids.p[i], &e, err);
-        if (rc != 0) {
-            return rc;
-        }
-        if (!shown && event_filter_allows(&s->filter.state, e->ev)) {
+    return shown;
+}
+
+static int pick_state_events(const struct state_slice *slice, struct entry **out, size_t *out_n,
+                             struct err *err)
+{
+    struct sync *s = slice->list->room->sync;
+    int rc = 0;
+    *out_n = 0;
+    for (size_t i = slice->from; rc == 0 && i < slice->to; i++) {
+        struct entry *e = NULL;
+        rc = is_shown(slice, i) ? 0
+                                : entry_hold(s->server, s->arena, slice->list->nids.p[i], &e, err);
+        if (rc == 0 && e && event_filter_allows(&s->filter.state, e->ev)) {
             out[(*out_n)++] = e;
         }
     }
-    return 0;
+    return rc;
 }
 
+static int write_state_slice(const struct state_slice *slice, size_t *out_n, struct err *err)
+{
+    struct sync *s = slice->list->room->sync;
+    struct sync_scope scope;
+    size_t n = 0;
+    sync_scope_begin(s, &scope);
+    struct entry **events = arena_array(s->arena, struct entry *, slice->to - slice->from);
+    int rc = pick_state_events(slice, events, &n, err);
+    rc = rc ? rc : render_expect(&s->render, events, n, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = render_event(&s->render, &s->w, events[i], err);
+    }
+    sync_scope_end(s, &scope);
+    *out_n += n;
+    return rc;
+}
+
+/* Each once, oldest first, a slice at a time: the members of a large room are more than should be held at once. */
 static int write_state(struct state_list *l, const struct timeline *t, size_t *out_n,
                        struct err *err)
 {
+    enum { SLICE = 500 };
     struct sync *s = l->room->sync;
-    struct entry **events = arena_array(s->arena, struct entry *, l->nids.n);
-    int rc = pick_state_events(l, t, events, out_n, err);
-    if (rc == 0) {
-        jw_key(&s->w, s->use_state_after ? STR("state_after") : STR("state"));
-        jw_object(&s->w);
-        JW_KEY(&s->w, "events");
-        rc = render_events(&s->render, &s->w, events, *out_n, err);
-        jw_end(&s->w);
+    int rc = 0;
+    if (l->nids.n > 0) {
+        qsort(l->nids.p, l->nids.n, sizeof(*l->nids.p), by_value);
     }
+    jw_key(&s->w, s->use_state_after ? STR("state_after") : STR("state"));
+    jw_object(&s->w);
+    JW_ARRAY(&s->w, "events");
+    for (size_t from = 0; rc == 0 && from < l->nids.n; from += SLICE) {
+        struct state_slice slice = {l, t, from, MIN(from + SLICE, l->nids.n)};
+        rc = write_state_slice(&slice, out_n, err);
+        /* A room that is told as a whole is never taken back. */
+        rc = rc == 0 && l->room->whole ? sync_pass_on(s, err) : rc;
+    }
+    jw_end(&s->w);
+    jw_end(&s->w);
     return rc;
 }
 

@@ -244,17 +244,29 @@ static int write_gone(struct sync *s, struct err *err)
     return rc;
 }
 
-static int write_section(struct sync *s, const char *name, unsigned memberships,
-                         const struct rooms_of_user *rooms, struct err *err)
+static int write_rooms(struct sync *s, unsigned memberships, const struct rooms_of_user *rooms,
+                       struct err *err)
 {
+    struct sync_scope scope;
     int rc = 0;
-    jw_key(&s->w, str_c(name));
-    jw_object(&s->w);
+    sync_scope_begin(s, &scope);
     for (size_t i = 0; rc == 0 && i < rooms->n; i++) {
         if (memberships & 1u << rooms->p[i].membership) {
             rc = write_one(s, &rooms->p[i], err);
+            rc = rc ? rc : sync_pass_on(s, err);
+            sync_scope_renew(s, &scope);
         }
     }
+    sync_scope_end(s, &scope);
+    return rc;
+}
+
+static int write_section(struct sync *s, const char *name, unsigned memberships,
+                         const struct rooms_of_user *rooms, struct err *err)
+{
+    jw_key(&s->w, str_c(name));
+    jw_object(&s->w);
+    int rc = write_rooms(s, memberships, rooms, err);
     if (rc == 0 && memberships & 1u << MEMBERSHIP_LEAVE) {
         rc = write_gone(s, err);
     }
