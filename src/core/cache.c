@@ -13,6 +13,7 @@ struct slot {
     void *obj; /* NULL: free */
     size_t bytes;
     bool used_lately; /* CLOCK's bit */
+    bool is_fresh;    /* put or asked for since the cache was last aged */
     uint32_t next;    /* of the chain of slots with the same hash, +1; 0 ends it */
 };
 
@@ -131,7 +132,8 @@ static void shard_insert(struct shard *s, uint64_t hash, struct cache_key key, v
 {
     struct slot *slot = shard_new_slot(s);
     union map_val *v = imap_at(&s->index, hash, NULL);
-    *slot = (struct slot){.key = key, .obj = obj, .bytes = bytes, .next = (uint32_t)v->u};
+    *slot = (struct slot){
+        .key = key, .obj = obj, .bytes = bytes, .is_fresh = true, .next = (uint32_t)v->u};
     v->u = (uint64_t)(slot - s->slots) + 1;
     s->bytes += bytes;
     s->entries++;
@@ -168,6 +170,61 @@ static void shard_trim(struct cache *c, struct shard *s)
     }
 }
 
+/* Tables that are mostly empty are made anew: they have grown with a burst. */
+static void shard_shrink(struct shard *s)
+{
+    struct shard old = *s;
+    if (s->n < 1024 || s->entries > s->n / 4) {
+        return;
+    }
+    s->index = (struct imap){0};
+    s->slots = NULL;
+    s->n = s->room = s->hand = s->free_head = s->bytes = s->entries = 0;
+    for (size_t i = 0; i < old.n; i++) {
+        const struct slot *slot = &old.slots[i];
+        if (slot->obj) {
+            shard_insert(s, key_hash(slot->key), slot->key, slot->obj, slot->bytes);
+        }
+    }
+    imap_release(&old.index);
+    free(old.slots);
+}
+
+/* Takes out what may go, at most `room` of it; *at is where to go on. */
+static size_t shard_age(struct shard *s, size_t keep_bytes, size_t *at, void **out, size_t room)
+{
+    size_t n = 0;
+    for (; *at < s->n && n < room; (*at)++) {
+        struct slot *slot = &s->slots[*at];
+        if (slot->obj && !slot->is_fresh && s->bytes > keep_bytes) {
+            out[n++] = shard_remove(s, slot);
+        } else {
+            slot->is_fresh = false;
+        }
+    }
+    return n;
+}
+
+void cache_age(struct cache *c, size_t keep_bytes)
+{
+    enum { SOME = 256 };
+    void *gone[SOME];
+    for (struct shard *s = c->shards; s < c->shards + SHARDS; s++) {
+        size_t at = 0, n;
+        do {
+            lock_take(&s->lock);
+            n = shard_age(s, keep_bytes / SHARDS, &at, gone, SOME);
+            if (n < SOME) {
+                shard_shrink(s);
+            }
+            lock_release(&s->lock);
+            for (size_t i = 0; i < n; i++) {
+                c->ops.unref(gone[i]);
+            }
+        } while (n == SOME);
+    }
+}
+
 void *cache_get(struct cache *c, struct cache_key key)
 {
     uint64_t hash = key_hash(key);
@@ -176,7 +233,7 @@ void *cache_get(struct cache *c, struct cache_key key)
     lock_take(&s->lock);
     struct slot *slot = shard_find(s, hash, key);
     if (slot) {
-        slot->used_lately = true;
+        slot->used_lately = slot->is_fresh = true;
         obj = slot->obj;
         c->ops.ref(obj);
         s->hits++;

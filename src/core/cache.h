@@ -35,6 +35,9 @@ void *cache_put(struct cache *c, struct cache_key key, void *obj, size_t bytes);
 /* Puts obj in place of what is there. */
 void cache_replace(struct cache *c, struct cache_key key, void *obj, size_t bytes);
 void cache_drop(struct cache *c, struct cache_key key);
+/* For a clock: of what nobody has asked for since the last call, some go until at most `keep_bytes` are left. So
+ * after a burst the memory comes back. */
+void cache_age(struct cache *c, size_t keep_bytes);
 void cache_get_stats(struct cache *c, struct cache_stats *out);
 
 #endif

@@ -127,6 +127,47 @@ static void an_object_larger_than_the_budget_is_kept_alone(void **state)
     assert_int_equal(alive, 0);
 }
 
+/* How many of the keys 1 to n are there; asking counts as use. */
+static uint64_t count_there(struct cache *c, uint64_t n)
+{
+    uint64_t there = 0;
+    for (uint64_t i = 1; i <= n; i++) {
+        struct thing *x = cache_get(c, key(i));
+        there += x != NULL;
+        if (x) {
+            assert_int_equal(x->value, i);
+            thing_unref(x);
+        }
+    }
+    return there;
+}
+
+static void what_nobody_asks_for_goes_with_age_down_to_what_is_kept(void **state)
+{
+    (void)state;
+    enum { BYTES = 100, ALL = 40000, USED = 500 };
+    struct cache *c = cache_new(64 << 20, &ops);
+    struct cache_stats stats;
+    for (uint64_t n = 1; n <= ALL; n++) {
+        put(c, n, BYTES);
+    }
+    cache_age(c, 0);
+    assert_int_equal(alive, ALL); /* all of it is new */
+    assert_int_equal(count_there(c, USED), USED);
+    cache_age(c, (size_t)ALL / 2 * BYTES);
+    cache_get_stats(c, &stats);
+    assert_true(stats.bytes <= (size_t)ALL / 2 * BYTES);
+    assert_true(stats.bytes > (size_t)ALL / 3 * BYTES);
+    assert_int_equal(count_there(c, USED), USED);
+    cache_age(c, 0);
+    assert_int_equal(alive, USED);
+    assert_int_equal(count_there(c, ALL), USED); /* and found in tables that were made anew */
+    put(c, ALL + 1, BYTES);
+    assert_int_equal(count_there(c, ALL + 1), USED + 1);
+    cache_free(c);
+    assert_int_equal(alive, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +175,7 @@ int main(void)
         TEST(the_first_to_put_wins_and_replace_wins_over_him),
         TEST(the_budget_is_kept_and_what_is_used_stays),
         TEST(an_object_larger_than_the_budget_is_kept_alone),
+        TEST(what_nobody_asks_for_goes_with_age_down_to_what_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

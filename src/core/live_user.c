@@ -297,9 +297,8 @@ static size_t user_bytes(const struct live_user *u)
            u->rooms.n * (sizeof(struct user_room) + HEAP_OVERHEAD);
 }
 
-void live_users_trim(struct server *s, size_t max_bytes)
+void live_users_trim(struct server *s, size_t max_bytes, int64_t idle_ms)
 {
-    enum { IDLE_MS = 60 * 1000 };
     struct live_users *l = s->users;
     size_t n = 0, pos = 0;
     uint64_t user;
@@ -311,7 +310,7 @@ void live_users_trim(struct server *s, size_t max_bytes)
         list[n++] = (struct idle){.object = u,
                                   .last_used_ms = u->last_used_ms,
                                   .bytes = user_bytes(u),
-                                  .is_busy = u->last_used_ms > clock_mono_ms() - IDLE_MS};
+                                  .is_busy = u->last_used_ms > clock_mono_ms() - idle_ms};
     }
     size_t picked = idle_pick(list, n, max_bytes);
     for (size_t i = 0; i < picked; i++) {

@@ -42,7 +42,7 @@ MUST_USE int users_share_room(struct server *s, uint64_t a, uint64_t b, bool *ou
 /* All users (local and remote) who share a joined room with this one, himself included; sorted; in the arena. */
 MUST_USE int users_sharing_with(struct server *s, struct arena *a, uint64_t user_nid,
                                 const uint64_t **out, size_t *out_n, struct err *err);
-/* Forgets the longest unused until the rest fits. Run by the background task. */
-void live_users_trim(struct server *s, size_t max_bytes);
+/* Forgets those that nobody has asked for in idle_ms, the longest unused first, until the rest fits. */
+void live_users_trim(struct server *s, size_t max_bytes, int64_t idle_ms);
 
 #endif

@@ -154,8 +154,8 @@ MUST_USE int room_timeline(struct server *s, struct arena *a, struct room *room,
 struct rooms;
 struct rooms *rooms_new(struct server *s);
 void rooms_free(struct rooms *r);
-/* Drops rooms nobody uses, the longest unused first, until the rest fits. Run by the background task. */
-void rooms_trim(struct rooms *r, size_t max_bytes);
+/* Drops rooms that nobody has used for idle_ms, the longest unused first, until the rest fits. */
+void rooms_trim(struct rooms *r, size_t max_bytes, int64_t idle_ms);
 size_t rooms_bytes(struct rooms *r);
 size_t rooms_loaded(struct rooms *r);
 

@@ -199,15 +199,15 @@ static void idle_rooms_are_dropped_and_come_back_whole(void **state)
     snprintf(event_id, sizeof(event_id), "%.*s", STR_ARG(last));
     clock_test_freeze(1000);
     clock_test_advance(24 * 3600 * 1000);
-    rooms_trim(t->server->rooms, 0);
+    rooms_trim(t->server->rooms, 0, 10 * 1000);
     assert_int_equal(rooms_loaded(t->server->rooms), 1); /* the test still holds it */
     json_arena_leave(t->outer_json);
     arena_release(&t->arena);
     t->outer_json = json_arena_enter(&t->arena);
     clock_test_advance(24 * 3600 * 1000);
-    rooms_trim(t->server->rooms, rooms_bytes(t->server->rooms));
+    rooms_trim(t->server->rooms, rooms_bytes(t->server->rooms), 10 * 1000);
     assert_int_equal(rooms_loaded(t->server->rooms), 1); /* it fits */
-    rooms_trim(t->server->rooms, 0);
+    rooms_trim(t->server->rooms, 0, 10 * 1000);
     clock_test_thaw();
     assert_int_equal(rooms_loaded(t->server->rooms), 0);
     struct entry **entries;

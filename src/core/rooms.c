@@ -326,9 +326,8 @@ static size_t room_bytes(struct room *room)
 }
 
 /* With the lock held: every room as a candidate. Caller frees. */
-static struct idle *candidates(struct rooms *r, size_t *out_n)
+static struct idle *candidates(struct rooms *r, int64_t idle_ms, size_t *out_n)
 {
-    enum { IDLE_MS = 10 * 1000 }; /* younger ones may be between two requests of one client */
     struct idle *list = xcalloc(r->by_nid.n + 1, sizeof(*list));
     size_t n = 0, pos = 0;
     uint64_t key;
@@ -339,17 +338,17 @@ static struct idle *candidates(struct rooms *r, size_t *out_n)
                                   .last_used_ms = room->last_used_ms,
                                   .bytes = room_bytes(room),
                                   .is_busy = atomic_load(&room->refs.n) > 1 ||
-                                             room->last_used_ms > clock_mono_ms() - IDLE_MS};
+                                             room->last_used_ms > clock_mono_ms() - idle_ms};
     }
     *out_n = n;
     return list;
 }
 
-void rooms_trim(struct rooms *r, size_t max_bytes)
+void rooms_trim(struct rooms *r, size_t max_bytes, int64_t idle_ms)
 {
     size_t n;
     lock_take(&r->lock);
-    struct idle *list = candidates(r, &n);
+    struct idle *list = candidates(r, idle_ms, &n);
     size_t picked = idle_pick(list, n, max_bytes);
     for (size_t i = 0; i < picked; i++) {
         take_out(r, list[i].object);
@@ -366,7 +365,7 @@ size_t rooms_bytes(struct rooms *r)
 {
     size_t n, bytes = 0;
     lock_take(&r->lock);
-    struct idle *list = candidates(r, &n);
+    struct idle *list = candidates(r, 0, &n);
     lock_release(&r->lock);
     for (size_t i = 0; i < n; i++) {
         bytes += list[i].bytes;

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "core/cache.h"
 #include "core/live_user.h"
 #include "core/presence.h"
 #include "core/purge.h"
@@ -15,6 +17,7 @@
 #include "core/search_index.h"
 #include "core/server.h"
 #include "core/typing.h"
+#include "core/unread.h"
 #include "store/devices.h"
 
 static int expire_typing(struct server *s, UNUSED struct err *err)
@@ -35,10 +38,28 @@ static int tell_presence(struct server *s, UNUSED struct err *err)
     return 0;
 }
 
+enum { MINUTE_MS = 60 * 1000 };
+
 static int trim(struct server *s, UNUSED struct err *err)
 {
-    rooms_trim(s->rooms, server_share(s, SHARE_ROOMS));
-    live_users_trim(s, server_share(s, SHARE_USERS));
+    enum { BETWEEN_REQUESTS_MS = 10 * 1000 }; /* of one client */
+    rooms_trim(s->rooms, server_share(s, SHARE_ROOMS), BETWEEN_REQUESTS_MS);
+    live_users_trim(s, server_share(s, SHARE_USERS), MINUTE_MS);
+    return 0;
+}
+
+/* What a burst has left in memory and nobody has used since then is kept up to a part of the budget only. */
+static int give_back(struct server *s, UNUSED struct err *err)
+{
+    enum { KEPT = 16 };
+    cache_age(s->entries, server_share(s, SHARE_EVENTS) / KEPT);
+    cache_age(s->nodes, server_share(s, SHARE_STATE) / KEPT);
+    unread_age(s->unread, server_share(s, SHARE_UNREAD) / KEPT,
+               server_share(s, SHARE_READERS) / KEPT);
+    rooms_trim(s->rooms, server_share(s, SHARE_ROOMS) / KEPT, MINUTE_MS / 2);
+    live_users_trim(s, server_share(s, SHARE_USERS) / KEPT, MINUTE_MS / 2);
+    store_give_back(s->store);
+    heap_give_back();
     return 0;
 }
 
@@ -56,6 +77,7 @@ static const struct task core_tasks[] = {
     {.name = "purge", .every_ms = 1000, .run = purge_task},
     {.name = "retention", .every_ms = 1000, .run = retention_task},
     {.name = "trim", .every_ms = 10 * 1000, .run = trim},
+    {.name = "give-back", .every_ms = MINUTE_MS / 3, .run = give_back},
     {.name = "devices-seen", .every_ms = 2 * 60 * 1000, .at_stop = true, .run = flush_seen},
     {0},
 };

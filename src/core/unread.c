@@ -568,6 +568,12 @@ struct unread *unread_new(struct server *s)
     return u;
 }
 
+void unread_age(struct unread *u, size_t keep_memos, size_t keep_readers)
+{
+    cache_age(u->memos, keep_memos);
+    cache_age(u->readers, keep_readers);
+}
+
 void unread_free(struct unread *u)
 {
     if (u) {

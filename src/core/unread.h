@@ -43,6 +43,8 @@ struct unread_counts {
 
 struct unread;
 struct unread *unread_new(struct server *s);
+/* cache_age for what is remembered of counts, and of readers' rules. */
+void unread_age(struct unread *u, size_t keep_memos, size_t keep_readers);
 void unread_free(struct unread *u);
 
 /* Counts for events with position <= upto (or a little later, if somebody else has already asked for that).

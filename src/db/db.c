@@ -451,6 +451,13 @@ int db_checkpoint(struct db_read *r, bool all, struct err *err)
     return r->driver->checkpoint(r, all, err);
 }
 
+void db_give_back(struct db_read *r)
+{
+    if (r->driver->give_back) {
+        r->driver->give_back(r);
+    }
+}
+
 int db_schema(struct db_read *r, struct arena *a, struct str *out, struct err *err)
 {
     return r->driver->schema(r, a, out, err);

@@ -256,6 +256,9 @@ bool db_changed_elsewhere(struct db_read *writer);
 int64_t db_log_pages(struct db_read *writer);
 MUST_USE int db_checkpoint(struct db_read *r, bool all, struct err *err);
 
+/* Frees what the connection keeps in memory only to be faster, as the pages of SQLite's cache that are not in use. */
+void db_give_back(struct db_read *r);
+
 /* ---- PostgreSQL: making the role and the database that a configuration names ---------------------------- */
 
 struct db_provisioned {

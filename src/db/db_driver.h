@@ -52,6 +52,7 @@ struct db_driver {
     bool (*changed_elsewhere)(struct db_read *r);
     int64_t (*log_pages)(struct db_read *r);
     int (*checkpoint)(struct db_read *r, bool all, struct err *err);
+    void (*give_back)(struct db_read *r); /* NULL: it keeps nothing */
 };
 
 struct db_read {

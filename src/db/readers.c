@@ -10,6 +10,7 @@
 struct connection {
     struct list_node in_free;
     struct db_read *db;
+    bool was_used; /* since unused ones were last closed */
 };
 
 struct db_readers {
@@ -44,6 +45,15 @@ static struct connection *connection_new(const struct db_config *config)
     return c;
 }
 
+static void close_all(struct list *connections)
+{
+    for (struct list_node *n; (n = list_pop_front(connections)) != NULL;) {
+        struct connection *c = container_of(n, struct connection, in_free);
+        db_close(&c->db);
+        free(c);
+    }
+}
+
 static struct connection *take(struct db_readers *p)
 {
     struct list_node *n;
@@ -61,6 +71,7 @@ static struct connection *take(struct db_readers *p)
 static void give(struct db_readers *p, struct connection *c)
 {
     lock_take(&p->lock);
+    c->was_used = true;
     list_push_front(&p->free, &c->in_free);
     if (p->waiting > 0) {
         cond_signal(&p->is_free);
@@ -171,11 +182,8 @@ void db_readers_free(struct db_readers **readers)
     if (!p) {
         return;
     }
-    for (struct list_node *n; (n = list_pop_front(&p->free)) != NULL; p->open--) {
-        struct connection *c = container_of(n, struct connection, in_free);
-        db_close(&c->db);
-        free(c);
-    }
+    db_readers_give_back(p); /* now none counts as used */
+    db_readers_give_back(p);
     bug_on(p->open > 0);
     cond_destroy(&p->is_free);
     lock_destroy(&p->lock);
@@ -193,6 +201,25 @@ struct db_read *db_readers_get(struct db_readers *readers)
 bool db_readers_is_leased(const struct db_read *r)
 {
     return container_of(r, struct lease, read)->depth > 0;
+}
+
+void db_readers_give_back(struct db_readers *readers)
+{
+    struct list unused;
+    list_init(&unused);
+    lock_take(&readers->lock);
+    for (struct list_node *n = readers->free.head.next, *next; n != &readers->free.head; n = next) {
+        struct connection *c = container_of(n, struct connection, in_free);
+        next = n->next;
+        if (!c->was_used) {
+            list_remove(n);
+            list_push_back(&unused, n);
+            readers->open--;
+        }
+        c->was_used = false;
+    }
+    lock_release(&readers->lock);
+    close_all(&unused);
 }
 
 unsigned db_readers_open(struct db_readers *readers)

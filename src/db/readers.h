@@ -24,6 +24,8 @@ void db_readers_free(struct db_readers **readers);
 struct db_read *db_readers_get(struct db_readers *readers);
 /* Whether it has a connection now: then its thread must not wait for others. */
 bool db_readers_is_leased(const struct db_read *r);
+/* For a clock: connections that were not used since the last call are closed, for each keeps pages in memory. */
+void db_readers_give_back(struct db_readers *readers);
 /* Connections that are there. */
 unsigned db_readers_open(struct db_readers *readers);
 

@@ -153,6 +153,24 @@ static void many_threads_take_turns(void **state)
     assert_in_range(db_readers_open(f->readers), 1, MOST);
 }
 
+static void connections_that_are_not_used_are_closed(void **state)
+{
+    struct fixture *f = *state;
+    struct db_read *r = db_readers_get(f->readers), *busy = db_readers_get(f->readers);
+    assert_ok(db_snapshot_begin(busy, &f->err), &f->err);
+    assert_int_equal(counted(r), 2);
+    assert_int_equal(db_readers_open(f->readers), 2);
+    db_readers_give_back(f->readers); /* used a moment ago */
+    assert_int_equal(db_readers_open(f->readers), 2);
+    db_readers_give_back(f->readers);
+    assert_int_equal(db_readers_open(f->readers), 1); /* somebody has the other one */
+    assert_int_equal(counted(busy), 2);
+    assert_int_equal(counted(r), 2);
+    db_snapshot_end(busy);
+    db_close(&busy);
+    db_close(&r);
+}
+
 #define READERS_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -162,6 +180,7 @@ int main(void)
         READERS_TEST(a_snapshot_keeps_its_connection_and_its_time),
         READERS_TEST(statements_within_a_statement_share_its_connection),
         READERS_TEST(many_threads_take_turns),
+        READERS_TEST(connections_that_are_not_used_are_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -537,6 +537,14 @@ static int sqlite_explain(struct db_read *r, struct arena *a, const struct sql *
     return rc;
 }
 
+static void sqlite_give_back(struct db_read *r)
+{
+    struct sqlite_conn *c = conn_of(r);
+    if (c->h) {
+        sqlite3_db_release_memory(c->h);
+    }
+}
+
 static const struct db_ddl_word ddl_words[] = {
     {STR_INIT("BIGINT"), STR_INIT("INTEGER")},
     {STR_INIT("BOOLEAN"), STR_INIT("INTEGER")},
@@ -572,4 +580,5 @@ const struct db_driver db_sqlite = {
     .changed_elsewhere = sqlite_changed_elsewhere,
     .log_pages = sqlite_log_pages,
     .checkpoint = sqlite_checkpoint,
+    .give_back = sqlite_give_back,
 };

@@ -9,6 +9,7 @@
 #include "admin/control.h"
 #include "appservice/sender.h"
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/vec.h"
@@ -310,6 +311,7 @@ int serve(struct config *config, struct err *err)
     sigset_t signals = block_signals();
     int64_t started = clock_mono_ms();
     raise_file_limit();
+    heap_setup();
     log_setup(config->log.level, config->log.format);
     int rc = start(&sv, err);
     if (rc == 0) {

@@ -66,7 +66,8 @@ struct committer {
     struct counters stored,
         next; /* as in the database; as the running transaction will leave them */
     struct store_job *running;
-    bool has_epoch; /* this process has begun one */
+    bool has_epoch;        /* this process has begun one */
+    unsigned quiet_rounds; /* without a write, one after the other */
     int64_t looked_elsewhere_ms;
     int64_t writer, batch; /* this process, and its last transaction, in `writers` */
 };
@@ -500,6 +501,16 @@ static void look_elsewhere(struct committer *c)
     }
 }
 
+/* The pages that the last writes left in its cache; after a while without any. */
+static void give_back_if_quiet(struct committer *c, bool has_work)
+{
+    enum { QUIET_ROUNDS = 20 * 1000 / LOOK_ELSEWHERE_MS };
+    c->quiet_rounds = has_work ? 0 : c->quiet_rounds + 1;
+    if (c->quiet_rounds == QUIET_ROUNDS) {
+        db_give_back(c->db);
+    }
+}
+
 /* Moves what is queued to batch; waits at most a moment. False when it is time to end. */
 static bool take_batch(struct committer *c, struct list *batch)
 {
@@ -524,6 +535,7 @@ static void *run(void *arg)
     list_init(&batch);
     while (take_batch(c, &batch)) {
         look_elsewhere(c);
+        give_back_if_quiet(c, !list_is_empty(&batch));
         if (!list_is_empty(&batch)) {
             run_batch(c, &batch);
             checkpointer_after_batch(c->checkpointer, c->db);

@@ -58,6 +58,11 @@ struct db_read *store_reader(struct store *store)
     return (r ? r : reader_new(store))->conn;
 }
 
+void store_give_back(struct store *store)
+{
+    db_readers_give_back(store->connections);
+}
+
 int store_snapshot_begin(struct db_read *r, struct err *err)
 {
     return db_snapshot_begin(r, err);

@@ -54,6 +54,8 @@ void store_close(struct store **store);
 /* This thread's reader, owned by the store, closed when the thread ends. Nobody waits for a room, the committer or
  * another server inside of a snapshot or a row's callback: a connection is taken for these (db/readers.h). */
 struct db_read *store_reader(struct store *store);
+/* For a clock: connections that nobody has read by since the last call are closed. */
+void store_give_back(struct store *store);
 MUST_USE int store_snapshot_begin(struct db_read *r, struct err *err);
 void store_snapshot_end(struct db_read *r);
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prints the table of docs/performance.md. See README.md.
 //   node bench.mjs [--quick] [--only=NAME,NAME] [--engine=postgresql] [--generator=FILE] [--json=FILE]
-//   names: start send many busy wake herd initial cpu disk; messages search hierarchy members push pushers
+//   names: start send many busy wake herd initial burst wide cpu disk; messages search hierarchy members push pushers
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -207,6 +207,49 @@ async function initial() {
     const cold = generator("get", s.port, 1, me.token, `/_matrix/client/v3/sync?set_presence=offline&filter=${E('{"room":{"timeline":{"limit":10},"state":{"lazy_load_members":true}}}')}`);
     row("… lazy-loaded, first one after a start", `${round(cold.p50_ms, 0)} ms`);
     row("… memory of the server", `${round(rssKiB(s) / 1024)} MB`);
+  });
+}
+
+// ---- memory: what is held at the worst, and what is given back when it is quiet
+const QUIET_MS = quick ? 20_000 : 75_000;
+/** The largest resident set while `work` runs: the kernel keeps it, and forgets it when 5 is written to clear_refs. */
+async function peakMiB(s, work) {
+  fs.writeFileSync(`/proc/${s.process.pid}/clear_refs`, "5");
+  await work();
+  return round(Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${s.process.pid}/status`, "utf8"))[1]) / 1024, 0);
+}
+async function quietMiB(s) {
+  await nap(QUIET_MS);
+  return round(rssKiB(s) / 1024, 0);
+}
+
+async function burst() {
+  if (EXTERNAL) return;
+  const n = quick ? 8000 : 80000;
+  await withServer(async s => {
+    const people = await makeUsers(s, 64, "sender");
+    const rooms = await makeRooms(people[0], 24);
+    joinAll(s, [...people.slice(1).map((p, i) => [p, rooms[(i + 1) % 24]]), ...rooms.flatMap((room, i) => i % 24 === 1 ? [] : [[people[1], room]])]);
+    const lines = Array.from({ length: n }, (_, i) => message(people[i % 64].token, rooms[i % 64 % 24], `b${i}`, `message ${i} of the load generator`));
+    const peak = await peakMiB(s, () => generator("batch", s.port, 64, listFile(lines)));
+    row(`memory after ${n} messages by 64 senders in 24 rooms; at the worst`, `${round(rssKiB(s) / 1024, 0)} MiB; ${peak} MiB`);
+    const sync = () => round(generator("get", s.port, 1, people[1].token, "/_matrix/client/v3/sync?set_presence=offline").p50_ms, 0);
+    row("… initial /sync of 24 rooms: first; again", `${sync()}; ${sync()} ms`, "first 40 ms");
+    row("… memory when it has been quiet for a minute", `${await quietMiB(s)} MiB`, "< 64 MiB");
+  });
+}
+
+async function wide() {
+  if (EXTERNAL) return;
+  const n = quick ? 1000 : 10000;
+  await withServer(async s => {
+    const [alice] = await makeUsers(s, 1, "alice");
+    generator("batch", s.port, 8, listFile(Array.from({ length: n }, (_, i) => `${alice.token} POST /_matrix/client/v3/createRoom {"name":"Room ${i}"}`)));
+    await s.restart();
+    const list = listFile(Array.from({ length: 10 }, () => `${alice.token} GET /_matrix/client/v3/sync?set_presence=offline `));
+    const peak = await peakMiB(s, () => generator("batch", s.port, 10, list));
+    row(`memory at the worst of ten initial /sync at once, ${n} rooms`, `${peak} MiB`, "< 200 MiB");
+    row("… when it has been quiet for a minute", `${await quietMiB(s)} MiB`, "< 64 MiB");
   });
 }
 
@@ -448,7 +491,7 @@ function machine() {
 
 const facts = machine();
 try {
-  for (const [name, measure] of Object.entries({ start, send, many, busy, wake, herd, initial, cpu, disk, messages, search, hierarchy, members, push, pushers })) {
+  for (const [name, measure] of Object.entries({ start, send, many, busy, wake, herd, initial, burst, wide, cpu, disk, messages, search, hierarchy, members, push, pushers })) {
     if (!wants(name) || (EXTERNAL && name === "start")) continue;
     try { await measure(); } catch (e) { row(`${name} FAILED`, String(e.message).split("\n")[0]); }
   }
