@@ -13,6 +13,10 @@
 #include "net/request.h"
 #include "store/users.h"
 
+/* What a page of events stops at whatever its limit, with a token to go on: bytes of events (one may be 64 KiB); and
+ * how many events are read at once, so that not much more is held than that. */
+enum { HANDLER_PAGE_BYTES = 4 << 20, HANDLER_PAGE_ROWS = 100 };
+
 /*
  * The room {roomId}, params[index], held by the request. Whether a room exists is nobody's business who has nothing to
  * do with it, so all of these fail alike, err_not_in_room(), for a room that is not there and for one that is not the

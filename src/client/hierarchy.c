@@ -215,7 +215,8 @@ struct walk {
     int64_t max_depth, limit, skip;
     bool suggested_only;
     int64_t shown; /* rooms so far, those of earlier pages too */
-    bool is_full;  /* there is one more than fits */
+    bool is_full;  /* there is one more than fits, the one with this number: */
+    int64_t next;
     struct smap seen;
     struct stop *stack;
     size_t n, capacity;
@@ -252,8 +253,9 @@ static int show_room(struct walk *walk, struct room *room, const struct children
     if (number < walk->skip) {
         return 0;
     }
-    if (number >= walk->skip + walk->limit) {
+    if (number >= walk->skip + walk->limit || walk->w->out->n > HANDLER_PAGE_BYTES) {
         walk->is_full = true;
+        walk->next = number;
         return 0;
     }
     jw_object(walk->w);
@@ -365,8 +367,8 @@ static int get_hierarchy(struct request *rq, struct err *err)
     jw_end(&w);
     if (walk.is_full) {
         JW_STR(&w, "next_batch",
-               arena_printf(rq->arena, "h%" PRId64 "_%" PRId64 "_%d", walk.skip + walk.limit,
-                            walk.max_depth, walk.suggested_only));
+               arena_printf(rq->arena, "h%" PRId64 "_%" PRId64 "_%d", walk.next, walk.max_depth,
+                            walk.suggested_only));
     }
     jw_end(&w);
     return handler_reply_written(rq, &out, rc, err);

@@ -24,7 +24,7 @@ struct page {
     struct viewer viewer;
     struct ignored ignored;
     struct entry **events;
-    size_t n, limit;
+    size_t n, limit, bytes;
     int64_t from, to; /* as in struct relation_query, in the order of positions */
     int64_t reached;  /* where the next page begins */
     bool forward, at_end;
@@ -61,6 +61,18 @@ static int write_chunk(struct page *p, struct json_writer *w, struct err *err)
     return rc;
 }
 
+static void page_put(struct page *p, struct entry *e)
+{
+    p->events[p->n++] = e;
+    p->bytes += e->ev->client_json.n;
+}
+
+/* How many are read at once; 0: the page is full, by number or by bytes. */
+static size_t page_wants(const struct page *p)
+{
+    return p->bytes < HANDLER_PAGE_BYTES ? MIN(p->limit - p->n, (size_t)HANDLER_PAGE_ROWS) : 0;
+}
+
 /* ---- GET relations ---- */
 
 struct relations {
@@ -78,7 +90,7 @@ static int relations_take(struct page *p, const struct relation_row *row, struct
         rc = viewer_sees(&p->viewer, e, &visible, err);
     }
     if (rc == 0 && visible && !ignored_hides(&p->ignored, e->ev)) {
-        p->events[p->n++] = e;
+        page_put(p, e);
     }
     p->reached = p->forward ? row->position : row->position - 1;
     return rc == E_NOT_FOUND ? 0 : rc; /* purged since its row was read */
@@ -91,7 +103,7 @@ static int relations_rows(struct relations *q, struct relation_row **rows, size_
     struct db_read *r = store_reader(p->server->store);
     *(p->forward ? &q->query.from : &q->query.to) = p->reached;
     /* One more than wanted, to know whether this is the end. */
-    q->query.limit = p->limit - p->n + 1;
+    q->query.limit = page_wants(p) + 1;
     return q->recurse ? relations_tree(r, p->rq->arena, &q->query, LEVELS, rows, n, err)
                       : relations_list(r, p->rq->arena, &q->query, rows, n, err);
 }
@@ -100,9 +112,9 @@ static int relations_read(struct relations *q, struct err *err)
 {
     struct page *p = &q->page;
     p->at_end = q->nothing;
-    for (int round = 0; !p->at_end && p->n < p->limit && round < ROUNDS; round++) {
+    for (int round = 0; !p->at_end && page_wants(p) > 0 && round < ROUNDS; round++) {
         struct relation_row *rows;
-        size_t n = 0, want = p->limit - p->n;
+        size_t n = 0, want = page_wants(p);
         int rc = relations_rows(q, &rows, &n, err);
         for (size_t i = 0; rc == 0 && i < MIN(n, want); i++) {
             rc = relations_take(p, &rows[i], err);
@@ -246,7 +258,7 @@ static int threads_take(struct page *p, const struct thread_row *row, struct err
         rc = redact_for_reader(p, root, &root, err);
     }
     if (rc == 0 && visible) {
-        p->events[p->n++] = root;
+        page_put(p, root);
     }
     return rc;
 }
@@ -254,9 +266,9 @@ static int threads_take(struct page *p, const struct thread_row *row, struct err
 static int threads_read(struct page *p, struct thread_query *q, struct err *err)
 {
     p->reached = p->from;
-    for (int round = 0; !p->at_end && p->n < p->limit && round < ROUNDS; round++) {
+    for (int round = 0; !p->at_end && page_wants(p) > 0 && round < ROUNDS; round++) {
         struct thread_row *rows;
-        size_t n = 0, want = p->limit - p->n;
+        size_t n = 0, want = page_wants(p);
         q->before = p->reached == INT64_MAX ? INT64_MAX : p->reached + 1;
         q->limit = want + 1;
         int rc = threads_list(store_reader(p->server->store), p->rq->arena, q, &rows, &n, err);

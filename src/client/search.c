@@ -20,6 +20,7 @@ enum {
     LIMIT_MAX = 100,
     CONTEXT_DEFAULT = 5,
     CONTEXT_MAX = 100,
+    CONTEXT_BYTES = 2 * HANDLER_PAGE_BYTES, /* with what is found */
     WINDOW = 1000, /* hits that are read at once; also what `count` counts to */
     ROUNDS = 10,   /* of reading on when little of what was found may be seen */
 };
@@ -106,7 +107,7 @@ struct search {
     bool by_room, by_sender;
     struct cursor cursor;
     struct found *found;
-    size_t n, limit;
+    size_t n, limit, bytes; /* bytes: of what is found and its context */
     int64_t count;
     bool more;
 };
@@ -370,6 +371,11 @@ static int judge(struct search *s, const struct search_hit *hit, struct readable
     return rc;
 }
 
+static bool is_full(const struct search *s)
+{
+    return s->n >= s->limit || s->bytes >= HANDLER_PAGE_BYTES;
+}
+
 /* Puts a hit on the page if the filter lets it. */
 static int take(struct search *s, const struct search_hit *hit, struct readable *in,
                 struct err *err)
@@ -383,6 +389,7 @@ static int take(struct search *s, const struct search_hit *hit, struct readable 
     }
     if (rc == 0 && ok) {
         s->found[s->n++] = (struct found){e, in, hit->rank};
+        s->bytes += e->ev->client_json.n;
         s->count += s->cursor.count ? 0 : 1;
     }
     return rc == E_NOT_FOUND ? 0 : rc; /* purged since */
@@ -397,7 +404,7 @@ static int take_window(struct search *s, const struct search_hit *hits, size_t n
         struct readable *in = NULL;
         bool visible;
         rc = judge(s, &hits[i], &in, &visible, err);
-        if (s->n < s->limit) {
+        if (!is_full(s)) {
             s->cursor.at = s->query.by_rank ? offset + (int64_t)i + 1 : hits[i].position - 1;
             rc = rc == 0 && visible ? take(s, &hits[i], in, err) : rc;
         } else if (rc == 0 && visible) {
@@ -416,7 +423,7 @@ static int find(struct search *s, struct err *err)
     if (s->query.by_rank && s->cursor.upto == INT64_MAX) {
         s->cursor.upto = store_position(s->server->store);
     }
-    for (int round = 0; rc == 0 && n == WINDOW && s->n < s->limit && round < ROUNDS; round++) {
+    for (int round = 0; rc == 0 && n == WINDOW && !is_full(s) && round < ROUNDS; round++) {
         struct search_hit *hits;
         s->query.limit = WINDOW;
         s->query.upto = s->query.by_rank ? s->cursor.upto : s->cursor.at;
@@ -436,13 +443,15 @@ struct side {
     int64_t reached;
 };
 
+/* Less than was asked for where the answer is large already: `start` and `end` say where it goes on. */
 static int read_side(struct search *s, struct readable *in, bool forward, size_t limit,
                      struct side *side, struct err *err)
 {
     struct arena *a = s->rq->arena;
     size_t n = 1;
     side->events = arena_array(a, struct entry *, limit);
-    for (int round = 0; n > 0 && side->n < limit && round < ROUNDS; round++) {
+    for (int round = 0; n > 0 && side->n < limit && s->bytes < CONTEXT_BYTES && round < ROUNDS;
+         round++) {
         struct event_row *rows;
         int rc = events_timeline(
             store_reader(s->server->store), a, in->room->nid, forward ? side->reached : INT64_MIN,
@@ -455,6 +464,7 @@ static int read_side(struct search *s, struct readable *in, bool forward, size_t
             rc = rc == 0 ? viewer_sees(&in->viewer, e, &visible, err) : rc;
             if (rc == 0 && visible && !ignored_hides(&s->ignored, e->ev)) {
                 side->events[side->n++] = e;
+                s->bytes += e->ev->client_json.n;
             }
             side->reached = rows[i].position - !forward;
         }

@@ -10,7 +10,7 @@
 
 enum {
     ANSWER_MAX = 256 << 20,
-    ROUNDS = 10, /* of reading on when the filter lets little through */
+    ROUNDS = 10, /* so many pages are read through when the filter lets little through */
     LIMIT_MAX = 1000,
 };
 
@@ -26,7 +26,7 @@ struct page {
         to; /* exclusive start, inclusive end in the direction of reading; see page_read */
     size_t limit;
     struct entry **events;
-    size_t n;
+    size_t n, bytes;
     int64_t reached; /* position that reading got to: token of the next page */
     bool at_end;     /* there is nothing further */
 };
@@ -54,6 +54,7 @@ static int page_take(struct page *p, const struct event_row *row, struct err *er
         rc = event_filter_allows_related(&p->filter, s, p->rq->arena, e->ev, &ok, err);
         if (rc == 0 && ok) {
             p->events[p->n++] = e;
+            p->bytes += e->ev->client_json.n;
         }
     }
     p->reached = p->forward ? row->position : row->position - 1;
@@ -61,16 +62,17 @@ static int page_take(struct page *p, const struct event_row *row, struct err *er
 }
 
 /*
- * Reads from `from` until the limit is reached. Backwards: events with to < position <= from, newest first.
- * Forwards: from < position <= to, oldest first.
+ * Reads from `from` until the limit is reached, or the page is large. Backwards: events with to < position <= from,
+ * newest first. Forwards: from < position <= to, oldest first.
  */
 static int page_read(struct page *p, struct err *err)
 {
     p->events = arena_array(p->rq->arena, struct entry *, p->limit);
     p->reached = p->from;
-    for (int round = 0; !p->at_end && p->n < p->limit && round < ROUNDS; round++) {
+    for (size_t looked = 0; !p->at_end && p->n < p->limit && p->bytes < HANDLER_PAGE_BYTES &&
+                            looked < ROUNDS * p->limit;) {
         struct event_row *rows;
-        size_t n, want = p->limit - p->n;
+        size_t n, want = MIN(p->limit - p->n, (size_t)HANDLER_PAGE_ROWS);
         int rc = page_rows(p, &rows, &n, want, err);
         for (size_t i = 0; rc == 0 && i < n; i++) {
             rc = page_take(p, &rows[i], err);
@@ -78,6 +80,7 @@ static int page_read(struct page *p, struct err *err)
         if (rc != 0) {
             return rc;
         }
+        looked += n;
         p->at_end = n < want;
     }
     return 0;

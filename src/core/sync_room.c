@@ -11,11 +11,16 @@
 
 /* ---- timeline ---- */
 
-enum { TIMELINE_ROUNDS = 20 }; /* of looking further back when the filter lets little through */
+enum {
+    TIMELINE_ROUNDS = 20, /* of looking further back when the filter lets little through */
+    TIMELINE_CHUNK = 100, /* events read at once */
+    TIMELINE_BYTES =
+        1 << 20, /* past it the timeline is limited; the client can read on backwards */
+};
 
 struct timeline {
     struct entry **events; /* newest first */
-    size_t n;
+    size_t n, bytes;
     bool limited;
     bool skipped;       /* state events were left out, by the filter or for want of visibility */
     int64_t prev_batch; /* position before the oldest one */
@@ -42,6 +47,7 @@ static int take_wanted(struct sync_room *r, struct viewer *viewer, struct timeli
         }
         if (ok) {
             t->events[t->n++] = chunk[i];
+            t->bytes += chunk[i]->ev->client_json.n;
         } else {
             t->skipped = t->skipped || chunk[i]->ev->is_state;
         }
@@ -58,11 +64,12 @@ static int read_timeline(struct sync_room *r, struct timeline *t, struct err *er
     *t = (struct timeline){.events = arena_array(s->arena, struct entry *, limit),
                            .prev_batch = r->to};
     bool more = true;
-    for (int round = 0; more && t->n < limit && round < TIMELINE_ROUNDS; round++) {
+    for (int round = 0;
+         more && t->n < limit && t->bytes < TIMELINE_BYTES && round < TIMELINE_ROUNDS; round++) {
         struct entry **chunk;
         size_t n;
-        int rc = room_timeline(s->server, s->arena, r->room, r->from, t->prev_batch, limit - t->n,
-                               &chunk, &n, &more, err);
+        int rc = room_timeline(s->server, s->arena, r->room, r->from, t->prev_batch,
+                               MIN(limit - t->n, (size_t)TIMELINE_CHUNK), &chunk, &n, &more, err);
         if (rc == 0) {
             rc = take_wanted(r, &viewer, t, chunk, n, err);
         }

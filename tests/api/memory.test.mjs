@@ -6,7 +6,7 @@ import net from "node:net";
 import path from "node:path";
 import test from "node:test";
 import { gunzipSync } from "node:zlib";
-import { OWN_SERVER, eventually, useServer } from "./harness.mjs";
+import { E, OWN_SERVER, eventually, useServer } from "./harness.mjs";
 
 const hs = useServer({});
 const KIB = 1024;
@@ -72,4 +72,39 @@ test("a short answer makes no file", OWN_SERVER, async () => {
   const socket = await askWithoutReading("/_matrix/client/v3/sync?timeout=0", user.token);
   assert.match((await readAll(socket)).toString(), /next_batch/);
   await eventually("no file", () => spooled().length === 0);
+});
+
+/** 250 events of 50 KB each, one after the other in the room; gives their ids. */
+async function saySoMuch(user, room) {
+  const ids = [];
+  for (let i = 0; i < 250; i++) ids.push((await user.put(`/rooms/${E(room)}/send/m.room.message/${i}`, { msgtype: "m.text", body: String(i).padEnd(50 * 1000, "x") })).event_id);
+  return ids;
+}
+
+test("pages stop at a few megabytes, with a token to go on", async () => {
+  const user = await hs.user("verbose");
+  const room = await user.createRoom();
+  const ids = await saySoMuch(user, room);
+  const seen = [];
+  let pages = 0;
+  for (let from = ""; from !== undefined; pages++) {
+    const page = await user.get(`/rooms/${E(room)}/messages?dir=b&limit=1000${from}`);
+    assert.ok(JSON.stringify(page).length < 10e6);
+    seen.unshift(...page.chunk.filter(e => e.type === "m.room.message").map(e => e.event_id).reverse());
+    from = page.end && `&from=${E(page.end)}`;
+  }
+  assert.deepEqual(seen, ids);
+  assert.ok(pages > 1);
+});
+
+test("a timeline of /sync stops at a few megabytes, and says that there is more", async () => {
+  const user = await hs.user("wordy");
+  const room = await user.createRoom();
+  const ids = await saySoMuch(user, room);
+  const { timeline } = (await user.sync({ filter: '{"room":{"timeline":{"limit":1000}}}' })).rooms.join[room];
+  assert.ok(JSON.stringify(timeline).length < 10e6);
+  assert.equal(timeline.limited, true);
+  assert.deepEqual(timeline.events.map(e => e.event_id), ids.slice(-timeline.events.length));
+  const before = await user.get(`/rooms/${E(room)}/messages?dir=b&limit=1&from=${E(timeline.prev_batch)}`);
+  assert.equal(before.chunk[0].event_id, ids.at(-timeline.events.length - 1));
 });
