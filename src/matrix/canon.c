@@ -118,7 +118,13 @@ static char hex_value(char c)
     return (char)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-/* One escape at s (after the backslash); returns its length. Canonical JSON writes \u only for control characters. */
+/* Canonical JSON writes \u only for control characters; what the text of old events has kept are surrogates. */
+static bool is_surrogate(struct str escape)
+{
+    return escape.n >= 5 && escape.p[0] == 'u' && escape.p[1] == 'd';
+}
+
+/* One escape at s (after the backslash); returns its length. */
 static size_t unescape_one(struct str s, char *out)
 {
     static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
@@ -135,13 +141,28 @@ size_t canon_unescape(struct str inner, char *dst)
 {
     size_t n = 0;
     for (size_t i = 0; i < inner.n; i++) {
-        if (inner.p[i] == '\\' && i + 1 < inner.n) {
-            i += unescape_one(str_from(inner, i + 1), &dst[n++]);
+        struct str escape = inner.p[i] == '\\' ? str_from(inner, i + 1) : STR_NONE;
+        if (escape.n > 0 && !is_surrogate(escape)) {
+            i += unescape_one(escape, &dst[n++]);
         } else {
             dst[n++] = inner.p[i];
         }
     }
     return n;
+}
+
+bool canon_has_surrogate(struct str raw)
+{
+    struct str inner = canon_inner(raw);
+    for (size_t i = 0; i < inner.n; i++) {
+        if (inner.p[i] == '\\') {
+            if (is_surrogate(str_from(inner, i + 1))) {
+                return true;
+            }
+            i++;
+        }
+    }
+    return false;
 }
 
 struct str canon_str(struct arena *a, struct str raw)

@@ -47,8 +47,10 @@ MUST_USE bool canon_int(struct str raw, int64_t *out);
 /* What stands between the quotes; .p == NULL if it is no string. */
 struct str canon_inner(struct str raw);
 /* Writes the text of `inner` (a string without its quotes) without escapes to dst, which has room for inner.n bytes;
- * returns the length. */
+ * returns the length. An unpaired surrogate, which no text can hold, stays as its escape. */
 size_t canon_unescape(struct str inner, char *dst);
+/* Whether a string has an unpaired surrogate (wire/canonical_text.h). */
+bool canon_has_surrogate(struct str raw);
 /* The text of a string: a view if it has no escapes, else in the arena; .p == NULL if it is no string. */
 struct str canon_str(struct arena *a, struct str raw);
 

@@ -5,7 +5,7 @@
 #include "matrix/event_internal.h"
 #include "matrix/ids.h"
 #include "matrix/room_version.h"
-#include "wire/canonical.h"
+#include "wire/canonical_text.h"
 
 /* The PDU under check. */
 struct check {
@@ -23,12 +23,15 @@ static int bad(const struct check *c, enum pdu_key id, const char *what)
     return err_bad_json(c->err, "%.*s of the event %s", STR_ARG(pdu_key_names[id]), what);
 }
 
-/* A string of at most 255 bytes (client-server API, "Size limits"). */
+/* A string of at most 255 bytes (client-server API, "Size limits"), which can be told apart from all others as UTF-8. */
 static int check_string(const struct check *c, enum pdu_key id, struct str *out)
 {
     *out = canon_str(c->arena, pdu_find(c->pdu, id));
     if (!out->p) {
         return bad(c, id, "is missing or not a string");
+    }
+    if (canon_has_surrogate(pdu_find(c->pdu, id))) {
+        return bad(c, id, "has an unpaired surrogate");
     }
     return out->n > EVENT_MAX_ID_BYTES ? bad(c, id, "is longer than 255 bytes") : 0;
 }
@@ -161,21 +164,17 @@ static int check_format(const struct check *c)
 static int parse_members(struct check *c, struct str text, struct pdu *out)
 {
     bool is_strict = c->version->is_canonical_json_enforced;
-    json_t *tree;
+    unsigned flags = CANONICAL_FOREIGN | (is_strict ? 0 : CANONICAL_LAX);
     struct str canonical;
     if (text.n > TEXT_MAX_BYTES) {
         return err_invalid_param(c->err, "The event is larger than 64 KiB");
     }
-    int rc = json_parse(c->arena, text, is_strict ? 0 : JPARSE_REALS, &tree, c->err);
+    int rc = canonical_from_text(c->arena, text, flags, &canonical, c->err);
     if (rc) {
         return rc;
     }
-    if (!json_is_object(tree)) {
+    if (!canon_is_object(canonical)) {
         return err_bad_json(c->err, "An event must be an object");
-    }
-    rc = canonical_encode(c->arena, tree, is_strict ? 0 : CANONICAL_LAX, &canonical, c->err);
-    if (rc) {
-        return rc;
     }
     *out = pdu_scan(c->arena, canonical);
     pdu_remove(out, PDU_BIT(UNSIGNED));

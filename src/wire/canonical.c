@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "wire/canonical.h"
+#include "wire/canonical_internal.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -35,7 +35,7 @@ static inline bool are_plain_8(const char *p)
 }
 
 /* Length of the run of plain bytes at p. Eight at a time: most strings are one run. */
-static size_t plain_run(const char *p, size_t n)
+size_t canonical_plain_run(const char *p, size_t n)
 {
     size_t i = 0;
     while (n - i >= 8 && are_plain_8(p + i)) {
@@ -47,7 +47,7 @@ static size_t plain_run(const char *p, size_t n)
     return i;
 }
 
-static void write_escape(struct buf *out, unsigned char c)
+void canonical_write_escape(struct buf *out, unsigned char c)
 {
     static const char short_form[32] = {
         ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
@@ -77,17 +77,17 @@ static void write_plain(struct buf *out, struct str s)
 
 void canonical_write_str(struct buf *out, struct str s)
 {
-    size_t run = plain_run(s.p, s.n);
+    size_t run = canonical_plain_run(s.p, s.n);
     if (run == s.n) {
         write_plain(out, s);
         return;
     }
     buf_add_char(out, '"');
-    for (size_t i = 0; i < s.n; run = plain_run(s.p + i, s.n - i)) {
+    for (size_t i = 0; i < s.n; run = canonical_plain_run(s.p + i, s.n - i)) {
         buf_add(out, str_n(s.p + i, run));
         i += run;
         if (i < s.n) {
-            write_escape(out, (unsigned char)s.p[i++]);
+            canonical_write_escape(out, (unsigned char)s.p[i++]);
         }
     }
     buf_add_char(out, '"');
@@ -158,11 +158,8 @@ static void write_point_form(struct buf *out, const struct decimal *d)
 }
 
 /* canonical.h says which form and why. */
-static int write_real(struct buf *out, double v, unsigned flags, struct err *err)
+void canonical_write_real(struct buf *out, double v)
 {
-    if (!(flags & CANONICAL_LAX) || !isfinite(v)) {
-        return err_bad_json(err, "Numbers must be integers, without fraction or exponent");
-    }
     struct decimal d = shortest_decimal(v);
     if (d.negative) {
         buf_add_char(out, '-');
@@ -172,6 +169,14 @@ static int write_real(struct buf *out, double v, unsigned flags, struct err *err
     } else {
         write_point_form(out, &d);
     }
+}
+
+static int write_real(struct buf *out, double v, unsigned flags, struct err *err)
+{
+    if (!(flags & CANONICAL_LAX) || !isfinite(v)) {
+        return err_bad_json(err, "Numbers must be integers, without fraction or exponent");
+    }
+    canonical_write_real(out, v);
     return 0;
 }
 
