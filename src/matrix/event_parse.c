@@ -23,7 +23,7 @@ static int bad(const struct check *c, enum pdu_key id, const char *what)
     return err_bad_json(c->err, "%.*s of the event %s", STR_ARG(pdu_key_names[id]), what);
 }
 
-/* A string of at most 255 bytes (client-server API, "Size limits"), which can be told apart from all others as UTF-8. */
+/* A string of at most 255 bytes (client-server API, "Size limits"), and one that UTF-8 can hold. */
 static int check_string(const struct check *c, enum pdu_key id, struct str *out)
 {
     *out = canon_str(c->arena, pdu_find(c->pdu, id));
