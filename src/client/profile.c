@@ -3,18 +3,14 @@
  * Profiles ("Profiles"): fields of any name with any JSON value. displayname and avatar_url also stand in the
  * user's member events; other fields are given only to those who ask.
  *
- * A change of these two is stored first and then sent to the joined rooms one after the other, each durable when
- * it is sent, before the request is answered. If the server stops in between, the rooms that were not reached keep
- * the old value until the next change: the same PUT again completes it, for a room that has the new value already
- * gets no second event.
+ * A change of these two is stored and answered, and spread to the rooms afterwards (profile_spread.h).
  */
 #include "store/profiles.h"
 
-#include "base/log.h"
 #include "client/appservice_query.h"
 #include "client/authenticate.h"
 #include "client/handler.h"
-#include "client/member_event.h"
+#include "client/profile_spread.h"
 #include "client/routes.h"
 #include "core/live_user.h"
 #include "core/presence.h"
@@ -133,42 +129,10 @@ static int write_field(struct txn *t, void *arg)
         rc = rc ? rc : profiles_put(t, c->user, c->key, c->value, txn_err(t));
     }
     bool is_name = str_eq(c->key, STR("displayname"));
+    if (rc == 0 && is_in_rooms(c->key)) {
+        rc = profile_spreads_begin(t, c->user, txn_err(t));
+    }
     return rc == 0 && is_name ? user_directory_update(t, c->user, txn_err(t)) : rc;
-}
-
-/* Only this room's work is lost if it fails: the user may not be allowed to say anything there any more. */
-static void tell_room(struct request *rq, uint64_t room_nid)
-{
-    struct server *s = server_of(rq);
-    struct member_change change = {.target = rq->who.user_id, .membership = MEMBERSHIP_JOIN};
-    struct arena a;
-    struct room *room;
-    struct err err = {0};
-    arena_init(&a, 0);
-    struct arena *outer = json_arena_enter(&a);
-    int rc = room_hold_nid(s, &a, room_nid, &room, &err);
-    if (rc == 0) {
-        rc = member_send(s, &a, room, rq->who.user_id, rq->who.user_nid, &change, &err);
-    }
-    if (rc != 0) {
-        log_warn("profile was not sent to a room", LOG_INT("room_nid", room_nid),
-                 LOG_CSTR("reason", err.message), LOG_CSTR("detail", err.detail));
-    }
-    json_arena_leave(outer);
-    arena_release(&a);
-}
-
-static int tell_rooms(struct request *rq, struct err *err)
-{
-    struct user_room *rooms;
-    size_t n;
-    int rc = user_rooms(server_of(rq), rq->arena, rq->who.user_nid, &rooms, &n, err);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        if (rooms[i].membership == MEMBERSHIP_JOIN) {
-            tell_room(rq, rooms[i].room);
-        }
-    }
-    return rc;
 }
 
 static int change_field(struct request *rq, struct str value, struct err *err)
@@ -176,7 +140,7 @@ static int change_field(struct request *rq, struct str value, struct err *err)
     struct field_change c = {.user = rq->who.user_nid, .key = rq->params[1], .value = value};
     int rc = store_write(server_of(rq)->store, "profile", write_field, &c, err);
     if (rc == 0 && is_in_rooms(c.key)) {
-        rc = tell_rooms(rq, err);
+        profile_spread_kick(server_of(rq)->profile_spread);
         presence_renamed(server_of(rq), rq->who.user_nid);
     }
     return rc == 0 ? reply_empty_object(rq) : rc;

@@ -2,6 +2,7 @@
 #include "client/tasks.h"
 
 #include "base/clock.h"
+#include "client/profile_spread.h"
 #include "client/uia.h"
 #include "core/server.h"
 #include "store/login_tokens.h"
@@ -37,6 +38,7 @@ static int forget_transactions(struct server *s, struct err *err)
 }
 
 const struct task client_tasks[] = {
+    {.name = "profile-spread", .every_ms = 5 * 1000, .run = profile_spread_task},
     {.name = "logins", .every_ms = 60 * 1000, .run = expire_logins},
     {.name = "transactions", .every_ms = 10 * 60 * 1000, .run = forget_transactions},
     {0},

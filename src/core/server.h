@@ -45,6 +45,7 @@ struct server {
     struct server_discovery *discovery;
     struct policy_servers *policy_servers;
     struct push *push;
+    struct profile_spread *profile_spread; /* of the client-server API */
     int64_t started_ms;
     atomic_bool search_is_filled; /* every event with a text is in the index, also the older ones */
     atomic_uint letters;          /* that people wait for, under way to the mail server */

@@ -14,6 +14,7 @@
 #include "base/pool.h"
 #include "base/vec.h"
 #include "client/authenticate.h"
+#include "client/profile_spread.h"
 #include "client/tasks.h"
 #include "client/uia.h"
 #include "core/appservices.h"
@@ -163,6 +164,7 @@ static int start(struct service *sv, struct err *err)
     set_limits(sv->server->limits, c);
     sv->server->pool =
         pool_new(workers, slow_worker_count(c, workers), (unsigned)c->limits.waiting_workers);
+    sv->server->profile_spread = profile_spread_new(sv->server);
     sv->router = roles_router();
     const struct http_client_config client = {.pool = sv->server->pool};
     rc = http_client_new(&client, &sv->server->http_client, err);
@@ -222,6 +224,7 @@ static void stop(struct service *sv)
         stop_federation(s);
         tasks_stop(s->tasks);
         http_server_free(sv->http, DRAIN_MS);
+        profile_spread_stop(s->profile_spread);
         if (s->http_client) {
             http_client_stop(s->http_client);
         }
@@ -231,6 +234,7 @@ static void stop(struct service *sv)
         if (s->pool) {
             pool_free(s->pool);
         }
+        profile_spread_free(s->profile_spread);
         push_free(s->push);
         appservice_sender_free(sv->appservices);
         http_client_free(s->http_client);

@@ -300,6 +300,12 @@ CREATE TABLE presence (
 
 CREATE INDEX presence_stream ON presence (position);
 
+CREATE TABLE profile_spreads (
+    user_nid INTEGER PRIMARY KEY,
+    change INTEGER NOT NULL,     -- number of the newest change: an older one's progress does not count for it
+    reached INTEGER NOT NULL     -- rooms up to this nid have it
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE profiles (
     user_nid INTEGER NOT NULL,
     field TEXT NOT NULL,            -- displayname, avatar_url, m.tz, or any other key

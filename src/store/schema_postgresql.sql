@@ -204,6 +204,10 @@ presence.status_msg text C
 presence.user_nid bigint NOT NULL
 CREATE INDEX presence_stream ON public.presence USING btree ("position")
 CREATE UNIQUE INDEX presence_pkey ON public.presence USING btree (user_nid)
+profile_spreads.change bigint NOT NULL
+profile_spreads.reached bigint NOT NULL
+profile_spreads.user_nid bigint NOT NULL
+CREATE UNIQUE INDEX profile_spreads_pkey ON public.profile_spreads USING btree (user_nid)
 profiles.field text C NOT NULL
 profiles.user_nid bigint NOT NULL
 profiles.value text C NOT NULL

@@ -144,8 +144,8 @@ static void every_statement_is_prepared_and_reads_no_large_table_from_end_to_end
 
 /* Short whatever the server's size. */
 static const char *const small[] = {
-    "appservice_queues",   "background_tasks", "counters", "epochs", "meta",
-    "registration_tokens", "schema_version",   "writers",
+    "appservice_queues", "background_tasks",    "counters",       "epochs",  "meta",
+    "profile_spreads",   "registration_tokens", "schema_version", "writers",
 };
 
 static bool is_small(struct str table)

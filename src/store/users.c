@@ -165,6 +165,7 @@ int users_deactivate(struct txn *t, uint64_t nid, bool erase, struct err *err)
         unread_counts_delete_of_user,
         gone_rooms_delete_of_user,
         threepid_binds_delete_of_user,
+        profile_spreads_delete_of_user,
     };
     int rc = update(t, &deactivate, nid, P_BOOL(erase), err);
     if (rc == 0) {
