@@ -19,8 +19,49 @@ enum {
     GATHER_MS = 5,   /* what happens in this time is looked at together */
     STUCK_MS = 1000, /* before another attempt to read what could not be read */
     IDLE_MS = 60 * 1000,
-    NICENESS = 10, /* who sends and who reads comes first; a push may come a moment later */
+    SEND_EVERY_MS = 10, /* of looking, before what gateways have answered is gone on with */
+    NICENESS = 3,       /* who sends and who reads comes first, but this has its share too */
 };
+
+/* ---- looking and sending take turns ---------------------------------------------------------------- */
+
+/* Under the lock. */
+static void collect_done(struct push *p, struct list *out)
+{
+    for (struct list_node *n; (n = list_pop_front(&p->done)) != NULL;) {
+        list_push_back(out, n);
+    }
+}
+
+static void take_done(struct push *p, struct list *done)
+{
+    for (struct list_node *n; (n = list_pop_front(done)) != NULL;) {
+        pusher_take(p, container_of(n, struct delivery, in_done));
+    }
+}
+
+/*
+ * What somebody writes who saturates the processors takes seconds to look at for hundreds of members. A pusher sends
+ * its next notification when the last was answered; if that were taken up only at the end of each look, each pusher
+ * would send one in that time. So it is taken up in between: this is asked before each user. False: it is time to stop,
+ * and what was not looked at will be after the next start.
+ */
+static bool keep_sending(struct push *p)
+{
+    int64_t now = clock_mono_ms();
+    if (now - p->sent_ms < SEND_EVERY_MS) {
+        return true;
+    }
+    p->sent_ms = now;
+    struct list done;
+    list_init(&done);
+    lock_take(&p->lock);
+    collect_done(p, &done);
+    bool go_on = !p->is_stopping;
+    lock_release(&p->lock);
+    take_done(p, &done);
+    return go_on;
+}
 
 /* ---- what is new in a room, for all its members ---------------------------------------------------- */
 
@@ -95,7 +136,7 @@ static int look_at_room(struct push *p, struct arena *a, uint64_t room_nid, stru
         int64_t upto = room_view_hold(a, room)->position;
         rc = unread_news_read(p->server, a, room, p->looked, upto, &news, err);
     }
-    for (size_t i = 0; rc == 0 && i < n; i++) {
+    for (size_t i = 0; rc == 0 && i < n && keep_sending(p); i++) {
         rc = look_as_member(p, news, room_nid, users[i], err);
     }
     return rc;
@@ -113,7 +154,7 @@ static void look_at_rooms(struct push *p)
 {
     size_t pos = 0;
     uint64_t nid;
-    while (imap_next(&p->rooms, &pos, &nid, NULL)) {
+    while (keep_sending(p) && imap_next(&p->rooms, &pos, &nid, NULL)) {
         struct err err = {0};
         struct arena a;
         arena_init(&a, 0);
@@ -447,26 +488,17 @@ static bool wait_for_work(struct push *p, struct list *out_done)
         (void)cond_wait_ms(&p->changed, &p->lock, GATHER_MS);
     }
     p->is_woken = false;
-    for (struct list_node *n; (n = list_pop_front(&p->done)) != NULL;) {
-        list_push_back(out_done, n);
-    }
+    collect_done(p, out_done);
     bool go_on = !p->is_stopping;
     lock_release(&p->lock);
     return go_on;
-}
-
-static void take_done(struct push *p, struct list *done)
-{
-    for (struct list_node *n; (n = list_pop_front(done)) != NULL;) {
-        pusher_take(p, container_of(n, struct delivery, in_done));
-    }
 }
 
 static void look_at_users(struct push *p)
 {
     struct list stuck;
     list_init(&stuck);
-    for (struct list_node *n; (n = list_pop_front(&p->dirty)) != NULL;) {
+    for (struct list_node *n; keep_sending(p) && (n = list_pop_front(&p->dirty)) != NULL;) {
         if (!look_at_user(p, container_of(n, struct push_user, in_dirty))) {
             list_push_back(&stuck, n);
         }
@@ -495,9 +527,7 @@ static void await_deliveries(struct push *p, struct list *done)
     while (p->in_flight > 0 || p->progress.is_writing) {
         cond_wait(&p->changed, &p->lock);
     }
-    for (struct list_node *n; (n = list_pop_front(&p->done)) != NULL;) {
-        list_push_back(done, n);
-    }
+    collect_done(p, done);
     lock_release(&p->lock);
 }
 

@@ -105,6 +105,7 @@ struct push {
     struct list retry, changed_pushers;
     unsigned letters; /* deliveries by e-mail that have not ended */
     bool is_ending;   /* nothing is sent any more */
+    int64_t sent_ms;  /* when answers of gateways were last taken up, monotonic */
     int64_t looked;   /* the same before the changes that are being looked at */
     int64_t position; /* changes up to here were looked at */
     struct progress progress;
