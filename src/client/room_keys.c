@@ -353,9 +353,10 @@ static int put_session(struct request *rq, struct err *err)
 /* ---- reading keys ---- */
 
 struct reading {
+    struct request *rq;
     struct json_writer w;
-    bool by_room; /* rooms around the sessions */
-    struct arena *arena;
+    struct err *err;
+    bool by_room;    /* rooms around the sessions */
     struct str room; /* the open one; .p == NULL: none */
     size_t n;
 };
@@ -382,7 +383,7 @@ static int write_session(void *row, void *arg)
     struct reading *g = arg;
     if (g->by_room && !(g->room.p && str_eq(g->room, session->room_id))) {
         close_room(g);
-        g->room = arena_str(g->arena, session->room_id);
+        g->room = arena_str(g->rq->arena, session->room_id);
         jw_key(&g->w, g->room);
         jw_object(&g->w);
         JW_OBJECT(&g->w, "sessions");
@@ -392,7 +393,7 @@ static int write_session(void *row, void *arg)
     write_session_members(&g->w, session);
     jw_end(&g->w);
     g->n++;
-    return 0;
+    return reply_more(g->rq, g->w.out, g->err);
 }
 
 static int write_only_session(void *row, void *arg)
@@ -434,7 +435,7 @@ static int get_keys(struct request *rq, unsigned n, struct err *err)
     struct backup_range range;
     struct key_backup b;
     struct buf out = BUF_INIT(RESPONSE_MAX);
-    struct reading g = {.w = jw_over(&out), .by_room = n == 0, .arena = rq->arena};
+    struct reading g = {.rq = rq, .w = jw_over(&out), .err = err, .by_room = n == 0};
     int rc = read_range(rq, n, &range, err);
     if (rc == 0) {
         rc = get_backup(rq, range.version, &b, err);

@@ -14,6 +14,7 @@ enum { STATE_JSON_MAX = 1 << 30 };
 /* ---- writing lists of events ---- */
 
 struct state_writer {
+    struct request *rq;
     struct renderer render;
     struct json_writer w;
     struct err *err;
@@ -34,13 +35,13 @@ static int write_one(void *arg, const struct state_entry *entry)
         rc = render_event(&sw->render, &sw->w, e, sw->err);
     }
     entry_unref(&e);
-    return rc;
+    return rc ? rc : reply_more(sw->rq, sw->w.out, sw->err);
 }
 
 static void state_writer_init(struct state_writer *sw, struct request *rq, struct buf *out,
                               struct err *err)
 {
-    *sw = (struct state_writer){.w = jw_over(out), .err = err};
+    *sw = (struct state_writer){.rq = rq, .w = jw_over(out), .err = err};
     renderer_init(&sw->render, server_of(rq), rq->arena, RENDER_CLIENT, rq->who.user_nid,
                   rq->who.device_nid);
     sw->render.bundle = false;
@@ -256,6 +257,7 @@ static int get_joined_members(struct request *rq, struct err *err)
         if (rc == 0) {
             write_joined(&w, e->ev);
             entry_unref(&e);
+            rc = reply_more(rq, &out, err);
         }
     }
     jw_end(&w);

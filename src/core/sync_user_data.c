@@ -129,30 +129,43 @@ static int write_push_rules(struct sync *s, size_t *n, struct err *err)
     return rc;
 }
 
+struct global_data {
+    struct sync *sync;
+    struct account_data_row row;
+    size_t written;
+    struct err *err;
+};
+
+static int write_global(void *row_of_it, void *arg)
+{
+    const struct account_data_row *row = row_of_it;
+    struct global_data *g = arg;
+    struct sync *s = g->sync;
+    if (row->room_nid == 0 &&
+        event_filter_allows_parts(&s->filter.account_data, row->type, STR_NONE, STR_NONE)) {
+        write_data_event(&s->w, row->type, row->content);
+        g->written++;
+    }
+    return sync_pass_on(s, g->err);
+}
+
 int sync_write_account_data(struct sync *s, struct err *err)
 {
-    struct account_data_row *rows = NULL;
-    size_t n = 0, written = 0;
+    struct global_data g = {.sync = s, .err = err};
     if (!s->is_initial && s->log_reaches && !(s->user_changed & SYNC_ACCOUNT_DATA)) {
         return 0;
     }
-    int rc = account_data_changes(store_reader(s->server->store), s->arena, s->user_nid,
-                                  s->since.position, s->upto.position, &rows, &n, err);
     JW_OBJECT(&s->w, "account_data");
     JW_ARRAY(&s->w, "events");
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        if (rows[i].room_nid == 0 &&
-            event_filter_allows_parts(&s->filter.account_data, rows[i].type, STR_NONE, STR_NONE)) {
-            write_data_event(&s->w, rows[i].type, rows[i].content);
-            written++;
-        }
-    }
+    int rc =
+        account_data_each_change(store_reader(s->server->store), s->user_nid, s->since.position,
+                                 s->upto.position, &g.row, write_global, &g, err);
     if (rc == 0) {
-        rc = write_push_rules(s, &written, err);
+        rc = write_push_rules(s, &g.written, err);
     }
     jw_end(&s->w);
     jw_end(&s->w);
-    s->found = s->found || written > 0;
+    s->found = s->found || g.written > 0;
     return rc;
 }
 

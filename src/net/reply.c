@@ -211,7 +211,9 @@ static int to_spool(void *arg, struct str bytes, struct err *err)
     struct reply *r = &ex->reply;
     int rc = spool_add(&r->spool, ex->server->config.temp_dir, bytes, err);
     r->held = (struct reply_held){.memory = r->spool.memory.n, .disk = r->spool.on_disk};
-    return rc;
+    return rc == 0 && r->spool.on_disk > REPLY_MAX
+               ? err_internal(err, "an answer exceeds %d bytes", REPLY_MAX)
+               : rc;
 }
 
 static int spool_piece(struct exchange *ex, struct str bytes, bool is_last, struct err *err)

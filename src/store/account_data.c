@@ -62,12 +62,12 @@ int account_data_size(struct db_read *r, uint64_t user_nid, int64_t *out, struct
     return db_int(r, &size, PARAMS(P_INT(user_nid)), out, err);
 }
 
-int account_data_changes(struct db_read *r, struct arena *a, uint64_t user_nid, int64_t from,
-                         int64_t upto, struct account_data_row **out, size_t *out_n,
-                         struct err *err)
+int account_data_each_change(struct db_read *r, uint64_t user_nid, int64_t from, int64_t upto,
+                             struct account_data_row *row, int (*fn)(void *row, void *arg),
+                             void *arg, struct err *err)
 {
-    return db_rows(r, a, &changes, PARAMS(P_INT(user_nid), P_INT(from), P_INT(upto)), &row_cols,
-                   out, out_n, err);
+    return db_each(r, &changes, PARAMS(P_INT(user_nid), P_INT(from), P_INT(upto)), &row_cols, row,
+                   fn, arg, err);
 }
 
 int account_data_of_room(struct db_read *r, struct arena *a, uint64_t user_nid, uint64_t room_nid,

@@ -26,10 +26,11 @@ MUST_USE int account_data_find(struct db_read *r, struct arena *a, uint64_t user
                                struct err *err);
 /* Bytes of content that a user has in all rooms together. */
 MUST_USE int account_data_size(struct db_read *r, uint64_t user_nid, int64_t *out, struct err *err);
-/* What changed in from < position <= upto, in that order. With from == 0 deletions are left out. */
-MUST_USE int account_data_changes(struct db_read *r, struct arena *a, uint64_t user_nid,
-                                  int64_t from, int64_t upto, struct account_data_row **out,
-                                  size_t *out_n, struct err *err);
+/* What changed in from < position <= upto, in that order: fn gets `row`, filled anew each time; see db_each. With
+ * from == 0 deletions are left out. */
+MUST_USE int account_data_each_change(struct db_read *r, uint64_t user_nid, int64_t from,
+                                      int64_t upto, struct account_data_row *row,
+                                      int (*fn)(void *row, void *arg), void *arg, struct err *err);
 /* All that a user has for one room (0: global), without deletions. */
 MUST_USE int account_data_of_room(struct db_read *r, struct arena *a, uint64_t user_nid,
                                   uint64_t room_nid, struct account_data_row **out, size_t *out_n,
