@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -34,6 +35,10 @@ int cli_fail(const char *fmt, ...)
 
 int cli_fail_err(const struct err *err)
 {
+    if (err->kind == E_INTERNAL &&
+        err->detail[0]) { /* the message is for clients, and says nothing */
+        return cli_fail("%s", err->detail);
+    }
     return err->detail[0] ? cli_fail("%s (%s)", err->message, err->detail)
                           : cli_fail("%s", err->message);
 }
@@ -50,6 +55,35 @@ static int print_and_release(struct buf *b, FILE *to)
     bool is_out = fwrite(b->p, 1, b->n, to) == b->n && fflush(to) == 0;
     buf_release(b);
     return is_out ? CLI_DONE : CLI_FAILED;
+}
+
+bool cli_yes;
+
+int cli_confirm(const char *fmt, ...)
+{
+    char answer[16] = "";
+    va_list ap;
+    if (cli_yes || !isatty(STDIN_FILENO)) {
+        return CLI_DONE;
+    }
+    va_start(ap, fmt);
+    (void)vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    (void)fputs(" This cannot be undone. Go on? (yes/no) ", stderr);
+    bool is_yes = fgets(answer, sizeof(answer), stdin) &&
+                  (strcmp(answer, "yes\n") == 0 || strcmp(answer, "y\n") == 0);
+    return is_yes ? CLI_DONE : cli_fail("nothing was done");
+}
+
+struct str cli_time(struct arena *a, int64_t ms)
+{
+    char text[32] = "";
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm tm;
+    if (ms > 0 && gmtime_r(&seconds, &tm)) {
+        (void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &tm);
+    }
+    return arena_str(a, str_c(text));
 }
 
 /* ---- help ------------------------------------------------------------------------------------- */
@@ -249,7 +283,7 @@ static int run(const struct cli_command *c, int argc, char **argv)
 {
     struct cli_args args = {.p = argv};
     config_file = NULL;
-    wants_json = wants_help = false;
+    wants_json = wants_help = cli_yes = false;
     int rc = parse(c, argc, argv, &args.n);
     if (rc != CLI_DONE) {
         return rc;
@@ -304,13 +338,18 @@ int cli_main(const struct cli_command *commands, const char *version, int argc, 
 
 /* ---- configuration ---------------------------------------------------------------------------- */
 
+int cli_no_config(void)
+{
+    return cli_fail("no configuration found: give --config FILE, set INGOT_CONFIG, or make one "
+                    "with `ingot init`");
+}
+
 int cli_load_config(const struct cli_args *args, struct config **out)
 {
     struct err err = {0};
     const char *path = args->config ? args->config : config_default_path();
     if (!path) {
-        return cli_fail("no configuration found: give --config FILE, set INGOT_CONFIG, or make one "
-                        "with `ingot init`");
+        return cli_no_config();
     }
     return config_load(path, out, &err) == 0 ? CLI_DONE : cli_fail_err(&err);
 }

@@ -65,7 +65,19 @@ int cli_fail_err(const struct err *err);
 /* Text to stdout; CLI_FAILED if that is closed or full. */
 MUST_USE int cli_print(struct str text);
 
+/* Of commands that do what cannot be undone: `yes` is the option's variable. */
+#define CLI_YES                                                                                    \
+    {                                                                                              \
+        "yes", CLI_FLAG, &cli_yes, NULL, "do not ask whether it is meant so"                       \
+    }
+extern bool cli_yes;
+/* Asks on a terminal; CLI_DONE if the answer is yes, or nobody can be asked (a script), or --yes was given. */
+MUST_USE int cli_confirm(const char *fmt, ...) PRINTF(1, 2);
+/* A time as people read it, UTC: "2026-01-31 12:00"; empty for 0. In the arena. */
+struct str cli_time(struct arena *a, int64_t ms);
+
 struct config;
+int cli_no_config(void); /* says that there is none; CLI_FAILED */
 /* Loads the file given, or the one that is found by itself; says what is wrong on stderr. */
 MUST_USE int cli_load_config(const struct cli_args *args, struct config **out);
 

@@ -33,6 +33,12 @@ int user_add_cmd(const struct cli_args *args);
 int user_list_cmd(const struct cli_args *args);
 int user_password_cmd(const struct cli_args *args);
 int user_deactivate_cmd(const struct cli_args *args);
+int user_show_cmd(const struct cli_args *args);
+int user_lock_cmd(const struct cli_args *args);
+int user_unlock_cmd(const struct cli_args *args);
+int user_suspend_cmd(const struct cli_args *args);
+int user_reactivate_cmd(const struct cli_args *args);
+int user_logout_cmd(const struct cli_args *args);
 int user_make_admin_cmd(const struct cli_args *args);
 extern const struct cli_option user_add_options[], user_password_options[],
     user_deactivate_options[], user_make_admin_options[];

@@ -42,11 +42,21 @@ static int check_files(const struct config *c)
 int config_check_cmd(const struct cli_args *args)
 {
     struct config *c;
-    int status = cli_load_config(args, &c);
-    if (status != CLI_DONE) {
-        return status;
+    struct err err = {0};
+    const struct str *findings;
+    size_t n;
+    const char *path = args->config ? args->config : config_default_path();
+    if (!path) {
+        return cli_no_config();
     }
-    status = check_files(c);
+    if (config_check(path, &c, &findings, &n, &err) != 0) {
+        return cli_fail_err(&err);
+    }
+    int status = n == 0 ? CLI_DONE : CLI_FAILED;
+    for (size_t i = 0; i < n; i++) {
+        (void)cli_fail("%s: %.*s", path, STR_ARG(findings[i]));
+    }
+    status |= check_files(c);
     if (status == CLI_DONE && printf("%.*s is in order.\n", STR_ARG(c->path)) < 0) {
         status = CLI_FAILED;
     }

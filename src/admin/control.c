@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -73,16 +74,25 @@ static bool send_all(int fd, struct str s)
 
 /* ---- the server's side ------------------------------------------------------------------------ */
 
-static bool is_allowed(int fd)
+static bool is_allowed(int fd, uid_t *out_uid)
 {
     struct ucred peer;
     socklen_t n = sizeof(peer);
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 &&
-           (peer.uid == geteuid() || peer.uid == 0);
+    bool is_known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0;
+    *out_uid = is_known ? peer.uid : 0;
+    return is_known && (peer.uid == geteuid() || peer.uid == 0);
 }
 
-static int perform(struct control *c, struct arena *a, struct str request, struct json_writer *w,
-                   struct err *err)
+struct str control_user(struct arena *a, uid_t uid)
+{
+    char room[4096];
+    struct passwd entry, *found = NULL;
+    (void)getpwuid_r(uid, &entry, room, sizeof(room), &found);
+    return arena_printf(a, "%s (uid %u)", found ? found->pw_name : "?", (unsigned)uid);
+}
+
+static int perform(struct control *c, struct arena *a, uid_t uid, struct str request,
+                   struct json_writer *w, struct err *err)
 {
     json_t *rq;
     struct str name = STR_NONE;
@@ -92,10 +102,10 @@ static int perform(struct control *c, struct arena *a, struct str request, struc
         (!json_get_str(rq, "operation", &name) || !json_get_object(rq, "arguments", &arguments))) {
         rc = err_bad_json(err, "no operation, or no arguments");
     }
-    return rc ? rc : operation_run(c->server, a, name, arguments, w, err);
+    return rc ? rc : operation_run(c->server, a, control_user(a, uid), name, arguments, w, err);
 }
 
-static void answer(struct control *c, struct str request, struct buf *reply)
+static void answer(struct control *c, uid_t uid, struct str request, struct buf *reply)
 {
     struct arena a;
     struct err err = {0};
@@ -103,7 +113,7 @@ static void answer(struct control *c, struct str request, struct buf *reply)
     struct json_writer inner = jw_over(&result), w = jw_over(reply);
     arena_init(&a, 0);
     struct arena *outer = json_arena_enter(&a);
-    int rc = perform(c, &a, request, &inner, &err);
+    int rc = perform(c, &a, uid, request, &inner, &err);
     jw_object(&w);
     if (rc == 0) {
         JW_RAW(&w, "result", buf_str(&result));
@@ -120,9 +130,10 @@ static void answer(struct control *c, struct str request, struct buf *reply)
 static void serve_one(struct control *c, int fd)
 {
     struct buf request = BUF_INIT(REQUEST_MAX), reply = BUF_INIT(REPLY_MAX + 1024);
+    uid_t uid;
     set_patience(fd, PATIENCE_SEC);
-    if (is_allowed(fd) && read_all(fd, &request)) {
-        answer(c, buf_str(&request), &reply);
+    if (is_allowed(fd, &uid) && read_all(fd, &request)) {
+        answer(c, uid, buf_str(&request), &reply);
         if (!send_all(fd, buf_str(&reply))) {
             log_warn("a command went away before its answer");
         }

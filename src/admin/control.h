@@ -12,6 +12,8 @@
 #ifndef INGOT_ADMIN_CONTROL_H
 #define INGOT_ADMIN_CONTROL_H
 
+#include <sys/types.h>
+
 #include "wire/json.h"
 
 struct control;
@@ -25,5 +27,8 @@ void control_stop(struct control *c);
 /* The other side. The error of the operation comes back as err; E_BUSY if nobody answers. */
 MUST_USE int control_call(const char *data_dir, struct arena *a, struct str operation,
                           struct str arguments, const json_t **out_result, struct err *err);
+
+/* A user of this machine as the log names them: "alice (uid 1000)"; in the arena. */
+struct str control_user(struct arena *a, uid_t uid);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/doctor_check.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -23,6 +24,7 @@
 #include "crypto/signing_key.h"
 #include "db/db.h"
 #include "media/thumbnailer.h"
+#include "net/router.h"
 #include "net/tls_cert.h"
 #include "store/inspect.h"
 
@@ -76,6 +78,59 @@ static void check_data_dir(struct doctor *d)
             ->advice = arena_printf(d->arena, "chmod 700 %s", path);
     } else {
         report(d, topic, FINDING_OK, "%s is there and private", path);
+    }
+}
+
+/* One entry below the data directory: whether it belongs to its owner, and to nobody else. */
+static void check_file(struct doctor *d, const struct stat *dir, const char *path, size_t *bad)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0 || S_ISSOCK(st.st_mode)) {
+        return;
+    }
+    if (st.st_uid != dir->st_uid) {
+        ++*bad;
+        report(d, "files", FINDING_FAILURE, "%s belongs to user %d, the data directory to %d", path,
+               (int)st.st_uid, (int)dir->st_uid)
+            ->advice =
+            arena_printf(d->arena, "chown -R %d:%d %s", (int)dir->st_uid, (int)dir->st_gid, path);
+    } else if (st.st_mode & 077) {
+        ++*bad;
+        report(d, "files", FINDING_WARNING, "%s can be read by other users (mode %03o)", path,
+               (unsigned)st.st_mode & 0777)
+            ->advice = arena_printf(d->arena, "chmod go= %s", path);
+    }
+}
+
+/* Of a directory that may hold millions only itself and what lies in it directly are looked at. */
+static void check_files_in(struct doctor *d, const struct stat *dir, const char *name, size_t *bad)
+{
+    enum { TOLD_MAX = 10 };
+    const char *path = *name ? in_data_dir(d, name) : arena_cstr(d->arena, d->config->data_dir);
+    DIR *entries = opendir(path);
+    for (struct dirent *e; entries && *bad < TOLD_MAX && (e = readdir(entries)) != NULL;) {
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
+            check_file(d, dir, arena_printf(d->arena, "%s/%s", path, e->d_name).p, bad);
+        }
+    }
+    if (entries) {
+        (void)closedir(entries);
+    }
+}
+
+static void check_files(struct doctor *d)
+{
+    static const char *const places[] = {"", "media", "media/blobs", "media/tmp"};
+    struct stat dir;
+    size_t bad = 0;
+    if (stat(arena_cstr(d->arena, d->config->data_dir), &dir) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        check_files_in(d, &dir, places[i], &bad);
+    }
+    if (bad == 0) {
+        report(d, "files", FINDING_OK, "belong to the owner of the data directory alone");
     }
 }
 
@@ -316,6 +371,71 @@ static void check_port(struct doctor *d, const struct config_listener *l)
     }
 }
 
+/* The host of public_url, without scheme, port and path. */
+static const char *public_host(struct doctor *d)
+{
+    struct str url = d->config->public_url;
+    ptrdiff_t slashes = str_find(url, STR("://"));
+    struct str host = slashes >= 0 ? str_from(url, (size_t)slashes + 3) : url;
+    size_t n = 0;
+    while (n < host.n && host.p[n] != ':' && host.p[n] != '/') {
+        n++;
+    }
+    return arena_cstr(d->arena, str_n(host.p, n));
+}
+
+static void check_certificate_end(struct doctor *d, const char *file, struct tls_cert *cert)
+{
+    enum { DAY = 24 * 3600, SOON_DAYS = 14 };
+    int64_t left = tls_cert_end(cert) - clock_wall_ms() / 1000;
+    if (left <= 0) {
+        report(d, "certificate", FINDING_FAILURE, "%s ended %lld days ago", file,
+               (long long)(-left / DAY))
+            ->advice = STR("Renew it, then SIGHUP: nobody can connect with it.");
+    } else if (left < (int64_t)SOON_DAYS * DAY) {
+        report(d, "certificate", FINDING_WARNING, "%s ends in %lld days", file,
+               (long long)(left / DAY))
+            ->advice = STR("Renew it, then SIGHUP; see to it that this happens by itself.");
+    } else {
+        report(d, "certificate", FINDING_OK, "%s, for %lld more days", file,
+               (long long)(left / DAY));
+    }
+}
+
+static void check_certificate_use(struct doctor *d, const struct config_listener *l,
+                                  struct tls_cert *cert)
+{
+    const char *file = arena_cstr(d->arena, l->tls_certificate), *host = public_host(d);
+    struct stat st;
+    check_certificate_end(d, file, cert);
+    if (!tls_cert_is_for(cert, host)) {
+        report(d, "certificate", FINDING_WARNING, "%s is not for %s, the host of public_url", file,
+               host)
+            ->advice = STR("Get one with that name, or correct public_url.");
+    }
+    if (stat(arena_cstr(d->arena, l->tls_private_key), &st) == 0 && (st.st_mode & 07)) {
+        report(d, "certificate", FINDING_FAILURE, "%.*s can be read by everybody (mode %03o)",
+               STR_ARG(l->tls_private_key), (unsigned)st.st_mode & 0777)
+            ->advice = arena_printf(d->arena, "chmod o= %.*s", STR_ARG(l->tls_private_key));
+    }
+}
+
+/* The listener speaks no TLS, but clients come by https: something in front of it does. */
+static void check_proxy(struct doctor *d, const struct config_listener *l)
+{
+    const char *topic = arena_printf(d->arena, "port %d", (int)l->port).p;
+    bool is_behind = l->tls_certificate.n == 0 && l->trusted_proxies.n == 0 &&
+                     (l->serve & SERVE_CLIENT) &&
+                     str_starts(d->config->public_url, STR("https://"));
+    if (is_behind) {
+        report(d, topic, FINDING_WARNING,
+               "public_url is https, so there is a proxy in front of this listener, but it has no "
+               "trusted_proxies: all clients share one rate limit")
+            ->advice = STR("trusted_proxies: [127.0.0.1, \"::1\"], or where the proxy is; it "
+                           "must send X-Forwarded-For: docs/reverse-proxy.md");
+    }
+}
+
 static void check_certificate(struct doctor *d, const struct config_listener *l)
 {
     struct tls_cert *cert = NULL;
@@ -326,7 +446,7 @@ static void check_certificate(struct doctor *d, const struct config_listener *l)
     int rc = tls_cert_new(arena_cstr(d->arena, l->tls_certificate),
                           arena_cstr(d->arena, l->tls_private_key), &cert, &err);
     if (rc == 0) {
-        report(d, "certificate", FINDING_OK, "%.*s", STR_ARG(l->tls_certificate));
+        check_certificate_use(d, l, cert);
     } else {
         report(d, "certificate", FINDING_FAILURE, "%s %s", err.message, err.detail)->advice =
             STR("Both files must be PEM, belong together, and be readable by the server's user.");
@@ -439,6 +559,7 @@ void doctor_check(const struct config *c, struct arena *a, const struct check_re
 {
     struct doctor d = {.config = c, .arena = a};
     check_data_dir(&d);
+    check_files(&d);
     check_running(&d);
     check_signing_key(&d);
     check_owner(&d);
@@ -448,6 +569,7 @@ void doctor_check(const struct config *c, struct arena *a, const struct check_re
     for (size_t i = 0; i < c->listeners.n; i++) {
         check_port(&d, &c->listeners.p[i]);
         check_certificate(&d, &c->listeners.p[i]);
+        check_proxy(&d, &c->listeners.p[i]);
     }
     check_public_url(&d);
     check_descriptors(&d);

@@ -52,8 +52,8 @@ const struct cli_option media_quarantine_options[] = {
     {0},
 };
 const struct cli_option media_unquarantine_options[] = {BY_USER, BY_ROOM, {0}};
-const struct cli_option media_delete_options[] = {BY_USER, BY_ROOM, DRY_RUN, {0}};
-const struct cli_option media_purge_options[] = {BY_CLASS, BY_AGE, BY_SIZE, DRY_RUN, {0}};
+const struct cli_option media_delete_options[] = {BY_USER, BY_ROOM, DRY_RUN, CLI_YES, {0}};
+const struct cli_option media_purge_options[] = {BY_CLASS, BY_AGE, BY_SIZE, DRY_RUN, CLI_YES, {0}};
 const struct cli_option media_usage_options[] = {
     {"top", CLI_INT, &top, "N", "how many users, those who use most first (10)"},
     {0},
@@ -197,42 +197,36 @@ static int in_pages(const struct cli_args *args, const struct paged *p)
 
 /* ---- commands --------------------------------------------------------------------------------- */
 
-static void write_day(struct buf *out, int64_t ms)
-{
-    char day[32] = "";
-    struct tm tm;
-    time_t seconds = (time_t)(ms / 1000);
-    if (gmtime_r(&seconds, &tm)) {
-        (void)strftime(day, sizeof(day), "%Y-%m-%d", &tm);
-    }
-    buf_add(out, str_c(day));
-}
-
-static void list_line(const json_t *m, struct buf *out)
+static void list_line(struct arena *a, const json_t *m, struct buf *out)
 {
     bool is_quarantined = false;
     struct str uri = json_str(json_get(m, "uri")), type = json_str(json_get(m, "content_type")),
                class_name = json_str(json_get(m, "class")),
                uploader = json_str(json_get(m, "uploader"));
     (void)json_get_bool(m, "quarantined", &is_quarantined);
-    buf_printf(out, "%-50.*s %-7.*s %12lld  ", STR_ARG(uri), STR_ARG(class_name),
-               (long long)number_of(m, "size"));
-    write_day(out, number_of(m, "last_access_ts"));
-    buf_printf(out, "  %.*s %.*s%s\n", STR_ARG(type), STR_ARG(uploader),
-               is_quarantined ? " quarantined" : "");
+    buf_printf(out, "%-50.*s %-7.*s %12lld  %-16.*s  %-16.*s %.*s%s\n", STR_ARG(uri),
+               STR_ARG(class_name), (long long)number_of(m, "size"),
+               STR_ARG(cli_time(a, number_of(m, "last_access_ts"))), STR_ARG(type),
+               STR_ARG(uploader), is_quarantined ? " quarantined" : "");
 }
 
 static int print_list(struct call *c, const struct cli_args *args)
 {
+    static bool has_heading;
     const json_t *media = json_get(c->result, "media");
     struct buf out = BUF_INIT(16 << 20);
+    if (!args->json && !has_heading) {
+        buf_printf(&out, "%-50s %-7s %12s  %-16s  %-16s %s\n", "MEDIUM", "CLASS", "BYTES",
+                   "LAST ASKED FOR", "TYPE", "BY");
+        has_heading = true;
+    }
     for (size_t i = 0; i < json_array_size(media); i++) {
         const json_t *m = json_array_get(media, i);
         if (args->json) {
             buf_add(&out, json_encode(&c->arena, m));
             buf_add_char(&out, '\n');
         } else {
-            list_line(m, &out);
+            list_line(&c->arena, m, &out);
         }
     }
     int status = cli_print(buf_str(&out));
@@ -260,15 +254,23 @@ static const char *deleted(void)
     return dry_run ? "To be deleted" : "Deleted";
 }
 
+static int in_pages_if_meant(const struct cli_args *args, const char *of, const struct paged *p)
+{
+    int status = dry_run ? CLI_DONE : cli_confirm("Media are deleted (%s).", of);
+    return status == CLI_DONE ? in_pages(args, p) : status;
+}
+
 int media_delete_cmd(const struct cli_args *args)
 {
     if (args->n == 0 && !user && !room) {
         return cli_fail("say what to delete: an mxc URI, --user or --room");
     }
+    const char *of = args->n ? args->p[0] : user ? user : room;
     /* Anybody may mention anything in a room, also the pictures of others. */
-    return in_pages(args, &(struct paged){.operation = "media.delete",
-                                          .verb = deleted(),
-                                          .spare_worn = room != NULL});
+    return in_pages_if_meant(args, of,
+                             &(struct paged){.operation = "media.delete",
+                                             .verb = deleted(),
+                                             .spare_worn = room != NULL});
 }
 
 int media_purge_cmd(const struct cli_args *args)
@@ -276,8 +278,9 @@ int media_purge_cmd(const struct cli_args *args)
     if (!class || !older_than) {
         return cli_fail("say with --class and --older-than what may go");
     }
-    return in_pages(
-        args, &(struct paged){.operation = "media.delete", .verb = deleted(), .spare_worn = true});
+    return in_pages_if_meant(
+        args, class,
+        &(struct paged){.operation = "media.delete", .verb = deleted(), .spare_worn = true});
 }
 
 /* One call whose result is printed member by member. */
@@ -287,6 +290,9 @@ static int print_object(struct call *c)
     for (struct json_iter it = json_iter(c->result); json_next(&it);) {
         struct str text = json_str(it.value);
         text = text.p ? text : json_encode(&c->arena, it.value);
+        if (str_ends(it.key, STR("_ts"))) {
+            text = cli_time(&c->arena, number_of(c->result, it.key.p));
+        }
         buf_printf(&out, "%-16.*s %.*s\n", STR_ARG(it.key), STR_ARG(text));
     }
     int status = cli_print(buf_str(&out));

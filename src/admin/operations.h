@@ -12,8 +12,9 @@
 struct server;
 struct config;
 
-/* Runs an operation in this process. The result is one JSON object, written to `result`. */
-MUST_USE int operation_run(struct server *s, struct arena *a, struct str name,
+/* Runs an operation in this process for `who`, as the log names them. The result is one JSON object, written to
+ * `result`. */
+MUST_USE int operation_run(struct server *s, struct arena *a, struct str who, struct str name,
                            const json_t *arguments, struct json_writer *result, struct err *err);
 
 /* Runs it where it has to run: through the control socket if a server holds the data directory, else here, on

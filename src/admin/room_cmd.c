@@ -8,17 +8,20 @@
 #include "admin/commands.h"
 #include "base/clock.h"
 
-static bool block, purge;
+static bool block, purge, dry_run;
 static const char *reason = "", *before;
 
 const struct cli_option room_delete_options[] = {
     {"block", CLI_FLAG, &block, NULL, "nobody here may come in again"},
     {"purge", CLI_FLAG, &purge, NULL, "delete all that is stored of the room"},
     {"reason", CLI_TEXT, &reason, "TEXT", "told to those who are removed"},
+    {"dry-run", CLI_FLAG, &dry_run, NULL, "only say who would be removed"},
+    CLI_YES,
     {0},
 };
 const struct cli_option room_purge_history_options[] = {
     {"before", CLI_TEXT, &before, "WHEN", "a day (2026-01-31), an age (90d) or an event id"},
+    CLI_YES,
     {0},
 };
 
@@ -91,6 +94,21 @@ static int in_steps(const struct cli_args *args, const char *operation, int (*mo
     return status;
 }
 
+/* What is known of the room, printed by `print`. */
+static int show(const struct cli_args *args, int (*print)(struct call *, const struct cli_args *))
+{
+    struct call c;
+    int status = call_begin(&c, args);
+    if (status != CLI_DONE) {
+        return status;
+    }
+    JW_STR(&c.w, "room", str_c(args->p[0]));
+    status = call_run(&c, "room.show");
+    status = status == CLI_DONE ? print(&c, args) : status;
+    call_end(&c);
+    return status;
+}
+
 /* ---- delete, purge-history -------------------------------------------------------------------- */
 
 static int more_for_delete(struct call *c)
@@ -101,9 +119,27 @@ static int more_for_delete(struct call *c)
     return CLI_DONE;
 }
 
+static int print_trial(struct call *c, const struct cli_args *args)
+{
+    struct str id = json_str(json_get(c->result, "room_id"));
+    return args->json
+               ? call_print_json(c)
+               : cli_print(arena_printf(&c->arena,
+                                        "Would remove %lld people of this server from "
+                                        "%.*s%s.\n",
+                                        (long long)number_of(c->result, "local_members"),
+                                        STR_ARG(id),
+                                        purge ? " and delete all that is stored of it" : ""));
+}
+
 int room_delete_cmd(const struct cli_args *args)
 {
-    return in_steps(args, "room.delete", more_for_delete);
+    if (dry_run) {
+        return show(args, print_trial);
+    }
+    int status = cli_confirm("Everybody of this server is removed from %s%s.", args->p[0],
+                             purge ? ", and all that is stored of it is deleted" : "");
+    return status == CLI_DONE ? in_steps(args, "room.delete", more_for_delete) : status;
 }
 
 static bool parse_day(const char *text, int64_t *out_ms)
@@ -157,7 +193,8 @@ int room_purge_history_cmd(const struct cli_args *args)
     if (!before) {
         return cli_fail("say with --before which part of the history is to go");
     }
-    return in_steps(args, "room.purge_history", more_for_purge);
+    int status = cli_confirm("The messages of %s before %s are deleted.", args->p[0], before);
+    return status == CLI_DONE ? in_steps(args, "room.purge_history", more_for_purge) : status;
 }
 
 /* ---- block, unblock --------------------------------------------------------------------------- */
@@ -212,10 +249,13 @@ static void list_line(const json_t *room, struct buf *out)
     buf_add_char(out, '\n');
 }
 
-static int print_page(struct call *c, bool as_json)
+static int print_page(struct call *c, bool as_json, bool is_first)
 {
     const json_t *rooms = json_get(c->result, "rooms");
     struct buf out = BUF_INIT(16 << 20);
+    if (is_first && !as_json) {
+        buf_printf(&out, "%-45s %6s %6s  %s\n", "ROOM", "PEOPLE", "HERE", "NAME");
+    }
     for (size_t i = 0; i < json_array_size(rooms); i++) {
         const json_t *room = json_array_get(rooms, i);
         if (as_json) {
@@ -241,7 +281,7 @@ int room_list_cmd(const struct cli_args *args)
         }
         JW_INT(&c.w, "after", after);
         if ((status = call_run(&c, "room.list")) == CLI_DONE) {
-            status = print_page(&c, args->json);
+            status = print_page(&c, args->json, after == 0);
         }
         after = status == CLI_DONE ? number_of(c.result, "next") : 0;
         call_end(&c);
@@ -249,12 +289,18 @@ int room_list_cmd(const struct cli_args *args)
     return status;
 }
 
-static int print_room(struct call *c)
+static int print_room(struct call *c, const struct cli_args *args)
 {
     struct buf out = BUF_INIT(1 << 20);
+    if (args->json) {
+        return call_print_json(c);
+    }
     for (struct json_iter it = json_iter(c->result); json_next(&it);) {
         struct str text = json_str(it.value);
         text = text.p ? text : json_encode(&c->arena, it.value);
+        if (str_ends(it.key, STR("_ts"))) {
+            text = cli_time(&c->arena, number_of(c->result, it.key.p));
+        }
         buf_printf(&out, "%-20.*s %.*s\n", STR_ARG(it.key), STR_ARG(text));
     }
     int status = cli_print(buf_str(&out));
@@ -264,16 +310,5 @@ static int print_room(struct call *c)
 
 int room_show_cmd(const struct cli_args *args)
 {
-    struct call c;
-    int status = call_begin(&c, args);
-    if (status != CLI_DONE) {
-        return status;
-    }
-    JW_STR(&c.w, "room", str_c(args->p[0]));
-    status = call_run(&c, "room.show");
-    if (status == CLI_DONE) {
-        status = args->json ? call_print_json(&c) : print_room(&c);
-    }
-    call_end(&c);
-    return status;
+    return show(args, print_room);
 }

@@ -5,6 +5,7 @@
  */
 #include "admin/routes.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/rand.h"
 #include "core/account.h"
 #include "core/server.h"
@@ -131,6 +132,8 @@ static int post_register(struct request *rq, struct err *err)
     int rc = check_enabled(s, err);
     rc = rc ? rc : check_proof(rq, w, err);
     rc = rc ? rc : create(rq, w, &who.user_nid, err);
+    log_administration(STR("registration.shared_secret"), "user.add", w->username,
+                       rc == 0 ? STR_NONE : str_c(err->message));
     if (rc == 0 && !w->inhibit_login) {
         rc = sign_in(s, rq->arena, &who, &in, err);
     }

@@ -158,8 +158,8 @@ static void failed(struct line *l, const struct appservice_call *c)
     l->due_ms = clock_mono_ms() + wait + (int64_t)rand_below((uint64_t)wait / 8 + 1);
     log_warn("application service does not take events", LOG_CSTR("appservice", l->id),
              LOG_STR("url", l->as->url), LOG_INT("status", c->fetch.status),
-             LOG_CSTR("reason", c->fetch.err.message), LOG_INT("attempt", l->attempts),
-             LOG_INT("retry_ms", wait));
+             LOG_CSTR("reason", c->fetch.err.message), LOG_CSTR("detail", c->fetch.err.detail),
+             LOG_INT("attempt", l->attempts), LOG_INT("retry_ms", wait));
 }
 
 /* What an application service answers with 200 is accepted, whatever it says besides. */

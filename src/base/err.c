@@ -100,6 +100,15 @@ static size_t kind_index(const struct err *err)
     return i < ARRAY_LEN(defaults) ? i : (size_t)-E_INTERNAL;
 }
 
+void err_cause(struct err *err, const struct err *cause)
+{
+    if (cause->detail[0]) {
+        err_detail(err, "%s (%s)", cause->message, cause->detail);
+    } else {
+        err_detail(err, "%s", cause->message);
+    }
+}
+
 int err_http(const struct err *err)
 {
     return err->http ? err->http : defaults[kind_index(err)].http;

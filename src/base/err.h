@@ -43,6 +43,8 @@ int err_set(struct err *err, enum err_kind kind, int http, const char *errcode, 
 int err_internal(struct err *err, const char *fmt, ...) PRINTF(2, 3);
 /* Adds to detail. */
 void err_detail(struct err *err, const char *fmt, ...) PRINTF(2, 3);
+/* Adds to detail what another error, in whose place this one is told, said. */
+void err_cause(struct err *err, const struct err *cause);
 int err_http(const struct err *err);            /* status, derived from kind if not set */
 const char *err_errcode(const struct err *err); /* errcode, derived from kind if not set */
 

@@ -224,3 +224,14 @@ void log_event(enum log_level level, const char *sentence, const struct log_fiel
     ssize_t written = write(STDERR_FILENO, l.bytes, l.n);
     (void)written;
 }
+
+void log_administration(struct str who, const char *what, struct str whom, struct str why_not)
+{
+    if (why_not.n == 0) {
+        log_info("administrative action", LOG_STR("who", who), LOG_CSTR("what", what),
+                 LOG_STR("whom", whom));
+    } else {
+        log_warn("administrative action refused", LOG_STR("who", who), LOG_CSTR("what", what),
+                 LOG_STR("whom", whom), LOG_STR("reason", why_not));
+    }
+}

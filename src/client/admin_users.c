@@ -2,10 +2,9 @@
 /* What the specification has for administrators: locking and suspending accounts, and who is signed in from where. */
 #include "client/handler.h"
 #include "client/routes.h"
-#include "core/changes.h"
+#include "core/account.h"
 #include "matrix/ids.h"
 #include "store/devices.h"
-#include "store/push.h"
 #include "store/users.h"
 #include "wire/jfield.h"
 
@@ -57,35 +56,18 @@ static int get_suspended(struct request *rq, struct err *err)
     return rc == 0 ? reply_flag(rq, "suspended", user.is_suspended) : rc;
 }
 
-struct flag_change {
-    struct server *server;
-    uint64_t user;
-    enum user_flag flag;
-    bool value;
-};
+typedef int set_flag_fn(struct server *s, uint64_t user_nid, bool value, struct err *err);
 
-static int set_flag(struct txn *t, void *arg)
-{
-    const struct flag_change *c = arg;
-    int64_t now = txn_position(t);
-    /* Nothing is pushed to such an account (push/push.h); what it missed is not made up for. */
-    changes_add(t, c->server, (struct change){CHANGE_PUSHERS, now, .user = c->user});
-    int rc = users_set_flag(t, c->user, c->flag, c->value, txn_err(t));
-    return rc == 0 ? pushers_skip(t, c->user, now, txn_err(t)) : rc;
-}
-
-static int change_flag(struct request *rq, enum user_flag flag, bool value, const char *key,
+static int change_flag(struct request *rq, set_flag_fn *set, bool value, const char *key,
                        struct err *err)
 {
-    struct flag_change c = {.server = server_of(rq), .flag = flag, .value = value};
     struct user_row user;
     int rc = find_target(rq, &user, err);
     if (rc == 0 && user.nid == rq->who.user_nid) {
         rc = err_forbidden(err, "You may not do this to yourself");
     }
     if (rc == 0) {
-        c.user = user.nid;
-        rc = store_write(server_of(rq)->store, "account-moderate", set_flag, &c, err);
+        rc = set(server_of(rq), user.nid, value, err);
     }
     return rc == 0 ? reply_flag(rq, key, value) : rc;
 }
@@ -105,13 +87,13 @@ static const struct jfield suspended_fields[] = {
 static int put_locked(struct request *rq, struct err *err)
 {
     const struct flag_body *in = rq->in;
-    return change_flag(rq, USER_LOCKED, in->locked, "locked", err);
+    return change_flag(rq, account_set_locked, in->locked, "locked", err);
 }
 
 static int put_suspended(struct request *rq, struct err *err)
 {
     const struct flag_body *in = rq->in;
-    return change_flag(rq, USER_SUSPENDED, in->suspended, "suspended", err);
+    return change_flag(rq, account_set_suspended, in->suspended, "suspended", err);
 }
 
 /* ---- whois ---- */

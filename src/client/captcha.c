@@ -63,7 +63,8 @@ int captcha_check(struct request *rq, struct str response, bool *out_right, stru
         (void)json_get_bool(answer, "success", out_right);
     } else {
         rc = err_set(err, E_BUSY, 502, "M_UNKNOWN", "The captcha cannot be checked: try later");
-        err_detail(err, "captcha.verify_url: status %ld, %s", f.status, f.err.message);
+        err_detail(err, "captcha.verify_url: status %ld", f.status);
+        err_cause(err, &f.err);
     }
     http_fetch_release(&f);
     return rc;

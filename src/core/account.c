@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/batch.h"
+#include "core/changes.h"
 #include "core/device_list.h"
 #include "core/erasure.h"
 #include "core/limits.h"
@@ -15,6 +16,7 @@
 #include "matrix/ids.h"
 #include "store/names.h"
 #include "store/profiles.h"
+#include "store/push.h"
 #include "store/registration_tokens.h"
 #include "store/threepids.h"
 #include "store/users.h"
@@ -301,6 +303,52 @@ int account_set_admin(struct server *s, uint64_t user_nid, bool is_admin, struct
 {
     struct change_of_flag c = {user_nid, is_admin};
     return store_write(s->store, "account-admin", admin_body, &c, err);
+}
+
+struct ending_of_sessions {
+    struct server *server;
+    uint64_t user_nid;
+};
+
+struct moderation {
+    struct server *server;
+    uint64_t user;
+    enum user_flag flag;
+    bool value;
+};
+
+static int moderate_body(struct txn *t, void *arg)
+{
+    const struct moderation *m = arg;
+    int64_t now = txn_position(t);
+    /* Nothing is pushed to such an account (push/push.h); what it missed is not made up for. */
+    changes_add(t, m->server, (struct change){CHANGE_PUSHERS, now, .user = m->user});
+    int rc = users_set_flag(t, m->user, m->flag, m->value, txn_err(t));
+    return rc == 0 ? pushers_skip(t, m->user, now, txn_err(t)) : rc;
+}
+
+int account_set_locked(struct server *s, uint64_t user_nid, bool is_locked, struct err *err)
+{
+    struct moderation m = {s, user_nid, USER_LOCKED, is_locked};
+    return store_write(s->store, "account-moderate", moderate_body, &m, err);
+}
+
+int account_set_suspended(struct server *s, uint64_t user_nid, bool is_suspended, struct err *err)
+{
+    struct moderation m = {s, user_nid, USER_SUSPENDED, is_suspended};
+    return store_write(s->store, "account-moderate", moderate_body, &m, err);
+}
+
+static int sign_out_body(struct txn *t, void *arg)
+{
+    const struct ending_of_sessions *e = arg;
+    return sign_out_all(t, e->server, e->user_nid, 0, txn_err(t));
+}
+
+int account_sign_out(struct server *s, uint64_t user_nid, struct err *err)
+{
+    struct ending_of_sessions e = {s, user_nid};
+    return store_write(s->store, "account-sign-out", sign_out_body, &e, err);
 }
 
 /* ---- ending ----------------------------------------------------------------------------------- */

@@ -45,6 +45,13 @@ MUST_USE int account_set_password(struct server *s, struct arena *a, uint64_t us
                                   struct str password, bool sign_out, uint64_t keep_device,
                                   struct err *err);
 MUST_USE int account_set_admin(struct server *s, uint64_t user_nid, bool is_admin, struct err *err);
+/* What moderation does to an account (client-server API, "Account locking", "Account suspension"). */
+MUST_USE int account_set_locked(struct server *s, uint64_t user_nid, bool is_locked,
+                                struct err *err);
+MUST_USE int account_set_suspended(struct server *s, uint64_t user_nid, bool is_suspended,
+                                   struct err *err);
+/* All devices end. */
+MUST_USE int account_sign_out(struct server *s, uint64_t user_nid, struct err *err);
 
 /* Ends the account for good and leaves its rooms (invitations and knocks too). With `erase` the profile goes, and
  * newcomers get what he said only as a redaction would leave it (erasure.h). May be called again for what an

@@ -163,29 +163,73 @@ static int check_captcha(struct config_reader *r, const struct config *c)
     return 0;
 }
 
-/* What involves more than one key. */
-static int check_whole(struct config_reader *r, const struct config *c)
+static int check_database(struct config_reader *r, const struct config *c)
 {
-    for (size_t i = 0; i < c->listeners.n; i++) {
-        int rc = check_listener(r, c, &c->listeners.p[i]);
-        if (rc != 0) {
-            return rc;
-        }
-    }
-    if (c->listeners.n == 0) {
-        return config_fail(r, LINE_OF(c, listeners), "listeners must not be empty");
-    }
+    static const char *const modes[] = {"disable", "allow",     "prefer",
+                                        "require", "verify-ca", "verify-full"};
+    struct str before, mode, rest;
     if (c->database.engine == DB_POSTGRESQL && c->database.url.n == 0) {
         return config_fail(r, LINE_OF(c, database.engine),
                            "database.url is needed with engine postgresql");
     }
-    if (c->registration.terms.version.n > 0 && c->registration.terms.url.n == 0) {
-        return config_fail(r, LINE_OF(c, registration.terms.version),
-                           "registration.terms.url is needed with a version");
+    ptrdiff_t at = str_find(c->database.url, STR("sslmode="));
+    if (at < 0) {
+        return 0;
     }
-    int rc = check_email(r, c);
-    rc = rc ? rc : check_previews(r, c);
-    return rc == 0 ? check_captcha(r, c) : rc;
+    (void)str_split(str_from(c->database.url, (size_t)at), '=', &before, &rest);
+    (void)str_split(rest, '&', &mode, &rest);
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        if (str_eq(mode, str_c(modes[i]))) {
+            return 0;
+        }
+    }
+    return config_fail(r, LINE_OF(c, database.url),
+                       "database.url: sslmode must be disable, allow, prefer, require, verify-ca "
+                       "or verify-full");
+}
+
+static int check_terms(struct config_reader *r, const struct config *c)
+{
+    return c->registration.terms.version.n > 0 && c->registration.terms.url.n == 0
+               ? config_fail(r, LINE_OF(c, registration.terms.version),
+                             "registration.terms.url is needed with a version")
+               : 0;
+}
+
+static int check_retention(struct config_reader *r, const struct config *c)
+{
+    int64_t least = c->retention.allowed_lifetime_min_ms,
+            most = c->retention.allowed_lifetime_max_ms;
+    return most > 0 && least > most
+               ? config_fail(r, LINE_OF(c, retention.allowed_lifetime_min_ms),
+                             "retention.allowed_lifetime_min is above allowed_lifetime_max")
+               : 0;
+}
+
+static int check_listeners(struct config_reader *r, const struct config *c)
+{
+    int rc =
+        c->listeners.n == 0
+            ? config_go_on(r, config_fail(r, LINE_OF(c, listeners), "listeners must not be empty"))
+            : 0;
+    for (size_t i = 0; rc == 0 && i < c->listeners.n; i++) {
+        rc = config_go_on(r, check_listener(r, c, &c->listeners.p[i]));
+    }
+    return rc;
+}
+
+/* What involves more than one key. */
+static int check_whole(struct config_reader *r, const struct config *c)
+{
+    static int (*const checks[])(struct config_reader *, const struct config *) = {
+        check_listeners, check_database, check_terms,     check_email,
+        check_previews,  check_captcha,  check_retention,
+    };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(checks); i++) {
+        rc = config_go_on(r, checks[i](r, c));
+    }
+    return rc;
 }
 
 /* ---- loading ---------------------------------------------------------------------------------- */
@@ -248,7 +292,7 @@ static int read_environment(struct config_reader *r, struct config *c)
 {
     for (const struct config_key *k = config_keys; k->path; k++) {
         const char *text = k->secret ? from_environment(k) : NULL;
-        int rc = text ? config_read_secret(r, k, str_c(text), 0, c) : 0;
+        int rc = text ? config_go_on(r, config_read_secret(r, k, str_c(text), 0, c)) : 0;
         if (rc != 0) {
             return rc;
         }
@@ -279,32 +323,46 @@ static int read_file(struct config *c, const char *path, struct str *out, struct
     return 0;
 }
 
-static int parse(struct config *c, struct str text, struct err *err)
+/* Somebody who comes from there may try their old file first. */
+static int refuse_foreign(struct config_reader *r, const struct yaml_value *root)
+{
+    static const char *const keys[] = {"report_stats", "signing_key_path", "macaroon_secret_key",
+                                       "media_store_path", "pid_file"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (yaml_find(root, str_c(keys[i]))) {
+            return config_fail(r, 0,
+                               "this is a configuration of Synapse; `ingot init` makes one of "
+                               "Ingot's, `ingot config sample` shows every key");
+        }
+    }
+    return 0;
+}
+
+static int parse(struct config *c, struct str text, struct config_findings *findings,
+                 struct err *err)
 {
     const struct yaml_value *root;
     ptrdiff_t slash = -1;
     for (size_t i = 0; i < c->path.n; i++) {
         slash = c->path.p[i] == '/' ? (ptrdiff_t)i : slash;
     }
-    struct config_reader r = {&c->arena, str_n(c->path.p, (size_t)MAX(slash, 1)), err};
+    struct config_reader r = {&c->arena, str_n(c->path.p, (size_t)MAX(slash, 1)), err, findings};
     c->origins = arena_array(&c->arena, struct config_origin, config_key_count());
     int rc = yaml_parse(&c->arena, text, &root, err);
-    if (rc == 0) {
-        rc = config_read_object(&r, config_keys, root, c, c->origins);
-    }
-    if (rc == 0) {
-        rc = read_environment(&r, c);
-    }
-    return rc == 0 ? check_whole(&r, c) : rc;
+    rc = rc ? rc : refuse_foreign(&r, root);
+    rc = rc ? rc : config_read_object(&r, config_keys, root, c, c->origins);
+    rc = rc ? rc : read_environment(&r, c);
+    return rc ? rc : check_whole(&r, c);
 }
 
-int config_load(const char *path, struct config **out, struct err *err)
+static int load(const char *path, struct config_findings *findings, struct config **out,
+                struct err *err)
 {
     struct config *c = xcalloc(1, sizeof(*c));
     struct str text;
     struct err why = {0};
     int rc = read_file(c, path, &text, err);
-    if (rc == 0 && (rc = parse(c, text, &why)) != 0) {
+    if (rc == 0 && (rc = parse(c, text, findings, &why)) != 0) {
         err_set(err, rc, 0, NULL, "%s: %s", path, why.message);
     }
     if (rc != 0) {
@@ -314,6 +372,26 @@ int config_load(const char *path, struct config **out, struct err *err)
     complete(c);
     *out = c;
     return 0;
+}
+
+int config_load(const char *path, struct config **out, struct err *err)
+{
+    return load(path, NULL, out, err);
+}
+
+int config_check(const char *path, struct config **out, const struct str **out_findings,
+                 size_t *out_n, struct err *err)
+{
+    struct config_findings findings = {{0}};
+    int rc = load(path, &findings, out, err);
+    if (rc == 0) {
+        struct str *copy = arena_array(&(*out)->arena, struct str, findings.v.n);
+        memcpy(copy, findings.v.p, findings.v.n * sizeof(*copy));
+        *out_findings = copy;
+        *out_n = findings.v.n;
+    }
+    vec_release(&findings.v);
+    return rc;
 }
 
 void config_free(struct config *c)

@@ -217,6 +217,10 @@ const char *config_default_path(void);
 /* Reads, checks and completes the file. *out is the caller's, to be freed with config_free. E_INVALID with
  * file and line, E_NOT_FOUND if there is no such file. */
 MUST_USE int config_load(const char *path, struct config **out, struct err *err);
+/* As config_load, but goes on behind what is wrong: *out_findings, in the arena of *out, has a sentence with its line
+ * for each, and what they are about has its default in *out. */
+MUST_USE int config_check(const char *path, struct config **out, const struct str **out_findings,
+                          size_t *out_n, struct err *err);
 void config_free(struct config *c); /* accepts NULL */
 
 /* How to reach the database; the texts are in the arena. */

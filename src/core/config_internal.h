@@ -3,6 +3,7 @@
 #ifndef INGOT_CORE_CONFIG_INTERNAL_H
 #define INGOT_CORE_CONFIG_INTERNAL_H
 
+#include "base/vec.h"
 #include "core/config.h"
 #include "wire/yaml.h"
 
@@ -60,11 +61,19 @@ extern const struct config_key config_keys[]; /* ends with a NULL path */
 size_t config_key_count(void);
 
 /* What a value is read with. */
+struct config_findings {
+    VEC(struct str) v;
+};
+
 struct config_reader {
     struct arena *arena;
     struct str directory; /* of the configuration file; relative paths start here */
     struct err *err;
+    struct config_findings *findings; /* NULL: the first thing that is wrong ends the reading */
 };
+
+/* Of what has just been read: returns rc, or notes the finding and lets the reading go on. */
+int config_go_on(struct config_reader *r, int rc);
 
 /* E_INVALID "line L: …" */
 int config_fail(struct config_reader *r, int line, const char *fmt, ...) PRINTF(3, 4);

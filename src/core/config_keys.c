@@ -47,8 +47,11 @@ static const char *check_identity_server(struct str v)
 
 static const char *check_url(struct str v)
 {
-    bool is_url = str_starts(v, STR("https://")) || str_starts(v, STR("http://"));
-    return v.n == 0 || is_url ? NULL : "must begin with https:// or http://";
+    struct str rest = str_starts(v, STR("https://"))  ? str_from(v, strlen("https://"))
+                      : str_starts(v, STR("http://")) ? str_from(v, strlen("http://"))
+                                                      : STR_NONE;
+    bool has_host = rest.n > 0 && rest.p[0] != '/';
+    return v.n == 0 || has_host ? NULL : "must begin with https:// or http:// and a host";
 }
 
 static const char *check_smtp_url(struct str v)
@@ -82,9 +85,18 @@ static const char *check_contact(struct str v)
 
 static const char *check_turn_uri(struct str v)
 {
-    bool is_turn = str_starts(v, STR("turn:")) || str_starts(v, STR("turns:")) ||
-                   str_starts(v, STR("stun:")) || str_starts(v, STR("stuns:"));
-    return is_turn ? NULL : "must begin with turn:, turns:, stun: or stuns:";
+    struct str scheme, rest, host, query;
+    bool has_scheme = str_split(v, ':', &scheme, &rest);
+    bool is_turn = str_eq(scheme, STR("turn")) || str_eq(scheme, STR("turns"));
+    bool is_stun = str_eq(scheme, STR("stun")) || str_eq(scheme, STR("stuns"));
+    bool has_query = str_split(rest, '?', &host, &query);
+    bool is_good =
+        has_scheme && (is_stun || is_turn) && server_name_is_valid(host) &&
+        (!has_query ||
+         (is_turn && (str_eq(query, STR("transport=udp")) || str_eq(query, STR("transport=tcp")))));
+    return is_good ? NULL
+                   : "must be turn:, turns:, stun: or stuns: with HOST[:PORT], no slashes, and for "
+                     "turn perhaps ?transport=udp or tcp (RFC 7065)";
 }
 
 static const char *check_support(struct str v)

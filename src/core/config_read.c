@@ -23,6 +23,15 @@ int config_fail(struct config_reader *r, int line, const char *fmt, ...)
                     : err_set(r->err, E_INVALID, 0, NULL, "%s", what);
 }
 
+int config_go_on(struct config_reader *r, int rc)
+{
+    if (rc == 0 || !r->findings) {
+        return rc;
+    }
+    vec_push(&r->findings->v, arena_str(r->arena, str_c(r->err->message)));
+    return 0;
+}
+
 /* ---- numbers ---------------------------------------------------------------------------------- */
 
 struct unit {
@@ -467,8 +476,12 @@ static int walk_member(struct walk *w, struct str path, int line, const struct y
         return config_fail(w->r, line, "%.*s: give either the value or the file", STR_ARG(path));
     }
     *origin = (struct config_origin){key ? ORIGIN_FILE : ORIGIN_SECRET_FILE, line};
-    return key ? config_read_value(w->r, key, v, w->object)
-               : read_secret_file(w->r, file_key, v, w->object);
+    int rc = key ? config_read_value(w->r, key, v, w->object)
+                 : read_secret_file(w->r, file_key, v, w->object);
+    if (rc != 0) {
+        *origin = (struct config_origin){.kind = ORIGIN_DEFAULT};
+    }
+    return rc;
 }
 
 static int walk_map(struct walk *w, struct str prefix, const struct yaml_value *map)
@@ -476,7 +489,7 @@ static int walk_map(struct walk *w, struct str prefix, const struct yaml_value *
     for (size_t i = 0; i < map->n; i++) {
         struct str name = map->keys[i]->text;
         struct str path = prefix.n > 0 ? ARENA_CONCAT(w->r->arena, prefix, STR("."), name) : name;
-        int rc = walk_member(w, path, map->keys[i]->line, map->items[i]);
+        int rc = config_go_on(w->r, walk_member(w, path, map->keys[i]->line, map->items[i]));
         if (rc != 0) {
             return rc;
         }
@@ -509,7 +522,7 @@ int config_read_object(struct config_reader *r, const struct config_key *table,
     int rc = walk_map(&w, STR_NONE, map);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         if (w.set[i].kind == ORIGIN_DEFAULT) {
-            rc = read_default(r, &table[i], map->line, object);
+            rc = config_go_on(r, read_default(r, &table[i], map->line, object));
         }
     }
     return rc;

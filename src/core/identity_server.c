@@ -82,7 +82,7 @@ static int fetch(struct server *s, struct arena *a, struct http_fetch *f, struct
     } else if (rc == E_BUSY || rc == E_LIMIT) {
         rc = err_set(err, E_BUSY, 504, "M_CONNECTION_TIMEOUT",
                      "The identity server does not answer");
-        err_detail(err, "%s", f->err.message);
+        err_cause(err, &f->err);
     } else {
         *err = f->err;
     }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "admin/control.h"
@@ -259,6 +260,21 @@ static void log_keys(const char *sentence, const struct config_strs *keys)
     }
 }
 
+static void log_certificates(struct service *sv)
+{
+    const struct config *c = newest(sv);
+    for (size_t i = 0; i < c->listeners.n; i++) {
+        char day[32];
+        time_t end = (time_t)http_server_certificate_end(sv->http, i);
+        struct tm tm;
+        if (end > 0 && gmtime_r(&end, &tm)) {
+            (void)strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%SZ", &tm);
+            log_info("certificate reloaded", LOG_STR("file", c->listeners.p[i].tls_certificate),
+                     LOG_INT("port", http_server_port(sv->http, i)), LOG_CSTR("ends", day));
+        }
+    }
+}
+
 static void reload(struct service *sv)
 {
     struct config *fresh;
@@ -271,7 +287,10 @@ static void reload(struct service *sv)
     log_setup(fresh->log.level, fresh->log.format);
     set_limits(sv->server->limits, fresh);
     if (http_server_reload(sv->http, &err) != 0) {
-        log_error("certificates not reloaded", LOG_CSTR("reason", err.message));
+        log_error("certificates not reloaded", LOG_CSTR("reason", err.message),
+                  LOG_CSTR("detail", err.detail));
+    } else {
+        log_certificates(sv);
     }
     if (appservices_load(sv->server, fresh, &err) != 0) {
         log_error("application services not reloaded", LOG_CSTR("reason", err.message));
@@ -313,7 +332,7 @@ int serve(struct config *config, struct err *err)
     vec_push(&sv.configs, config);
     /* Blocked before the first thread is made, so that only the wait below gets them. */
     sigset_t signals = block_signals();
-    int64_t started = clock_mono_ms();
+    int64_t started = clock_mono_ms(), stopping = 0;
     raise_file_limit();
     heap_setup();
     log_setup(config->log.level, config->log.format);
@@ -328,8 +347,12 @@ int serve(struct config *config, struct err *err)
                 reload(&sv);
             }
         }
+        stopping = clock_mono_ms();
         log_info("stopping", LOG_CSTR("signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"));
     }
     stop(&sv);
+    if (rc == 0) {
+        log_info("stopped", LOG_INT("ms", clock_mono_ms() - stopping));
+    }
     return rc;
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/rand.h"
 #include "core/server.h"
@@ -132,6 +133,8 @@ static struct str sentence(struct preview_job *j, int kind, const struct err *er
 static void fail(struct preview_job *j, int kind, const struct err *err)
 {
     bool is_ours = kind == E_BUSY && err_http(err) == 503; /* full disk, shutdown */
+    log_info("no preview of a page", LOG_STR("host", j->page_url.host),
+             LOG_CSTR("reason", err->message), LOG_CSTR("detail", err->detail));
     if (!is_ours) {
         j->row.status = 502;
         j->row.body = sentence(j, kind, err);

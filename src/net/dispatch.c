@@ -193,6 +193,15 @@ static void log_failure(const struct err *err)
            LOG_CSTR("message", err->message), LOG_CSTR("detail", err->detail));
 }
 
+/* Reading is no action. */
+static void log_administrator(const struct request *rq, int rc, const struct err *err)
+{
+    if (rq->route->auth == ROUTE_ADMIN && rq->method != HTTP_GET) {
+        log_administration(rq->who.user_id, rq->route->template, rq->params[0],
+                           rc == 0 ? STR_NONE : str_c(err->message));
+    }
+}
+
 /* One run of the handler; true if it parked. Afterwards there is a reply otherwise. */
 static bool run_handler(struct exchange *ex)
 {
@@ -205,6 +214,7 @@ static bool run_handler(struct exchange *ex)
     if (rc == 0 && ex->reply.kind == REPLY_NONE) {
         rc = err_internal(&err, "the handler of %s did not reply", ex->rq.route->template);
     }
+    log_administrator(&ex->rq, rc, &err);
     if (rc != 0) {
         log_failure(&err);
         reply_error(ex, &err);

@@ -451,12 +451,30 @@ static void find_forwarded(struct exchange *ex)
     buf_release(&all);
 }
 
+/* A proxy beside us of which the configuration does not know, once: all who come through it are one address for the
+ * limits. From a public address it may be a stranger who claims things. */
+static void warn_of_proxy(struct exchange *ex)
+{
+    char text[ADDRESS_TEXT_MAX];
+    struct http_listener *l = ex->listener;
+    if (!address_is_public(&ex->address) &&
+        MHD_lookup_connection_value(ex->mhd, MHD_HEADER_KIND, "X-Forwarded-For") &&
+        !atomic_flag_test_and_set(&l->has_warned_of_proxy)) {
+        log_warn("X-Forwarded-For comes from an address that is not in trusted_proxies of this "
+                 "listener: all clients behind it share one rate limit",
+                 LOG_STR("address", str_n(text, address_text(&ex->address, text))),
+                 LOG_INT("port", l->port));
+    }
+}
+
 static void find_remote(struct exchange *ex)
 {
     char text[ADDRESS_TEXT_MAX];
     ex->address = ex->conn->address;
     if (ex->conn->is_proxy) {
         find_forwarded(ex);
+    } else {
+        warn_of_proxy(ex);
     }
     ex->rq.remote = arena_str(&ex->arena, str_n(text, address_text(&ex->address, text)));
 }

@@ -45,6 +45,7 @@ struct http_listener {
     struct address_range *proxies;
     size_t n_proxies;
     struct tls_cert *cert; /* NULL: plain HTTP */
+    atomic_flag has_warned_of_proxy;
 };
 
 enum { STATUS_CLASSES = 6 };

@@ -310,6 +310,12 @@ int http_server_reload(struct http_server *s, struct err *err)
     return 0;
 }
 
+int64_t http_server_certificate_end(const struct http_server *s, size_t listener)
+{
+    struct tls_cert *cert = s->listeners[listener].cert;
+    return cert ? tls_cert_end(cert) : 0;
+}
+
 void http_server_stop(struct http_server *s)
 {
     for (size_t i = 0; i < s->config.n_listeners; i++) {

@@ -65,6 +65,8 @@ MUST_USE int http_server_new(const struct http_server_config *config, struct htt
 uint16_t http_server_port(const struct http_server *s, size_t listener);
 /* Reads certificates anew; on failure the old ones stay. */
 MUST_USE int http_server_reload(struct http_server *s, struct err *err);
+/* Seconds since 1970 at which the certificate of a listener ends; 0: it has none. */
+int64_t http_server_certificate_end(const struct http_server *s, size_t listener);
 /* Accepts no more connections and wakes what is parked; returns at once. Not from a
  * worker; optional before free. */
 void http_server_stop(struct http_server *s);

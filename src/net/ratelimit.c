@@ -26,7 +26,10 @@ struct bucket {
 struct ratelimit {
     atomic_bool on;
     struct lock settings_lock;
-    struct rate_setting settings[RATE_CLASSES][BY_COUNT];
+    struct {
+        struct rate_setting now;
+        uint64_t raised; /* how often: what was taken before is forgiven */
+    } settings[RATE_CLASSES][BY_COUNT];
     struct lock shards[SHARDS]; /* row r belongs to shard r % SHARDS */
     struct bucket rows[ROWS][WAYS];
 };
@@ -79,7 +82,7 @@ struct ratelimit *ratelimit_new(void)
         lock_init(&rl->shards[i], RANK_LEAF, "ratelimit");
     }
     for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
-        rl->settings[defaults[i].class][defaults[i].by] = defaults[i].setting;
+        rl->settings[defaults[i].class][defaults[i].by].now = defaults[i].setting;
     }
     return rl;
 }
@@ -104,22 +107,31 @@ void ratelimit_enable(struct ratelimit *rl, bool on)
 void ratelimit_set(struct ratelimit *rl, enum rate_class c, enum rate_by by, struct rate_setting s)
 {
     lock_take(&rl->settings_lock);
-    rl->settings[c][by] = s;
+    const struct rate_setting *old = &rl->settings[c][by].now;
+    rl->settings[c][by].raised += s.per_second > old->per_second || s.burst > old->burst;
+    rl->settings[c][by].now = s;
     lock_release(&rl->settings_lock);
 }
 
 struct rate_setting ratelimit_get(struct ratelimit *rl, enum rate_class c, enum rate_by by)
 {
     lock_take(&rl->settings_lock);
-    struct rate_setting s = rl->settings[c][by];
+    struct rate_setting s = rl->settings[c][by].now;
     lock_release(&rl->settings_lock);
     return s;
 }
 
-static uint64_t bucket_key(enum rate_class c, enum rate_by by, struct str key)
+/* The setting in force, and the bucket that belongs to it. */
+static struct rate_setting setting_of(struct ratelimit *rl, enum rate_class c, enum rate_by by,
+                                      struct str key, uint64_t *out_bucket)
 {
-    uint64_t h = str_hash(key) + ((uint64_t)c * BY_COUNT + by) * 0x9e3779b97f4a7c15;
-    return h ? h : 1;
+    lock_take(&rl->settings_lock);
+    struct rate_setting s = rl->settings[c][by].now;
+    uint64_t kind = (rl->settings[c][by].raised * RATE_CLASSES + c) * BY_COUNT + by;
+    lock_release(&rl->settings_lock);
+    uint64_t h = str_hash(key) + kind * 0x9e3779b97f4a7c15;
+    *out_bucket = h ? h : 1;
+    return s;
 }
 
 /* The bucket of key in its row, or the one to be given to it: free, or else the fullest. */
@@ -161,11 +173,11 @@ static int limit(struct ratelimit *rl, enum rate_class c, enum rate_by by, struc
     if (!rl || c == RATE_NONE || !atomic_load_explicit(&rl->on, memory_order_relaxed)) {
         return 0;
     }
-    struct rate_setting s = ratelimit_get(rl, c, by);
+    uint64_t hash;
+    struct rate_setting s = setting_of(rl, c, by, key, &hash);
     if (s.per_second <= 0) {
         return 0;
     }
-    uint64_t hash = bucket_key(c, by, key);
     size_t row = hash % ROWS;
     lock_take(&rl->shards[row % SHARDS]);
     int64_t wait_us = bucket_use(rl->rows[row], hash, s, take);

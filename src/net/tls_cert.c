@@ -125,6 +125,30 @@ int tls_cert_new(const char *certificate, const char *private_key, struct tls_ce
     return 0;
 }
 
+/* The leaf; gnutls_x509_crt_deinit it. NULL if it cannot be read, which loading it has excluded. */
+static gnutls_x509_crt_t leaf_of(struct tls_cert *c)
+{
+    gnutls_x509_crt_t leaf = NULL;
+    struct generation *g = atomic_load(&c->current);
+    return gnutls_pcert_export_x509(&g->chain[0], &leaf) == 0 ? leaf : NULL;
+}
+
+int64_t tls_cert_end(struct tls_cert *c)
+{
+    gnutls_x509_crt_t leaf = leaf_of(c);
+    int64_t end = leaf ? (int64_t)gnutls_x509_crt_get_expiration_time(leaf) : 0;
+    gnutls_x509_crt_deinit(leaf);
+    return end;
+}
+
+bool tls_cert_is_for(struct tls_cert *c, const char *host)
+{
+    gnutls_x509_crt_t leaf = leaf_of(c);
+    bool is_for = leaf && gnutls_x509_crt_check_hostname2(leaf, host, 0) != 0;
+    gnutls_x509_crt_deinit(leaf);
+    return is_for;
+}
+
 void tls_cert_free(struct tls_cert *c)
 {
     if (!c) {

@@ -503,7 +503,8 @@ static void failed(struct push *p, struct pusher *x, const struct delivery *d)
                  LOG_CSTR("reason", d->fetch.err.detail));
     } else {
         log_debug("push gateway failed", LOG_INT("pusher", x->row.pusher_id),
-                  LOG_INT("status", d->fetch.status), LOG_CSTR("reason", d->fetch.err.message));
+                  LOG_INT("status", d->fetch.status), LOG_CSTR("reason", d->fetch.err.message),
+                  LOG_CSTR("detail", d->fetch.err.detail));
     }
     x->failing_since = x->failing_since ? x->failing_since : now;
     progress_note(p, x);

@@ -51,12 +51,16 @@ static const struct sql set_suspended = {"UPDATE users SET is_suspended = $2 WHE
 static const struct sql set_guest = {"UPDATE users SET is_guest = $2 WHERE user_nid = $1"};
 static const struct sql guests_among = {
     "SELECT user_nid FROM users WHERE user_nid IN {list:1} AND is_guest"};
+static const struct sql other_admin = {
+    "SELECT user_nid FROM users WHERE is_admin AND NOT is_deactivated AND NOT is_locked"
+    " AND NOT is_suspended AND user_nid <> $1 LIMIT 1",
+    .may_scan = true /* for the operator's commands, seldom */};
 static const struct sql deactivate = {
     "UPDATE users SET is_deactivated = TRUE, is_erased = (is_erased OR $2), "
     "password_hash = NULL WHERE user_nid = $1"};
 
 STATEMENTS(users, &insert, &find, &get, &list, &count, &count_some, &set_password, &set_admin,
-           &set_locked, &set_suspended, &set_guest, &guests_among, &deactivate);
+           &set_locked, &set_suspended, &set_guest, &guests_among, &other_admin, &deactivate);
 
 int users_insert(struct txn *t, const struct user_row *u, struct err *err)
 {
@@ -116,6 +120,23 @@ int users_guests_among(struct db_read *r, struct arena *a, const uint64_t *users
     for (size_t i = 0; rc == 0 && i < *out_n; i++) {
         (*out)[i] = (uint64_t)rows[i].v;
     }
+    return rc;
+}
+
+int users_is_last_admin(struct db_read *r, uint64_t nid, bool *out, struct err *err)
+{
+    struct user_row row;
+    struct arena a;
+    struct db_i64 other;
+    *out = false;
+    arena_init(&a, 0);
+    int rc = users_get(r, &a, nid, &row, err);
+    if (rc == 0 && row.is_admin) {
+        rc = db_row(r, NULL, &other_admin, PARAMS(P_INT(nid)), &db_i64_cols, &other, err);
+        *out = rc == E_NOT_FOUND;
+        rc = rc == E_NOT_FOUND ? 0 : rc;
+    }
+    arena_release(&a);
     return rc;
 }
 

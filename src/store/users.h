@@ -33,6 +33,8 @@ MUST_USE int users_guests_among(struct db_read *r, struct arena *a, const uint64
 
 /* hash.p == NULL: no password login any more. These: E_NOT_FOUND (which dooms nothing). */
 MUST_USE int users_set_password(struct txn *t, uint64_t nid, struct str hash, struct err *err);
+/* Whether this is an administrator and no other is left who could act as one. */
+MUST_USE int users_is_last_admin(struct db_read *r, uint64_t nid, bool *out, struct err *err);
 enum user_flag { USER_ADMIN, USER_LOCKED, USER_SUSPENDED, USER_GUEST };
 MUST_USE int users_set_flag(struct txn *t, uint64_t nid, enum user_flag flag, bool value,
                             struct err *err);
