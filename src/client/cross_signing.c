@@ -192,7 +192,6 @@ static int put_cross_key(struct txn *t, struct setup *s, int usage, bool *change
     struct cross_signing_key key = {.usage = usage};
     struct str old = s->old_public[usage];
     static const struct str skip[] = {STR_INIT("unsigned")};
-    bool is_new = false;
     int rc = canonical_encode_without(s->arena, s->given[usage], skip, ARRAY_LEN(skip), 0,
                                       &key.json, txn_err(t));
     if (rc == 0 && key.json.n > CROSS_KEY_MAX) {
@@ -202,25 +201,29 @@ static int put_cross_key(struct txn *t, struct setup *s, int usage, bool *change
         rc = key_signatures_delete_of_key(t, s->who->user_nid, old, txn_err(t));
     }
     if (rc == 0) {
-        rc = cross_signing_put(t, s->who->user_nid, &key, &is_new, txn_err(t));
+        rc = cross_signing_put(t, s->who->user_nid, &key, changed, txn_err(t));
     }
-    *changed = *changed || is_new;
     return rc;
 }
 
 static int setup_body(struct txn *t, void *arg)
 {
     struct setup *s = arg;
-    bool changed = false;
+    bool changed[KINDS] = {false};
     int rc = read_old(s, txn_read(t), txn_err(t));
     if (rc == 0 && !s->is_proved && needs_proof(s)) {
         rc = err_forbidden(txn_err(t), "Another device has just uploaded other keys");
     }
     for (int usage = CROSS_SIGNING_MASTER; rc == 0 && usage < KINDS; usage++) {
-        rc = s->given[usage] ? put_cross_key(t, s, usage, &changed) : 0;
+        rc = s->given[usage] ? put_cross_key(t, s, usage, &changed[usage]) : 0;
     }
-    return rc == 0 && changed ? device_list_announce(t, s->server, s->who->user_nid, txn_err(t))
-                              : rc;
+    if (rc == 0 && (changed[CROSS_SIGNING_MASTER] || changed[CROSS_SIGNING_SELF])) {
+        return device_list_announce(t, s->server, s->who->user_nid, txn_err(t));
+    }
+    if (rc == 0 && changed[CROSS_SIGNING_USER]) {
+        device_list_announce_own(t, s->server, s->who->user_nid);
+    }
+    return rc;
 }
 
 static int post_device_signing(struct request *rq, struct err *err)

@@ -7,6 +7,7 @@
 #include "core/nodes.h"
 #include "core/render.h"
 #include "core/sync_token.h"
+#include "store/events.h"
 #include "store/names.h"
 
 enum { STATE_JSON_MAX = 1 << 30 };
@@ -137,8 +138,44 @@ static int read_memberships(struct request *rq, unsigned *out, struct err *err)
     return 0;
 }
 
-/* `at`: the state when the client was at that token, of /sync or /messages. Never one that he may not see: neither of
- * before his time, nor of after he left. */
+static int first_after(struct viewer *viewer, int64_t position, struct entry **out, struct err *err)
+{
+    struct event_row *rows;
+    size_t n = 0;
+    *out = NULL;
+    int rc = events_timeline(store_reader(viewer->server->store), viewer->arena, viewer->room->nid,
+                             position, INT64_MAX, EVENTS_OLDEST_FIRST, 1, &rows, &n, err);
+    return rc == 0 && n > 0 ? entry_hold_row(viewer->server, viewer->arena, &rows[0], out, err)
+                            : rc;
+}
+
+/* The state between `newest` (NULL: none) and what comes after `position`. Whoever sees one of the two may see it: it is
+ * what /sync shows before the second. */
+static int state_between(struct viewer *viewer, const struct entry *newest, int64_t position,
+                         struct state_id *out, struct err *err)
+{
+    struct entry *next = NULL;
+    bool ok = false;
+    int rc = newest ? viewer_sees(viewer, newest, &ok, err) : 0;
+    if (rc == 0 && !ok) {
+        rc = first_after(viewer, position, &next, err);
+    }
+    if (rc == 0 && next) {
+        rc = viewer_sees(viewer, next, &ok, err);
+    }
+    if (rc == 0 && !ok) {
+        return err_forbidden(err, "You may not see who was in this room then");
+    }
+    if (rc == 0 && next) {
+        return entry_state_before(viewer->server, next, out, err);
+    }
+    if (rc == 0) {
+        *out = newest->state_after;
+    }
+    return rc;
+}
+
+/* `at`: the state when the client was at that token, of /sync or /messages; for who has left at most that of then. */
 static int state_at_token(struct request *rq, struct viewer *viewer, struct state_id *state,
                           struct err *err)
 {
@@ -147,7 +184,7 @@ static int state_at_token(struct request *rq, struct viewer *viewer, struct stat
     struct entry **entries;
     int64_t upto;
     size_t n = 0;
-    bool more, ok = false;
+    bool more;
     if (!at.p) {
         return 0;
     }
@@ -157,13 +194,9 @@ static int state_at_token(struct request *rq, struct viewer *viewer, struct stat
         rc = room_timeline(server_of(rq), rq->arena, viewer->room, INT64_MIN,
                            MIN(token.position, upto), 1, &entries, &n, &more, err);
     }
-    if (rc == 0 && n > 0) {
-        rc = viewer_sees(viewer, entries[0], &ok, err);
-    }
-    if (rc == 0 && ok) {
-        *state = entries[0]->state_after;
-    }
-    return rc;
+    return rc ? rc
+              : state_between(viewer, n > 0 ? entries[0] : NULL, MIN(token.position, upto), state,
+                              err);
 }
 
 static int get_members(struct request *rq, struct err *err)

@@ -110,7 +110,7 @@ static int answer(struct request *rq, const struct long_poll *poll, struct buf *
 static void release(struct request *rq, struct long_poll *poll)
 {
     struct parked_sync *p = container_of(poll, struct parked_sync, poll);
-    presence_sync_end(server_of(rq), rq->who.user_nid, p->presence);
+    presence_sync_end(server_of(rq), rq->who.user_nid, rq->who.device_nid, p->presence);
     free(p);
 }
 
@@ -134,7 +134,7 @@ static int get_sync(struct request *rq, struct err *err)
     }
     bool may_wait = timeout > 0 && waiters_count(server_of(rq), rq->who.user_nid) < WAITS_MAX;
     p.poll.deadline_mono = clock_mono_ms() + (may_wait ? MIN(timeout, TIMEOUT_MAX_MS) : 0);
-    presence_sync_begin(server_of(rq), rq->who.user_nid, p.presence);
+    presence_sync_begin(server_of(rq), rq->who.user_nid, rq->who.device_nid, p.presence);
     return long_poll_begin(rq, &keep(&p)->poll, err);
 }
 

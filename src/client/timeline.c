@@ -282,22 +282,49 @@ static int context_state(struct page *p, const struct entry *last, struct state_
     return rc == 0 && last->position > upto ? viewer_state(&p->viewer, out, err) : rc;
 }
 
+/* Whoever sent one of the events that are shown. */
+static void add_senders(struct imap *senders, struct entry *const *events, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        imap_at(senders, events[i]->ev->ids.sender, NULL);
+    }
+}
+
+/* Lazy loading: of the members only those ("Lazy-loading room members"). */
+static int write_members_of(struct state_walk *walk, struct node_overlay *nodes,
+                            struct state_id state, const struct imap *users)
+{
+    size_t pos = 0;
+    uint64_t user, nid = 0;
+    int rc = 0;
+    while (rc == 0 && imap_next(users, &pos, &user, NULL)) {
+        rc = state_get(&nodes->vtable, state, NID_MEMBER, user, &nid, walk->err);
+        if (rc == 0 && nid) {
+            rc = write_state_entry(walk, &(struct state_entry){NID_MEMBER, user, nid});
+        }
+    }
+    return rc;
+}
+
 static int write_context_state(struct page *p, struct renderer *r, struct json_writer *w,
-                               const struct entry *last, struct err *err)
+                               const struct entry *last, const struct imap *senders,
+                               struct err *err)
 {
     struct node_overlay nodes;
     struct state_id state;
-    struct event_filter all = {.limit = 0};
-    struct state_walk walk = {.render = r, .w = w, .filter = &all, .err = err};
+    struct state_walk walk = {.render = r, .w = w, .filter = &p->filter, .err = err};
     int rc = context_state(p, last, &state, err);
     if (rc != 0) {
         return rc;
     }
     node_overlay_init(&nodes, r->server, r->arena);
     JW_ARRAY(w, "state");
-    rc = p->filter.lazy_load_members
-             ? state_each_but_members(&nodes.vtable, state, write_state_entry, &walk, err)
-             : state_each(&nodes.vtable, state, write_state_entry, &walk, err);
+    if (p->filter.lazy_load_members) {
+        rc = state_each_but_members(&nodes.vtable, state, write_state_entry, &walk, err);
+        rc = rc ? rc : write_members_of(&walk, &nodes, state, senders);
+    } else {
+        rc = state_each(&nodes.vtable, state, write_state_entry, &walk, err);
+    }
     jw_end(w);
     node_overlay_release(&nodes);
     return rc;
@@ -307,9 +334,13 @@ static int write_context(struct page *before, struct page *after, const struct e
                          struct json_writer *w, struct err *err)
 {
     struct renderer r;
+    struct imap senders = {0};
     struct arena *a = before->rq->arena;
     const struct entry *last = after->n ? after->events[after->n - 1] : e;
     handler_renderer(&r, before->rq);
+    imap_at(&senders, e->ev->ids.sender, NULL);
+    add_senders(&senders, before->events, before->n);
+    add_senders(&senders, after->events, after->n);
     jw_object(w);
     JW_STR(w, "start", sync_token_of_position(r.server, a, before->reached));
     JW_STR(w, "end", sync_token_of_position(r.server, a, after->reached));
@@ -319,8 +350,9 @@ static int write_context(struct page *before, struct page *after, const struct e
     rc = rc == 0 ? render_events(&r, w, before->events, before->n, err) : rc;
     JW_KEY(w, "events_after");
     rc = rc == 0 ? render_events(&r, w, after->events, after->n, err) : rc;
-    rc = rc == 0 ? write_context_state(before, &r, w, last, err) : rc;
+    rc = rc == 0 ? write_context_state(before, &r, w, last, &senders, err) : rc;
     jw_end(w);
+    imap_release(&senders);
     return rc;
 }
 

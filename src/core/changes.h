@@ -28,6 +28,7 @@ enum change_kind {
     CHANGE_ACCOUNT_DATA, /* user; room = 0 for global; push rules too */
     CHANGE_TO_DEVICE,    /* user, device */
     CHANGE_DEVICES, /* user: device list or cross-signing keys: who shares an encrypted room wants it */
+    CHANGE_OWN_KEYS,   /* user: keys that are nobody else's business: the user-signing key */
     CHANGE_KEY_COUNTS, /* user, device: one-time keys were claimed */
     CHANGE_PUSHERS,    /* user: set or deleted; no client is told, only the watcher */
     CHANGE_ROOM_GONE,  /* user: a room that he remembered was deleted */

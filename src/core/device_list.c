@@ -30,6 +30,11 @@ void device_list_announce_signatures(struct txn *t, struct server *s, uint64_t s
                 (struct change){CHANGE_DEVICES, position, .user = signer_nid, .only_user = true});
 }
 
+void device_list_announce_own(struct txn *t, struct server *s, uint64_t user_nid)
+{
+    changes_add(t, s, (struct change){CHANGE_OWN_KEYS, txn_position(t), .user = user_nid});
+}
+
 /* ---- what may concern a user: from the change log, or from the store if it does not reach ---- */
 
 struct move {
@@ -56,6 +61,8 @@ static void note(void *arg, const struct change *c)
         imap_at(&q->devices, c->user, NULL);
     } else if (c->kind == CHANGE_DEVICES && c->user == q->self) {
         q->signed_others = true;
+    } else if (c->kind == CHANGE_OWN_KEYS && c->user == q->self) {
+        imap_at(&q->devices, q->self, NULL);
     }
 }
 
@@ -107,6 +114,7 @@ static int find(struct search *q, struct err *err)
         return 0;
     }
     q->signed_others = true;
+    imap_at(&q->devices, q->self, NULL); /* where his own keys changed is not stored */
     int rc = find_devices_stored(q, err);
     return rc == 0 ? find_moves_stored(q, err) : rc;
 }
@@ -158,6 +166,17 @@ static int judge_move(struct search *q, const struct move *m, struct err *err)
 
 /* ---- the result ---- */
 
+static size_t keys_of(struct arena *a, const struct imap *set, const uint64_t **out)
+{
+    uint64_t *keys = arena_array(a, uint64_t, set->n);
+    size_t n = 0, pos = 0;
+    while (n < set->n && imap_next(set, &pos, &keys[n], NULL)) {
+        n++;
+    }
+    *out = keys;
+    return n;
+}
+
 static int judge_devices(struct search *q, struct err *err)
 {
     size_t pos = 0;
@@ -190,27 +209,17 @@ static int add_signed(struct search *q, struct err *err)
     return rc;
 }
 
-static int judge(struct search *q, struct err *err)
+static int judge(struct search *q, struct device_list_updates *out, struct err *err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < q->moves.n; i++) {
         rc = judge_move(q, &q->moves.p[i], err);
     }
+    out->n_met = rc == 0 ? keys_of(q->arena, &q->changed, &out->met) : 0;
     if (rc == 0) {
         rc = judge_devices(q, err);
     }
     return rc == 0 ? add_signed(q, err) : rc;
-}
-
-static size_t keys_of(struct arena *a, const struct imap *set, const uint64_t **out)
-{
-    uint64_t *keys = arena_array(a, uint64_t, set->n);
-    size_t n = 0, pos = 0;
-    while (n < set->n && imap_next(set, &pos, &keys[n], NULL)) {
-        n++;
-    }
-    *out = keys;
-    return n;
 }
 
 /* Who left one room may still be met in another; then he has not left. */
@@ -239,7 +248,7 @@ int device_list_updates(struct server *s, struct arena *a, uint64_t user_nid, in
     *out = (struct device_list_updates){.n_changed = 0};
     int rc = find(&q, err);
     if (rc == 0) {
-        rc = judge(&q, err);
+        rc = judge(&q, out, err);
     }
     if (rc == 0) {
         rc = keep_strangers(&q, out, err);

@@ -22,9 +22,14 @@ MUST_USE int device_list_announce(struct txn *t, struct server *s, uint64_t user
 void device_list_announce_signatures(struct txn *t, struct server *s, uint64_t signer_nid,
                                      int64_t position);
 
+/* Inside the transaction that changed the user-signing key: only his own clients may ask for it, so only they hear. */
+void device_list_announce_own(struct txn *t, struct server *s, uint64_t user_nid);
+
 struct device_list_updates {
     const uint64_t *changed, *left; /* unordered, without repetition, in the arena */
     size_t n_changed, n_left;
+    const uint64_t *met; /* of `changed` those who came to share a room with him */
+    size_t n_met;
 };
 
 /*

@@ -8,7 +8,8 @@
 
 /* One table for all kinds of event filters: what a kind does not know is simply absent. */
 static const struct jfield event_filter_fields[] = {
-    FIELD(struct event_filter, limit, .flags = OPT, .min = 0, .max = INT64_MAX),
+    FIELD(struct event_filter, limit, .flags = OPT, .min = 0, .max = INT64_MAX,
+          HAS(struct event_filter, has_limit)),
     FIELD(struct event_filter, types, .flags = OPT),
     FIELD(struct event_filter, not_types, .flags = OPT),
     FIELD(struct event_filter, senders, .flags = OPT),
@@ -63,7 +64,7 @@ static int parse_part(struct arena *a, const json_t *json, struct event_filter *
 
 static void clamp_limit(struct event_filter *f)
 {
-    f->limit = f->limit <= 0 ? TIMELINE_LIMIT_DEFAULT : MIN(f->limit, TIMELINE_LIMIT_MAX);
+    f->limit = f->has_limit ? MIN(f->limit, TIMELINE_LIMIT_MAX) : TIMELINE_LIMIT_DEFAULT;
 }
 
 void filter_defaults(struct filter *out)

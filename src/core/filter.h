@@ -12,7 +12,8 @@
 /* The lists of one event filter; patterns of types may hold '*'. A list with .p == NULL is absent; an empty one
  * matches nothing. */
 struct event_filter {
-    int64_t limit;
+    int64_t limit; /* of events; 0: none */
+    bool has_limit;
     struct str_list types, not_types, senders, not_senders;
     /* RoomEventFilter and StateFilter only: */
     struct str_list rooms, not_rooms, related_by_rel_types, related_by_senders;

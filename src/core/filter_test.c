@@ -62,7 +62,7 @@ static void limits_have_a_default_and_a_bound(void **state)
         int64_t limit;
     } rows[] = {
         {"{}", TIMELINE_LIMIT_DEFAULT},
-        {"{\"limit\":0}", TIMELINE_LIMIT_DEFAULT},
+        {"{\"limit\":0}", 0},
         {"{\"limit\":7}", 7},
         {"{\"limit\":9007199254740991}", TIMELINE_LIMIT_MAX},
     };

@@ -24,6 +24,14 @@ const struct str presence_state_names[] = {[PRESENCE_OFFLINE] = STR_INIT("offlin
                                            [PRESENCE_UNAVAILABLE] = STR_INIT("unavailable"),
                                            [PRESENCE_ONLINE] = STR_INIT("online")};
 
+/* A device that polls. */
+struct poller {
+    uint64_t device;
+    enum presence_state asked; /* set_presence: online or unavailable */
+    unsigned syncs;            /* under way */
+    int64_t gone_mono;         /* when it counts as gone, if none is under way */
+};
+
 struct presence_user {
     uint64_t nid;
     enum presence_state state;
@@ -33,6 +41,7 @@ struct presence_user {
     int64_t serial;              /* of the newest change; INT64_MAX while it is being announced */
     int64_t renamed_serial;      /* likewise, of those that changed name or picture */
     unsigned syncs;              /* under way that want him online or unavailable */
+    VEC(struct poller) pollers;  /* that are not gone */
     bool dirty;                  /* to be written */
     struct list_node in_present; /* linked while he is not offline */
 };
@@ -182,6 +191,7 @@ void presence_free(struct presence *p)
     while (imap_next(&p->users, &pos, &nid, &v)) {
         struct presence_user *u = v.ptr;
         free((char *)u->status.p);
+        vec_release(&u->pollers);
         free(u);
     }
     imap_release(&p->users);
@@ -321,15 +331,51 @@ void presence_active(struct server *s, uint64_t user_nid)
     }
 }
 
-void presence_sync_begin(struct server *s, uint64_t user_nid, enum presence_state state)
+static struct poller *find_poller(struct presence_user *u, uint64_t device)
+{
+    vec_for_each (p, &u->pollers) {
+        if (p->device == device) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+/* The best that his devices ask for; there is one at least. */
+static enum presence_state best_asked(struct presence_user *u)
+{
+    enum presence_state best = PRESENCE_UNAVAILABLE;
+    vec_for_each (p, &u->pollers) {
+        best = MAX(best, p->asked);
+    }
+    return best;
+}
+
+/* True if the device asks for something else than last time. */
+static bool note_poll(struct presence_user *u, uint64_t device, enum presence_state state)
+{
+    struct poller *p = find_poller(u, device);
+    if (!p) {
+        vec_push(&u->pollers, (struct poller){.device = device, .asked = PRESENCE_OFFLINE});
+        p = &u->pollers.p[u->pollers.n - 1];
+    }
+    bool is_other = p->asked != state;
+    p->asked = state;
+    p->syncs++;
+    return is_other;
+}
+
+void presence_sync_begin(struct server *s, uint64_t user_nid, uint64_t device_nid,
+                         enum presence_state state)
 {
     if (!presence_is_on(s) || state == PRESENCE_OFFLINE) {
         return;
     }
     struct presence_user *u = lock_user(s, user_nid);
     u->syncs++;
-    /* Polling brings back who was gone; it is no sign of life from somebody who is idle. */
-    bool news = u->state == PRESENCE_OFFLINE && change_state(s->presence, u, state);
+    /* Going on polling brings back who was gone; it is no sign of life from somebody who is idle. */
+    bool counts = note_poll(u, device_nid, state) || u->state == PRESENCE_OFFLINE;
+    bool news = counts && change_state(s->presence, u, best_asked(u));
     if (news) {
         u->active_wall = clock_wall_ms();
     }
@@ -339,14 +385,20 @@ void presence_sync_begin(struct server *s, uint64_t user_nid, enum presence_stat
     }
 }
 
-void presence_sync_end(struct server *s, uint64_t user_nid, enum presence_state state)
+void presence_sync_end(struct server *s, uint64_t user_nid, uint64_t device_nid,
+                       enum presence_state state)
 {
     if (!presence_is_on(s) || state == PRESENCE_OFFLINE) {
         return;
     }
     struct presence_user *u = lock_user(s, user_nid);
+    struct poller *p = find_poller(u, device_nid);
     u->syncs -= u->syncs > 0; /* 0 if presence was switched on meanwhile */
     u->gone_mono = clock_mono_ms() + GONE_MS;
+    if (p) {
+        p->syncs -= p->syncs > 0;
+        p->gone_mono = u->gone_mono;
+    }
     lock_release(&s->presence->lock);
 }
 
@@ -439,9 +491,30 @@ void presence_tell(struct server *s)
 
 /* ---- expiry ---- */
 
+/* True if some are gone. */
+static bool drop_pollers(struct presence_user *u, int64_t now_mono)
+{
+    size_t kept = 0, n = u->pollers.n;
+    vec_for_each (p, &u->pollers) {
+        if (p->syncs > 0 || now_mono < p->gone_mono) {
+            u->pollers.p[kept++] = *p;
+        }
+    }
+    u->pollers.n = kept;
+    if (kept == 0) {
+        vec_release(&u->pollers);
+    }
+    return kept < n;
+}
+
 static bool expire_user(struct presence *p, struct presence_user *u, int64_t now_mono,
                         int64_t now_wall)
 {
+    if (drop_pollers(u, now_mono) && u->pollers.n > 0 && u->state == PRESENCE_ONLINE &&
+        best_asked(u) == PRESENCE_UNAVAILABLE) {
+        return change_state(p, u,
+                            PRESENCE_UNAVAILABLE); /* the device that said otherwise is gone */
+    }
     if (u->syncs == 0 && now_mono >= u->gone_mono) {
         return change_state(p, u, PRESENCE_OFFLINE);
     }

@@ -35,10 +35,14 @@ MUST_USE int presence_set(struct server *s, uint64_t user_nid, enum presence_sta
 void presence_active(struct server *s, uint64_t user_nid);
 /* Name or picture changed: m.presence tells those who share a room of it. Nothing while presence is off. */
 void presence_renamed(struct server *s, uint64_t user_nid);
-/* A /sync with this set_presence has begun (parked ones count as long as they are parked) or ended. One that asks for
- * "offline" does nothing. On the hot path: without presence nothing is done, else one lock and one look-up. */
-void presence_sync_begin(struct server *s, uint64_t user_nid, enum presence_state state);
-void presence_sync_end(struct server *s, uint64_t user_nid, enum presence_state state);
+/* A /sync of this device with this set_presence has begun (parked ones count as long as they are parked) or ended. The
+ * user is what the best of his devices asks for, from the moment that it asks for something else than before; asking
+ * for the same again only brings back who was gone. One that asks for "offline" does nothing. On the hot path: without
+ * presence nothing is done, else one lock and one look-up. */
+void presence_sync_begin(struct server *s, uint64_t user_nid, uint64_t device_nid,
+                         enum presence_state state);
+void presence_sync_end(struct server *s, uint64_t user_nid, uint64_t device_nid,
+                       enum presence_state state);
 void presence_of(struct server *s, struct arena *a, uint64_t user_nid, struct presence_info *out);
 /* The content of m.presence, as members of the open object. */
 void presence_write(struct json_writer *w, const struct presence_info *info);

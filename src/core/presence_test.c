@@ -42,8 +42,8 @@ static struct presence_info alice_now(struct scene *s)
 
 static void poll_once(struct scene *s, enum presence_state state)
 {
-    presence_sync_begin(s->t->server, s->alice.nid, state);
-    presence_sync_end(s->t->server, s->alice.nid, state);
+    presence_sync_begin(s->t->server, s->alice.nid, s->alice.device, state);
+    presence_sync_end(s->t->server, s->alice.nid, s->alice.device, state);
 }
 
 static void pass(struct scene *s, int64_t ms)
@@ -98,7 +98,7 @@ static void who_polls_no_more_goes_offline_after_a_while(void **state)
 static void a_parked_sync_keeps_online_but_not_active(void **state)
 {
     struct scene *s = *state;
-    presence_sync_begin(s->t->server, s->alice.nid, PRESENCE_ONLINE);
+    presence_sync_begin(s->t->server, s->alice.nid, s->alice.device, PRESENCE_ONLINE);
     pass(s, 4 * 60 * 1000);
     assert_int_equal(alice_now(s).state, PRESENCE_ONLINE);
     assert_false(alice_now(s).currently_active);
@@ -108,7 +108,7 @@ static void a_parked_sync_keeps_online_but_not_active(void **state)
     assert_int_equal(alice_now(s).state, PRESENCE_UNAVAILABLE);
     presence_active(s->t->server, s->alice.nid);
     assert_int_equal(alice_now(s).state, PRESENCE_ONLINE);
-    presence_sync_end(s->t->server, s->alice.nid, PRESENCE_ONLINE);
+    presence_sync_end(s->t->server, s->alice.nid, s->alice.device, PRESENCE_ONLINE);
 }
 
 static void a_change_is_found_by_serial(void **state)
@@ -164,8 +164,8 @@ static void switched_off_nothing_happens(UNUSED void **state)
     struct presence_info info;
     int64_t before = changes_volatile_serial(t->server);
     assert_ok(presence_set(t->server, bob.nid, PRESENCE_ONLINE, STR("x"), &t->err), &t->err);
-    presence_sync_begin(t->server, bob.nid, PRESENCE_ONLINE);
-    presence_sync_end(t->server, bob.nid, PRESENCE_ONLINE);
+    presence_sync_begin(t->server, bob.nid, bob.device, PRESENCE_ONLINE);
+    presence_sync_end(t->server, bob.nid, bob.device, PRESENCE_ONLINE);
     presence_active(t->server, bob.nid);
     presence_expire(t->server);
     presence_of(t->server, &t->arena, bob.nid, &info);

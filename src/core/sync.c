@@ -46,6 +46,9 @@ static void note_change(void *arg, const struct change *c)
     case CHANGE_DEVICES:
         s->user_changed |= SYNC_DEVICES;
         break;
+    case CHANGE_OWN_KEYS:
+        s->user_changed |= mine ? SYNC_DEVICES : 0;
+        break;
     case CHANGE_KEY_COUNTS:
         s->user_changed |= mine && c->device == s->device_nid ? SYNC_KEY_COUNTS : 0;
         break;

@@ -11,6 +11,7 @@
 #define INGOT_CORE_SYNC_H
 
 #include "base/map.h"
+#include "core/device_list.h"
 #include "core/filter.h"
 #include "core/render.h"
 #include "core/room.h"
@@ -33,8 +34,10 @@ struct sync {
     /* The inside, made by sync_write. */
     struct json_writer w;
     struct renderer render;
-    bool found;       /* something that a waiting client should hear of */
-    bool log_reaches; /* the change log knows everything since `since` */
+    bool has_lists;
+    struct device_list_updates lists; /* see sync_device_lists */
+    bool found;                       /* something that a waiting client should hear of */
+    bool log_reaches;                 /* the change log knows everything since `since` */
     /* `since` is of a time that was lost in a restore: what the client holds may not be so. It is told everything as
      * if it began, and also that gaps are before the timelines, which rooms were left, whose devices to ask for. */
     bool catches_up;

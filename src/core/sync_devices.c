@@ -90,20 +90,35 @@ static int write_users(struct sync *s, struct str key, const uint64_t *nids, siz
     return 0;
 }
 
+/* A client that begins knows nobody's devices yet: it asks for all that it needs. */
+static bool lists_may_be_news(const struct sync *s)
+{
+    return s->catches_up || (!s->is_initial && (!s->log_reaches || s->user_changed & SYNC_DEVICES));
+}
+
+int sync_device_lists(struct sync *s, struct err *err)
+{
+    if (s->has_lists || !lists_may_be_news(s)) {
+        return 0;
+    }
+    s->has_lists = true;
+    return s->catches_up ? device_list_everybody(s->server, s->arena, s->user_nid, &s->lists, err)
+                         : device_list_updates(s->server, s->arena, s->user_nid, s->since.position,
+                                               s->upto.position, &s->lists, err);
+}
+
 static int write_lists(struct sync *s, struct err *err)
 {
-    struct device_list_updates u;
-    int rc = s->catches_up ? device_list_everybody(s->server, s->arena, s->user_nid, &u, err)
-                           : device_list_updates(s->server, s->arena, s->user_nid,
-                                                 s->since.position, s->upto.position, &u, err);
-    if (rc != 0 || u.n_changed + u.n_left == 0) {
+    const struct device_list_updates *u = &s->lists;
+    int rc = sync_device_lists(s, err);
+    if (rc != 0 || u->n_changed + u->n_left == 0) {
         return rc;
     }
     s->found = true;
     JW_OBJECT(&s->w, "device_lists");
-    rc = write_users(s, STR("changed"), u.changed, u.n_changed, err);
+    rc = write_users(s, STR("changed"), u->changed, u->n_changed, err);
     if (rc == 0) {
-        rc = write_users(s, STR("left"), u.left, u.n_left, err);
+        rc = write_users(s, STR("left"), u->left, u->n_left, err);
     }
     jw_end(&s->w);
     return rc;
@@ -127,12 +142,6 @@ static int forget_keys(struct txn *t, void *arg)
     return one_time_keys_distrust(t, s->device_nid, txn_err(t));
 }
 
-/* A client that begins knows nobody's devices yet: it asks for all that it needs. */
-static bool lists_may_be_news(const struct sync *s)
-{
-    return s->catches_up || (!s->is_initial && (!s->log_reaches || s->user_changed & SYNC_DEVICES));
-}
-
 int sync_write_devices(struct sync *s, struct err *err)
 {
     int rc = 0;
@@ -140,8 +149,6 @@ int sync_write_devices(struct sync *s, struct err *err)
     if (s->catches_up && s->device_nid) {
         rc = store_write(s->server->store, "distrust-keys", forget_keys, s, err);
     }
-    if (rc == 0 && lists_may_be_news(s)) {
-        rc = write_lists(s, err);
-    }
+    rc = rc ? rc : write_lists(s, err);
     return rc == 0 && s->device_nid ? write_counts(s, err) : rc;
 }

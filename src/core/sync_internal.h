@@ -37,6 +37,8 @@ MUST_USE int sync_write_account_data(struct sync *s, struct err *err);
 MUST_USE int sync_write_presence(struct sync *s, struct err *err);
 MUST_USE int sync_write_to_device(struct sync *s, struct err *err);
 MUST_USE int sync_write_devices(struct sync *s, struct err *err);
+/* Fills in s->lists, once, if something may have changed. */
+MUST_USE int sync_device_lists(struct sync *s, struct err *err);
 /* Reads the ignore list and the invite policy from account data. */
 MUST_USE int sync_read_preferences(struct sync *s, struct err *err);
 

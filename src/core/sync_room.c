@@ -55,6 +55,39 @@ static int take_wanted(struct sync_room *r, struct viewer *viewer, struct timeli
     return 0;
 }
 
+/* The next older events, at most n. *out_more: there are still older ones. */
+static int read_on(struct sync_room *r, struct viewer *viewer, struct timeline *t, size_t n,
+                   bool *out_more, struct err *err)
+{
+    struct sync *s = r->sync;
+    struct entry **chunk;
+    int rc = room_timeline(s->server, s->arena, r->room, r->from, t->prev_batch, n, &chunk, &n,
+                           out_more, err);
+    rc = rc ? rc : take_wanted(r, viewer, t, chunk, n, err);
+    if (rc == 0 && n > 0) {
+        t->prev_batch = chunk[n - 1]->position - 1;
+    }
+    return rc;
+}
+
+/* The timeline is full: whether there is something older that the client wants ("limited"). If there is not, all of
+ * the time since the last /sync was looked through, and what was left out on the way counts like the rest. */
+static int find_older(struct sync_room *r, struct viewer *viewer, struct timeline *t,
+                      bool *out_found, struct err *err)
+{
+    enum { CHUNK = 50 };
+    struct timeline older = {.events = arena_array(r->sync->arena, struct entry *, CHUNK),
+                             .prev_batch = t->prev_batch};
+    bool more = true;
+    int rc = 0;
+    for (int round = 0; rc == 0 && more && older.n == 0 && round < TIMELINE_ROUNDS; round++) {
+        rc = read_on(r, viewer, &older, round == 0 ? 1 : CHUNK, &more, err);
+    }
+    *out_found = older.n > 0 || more;
+    t->skipped = t->skipped || (!*out_found && older.skipped);
+    return rc;
+}
+
 static int read_timeline(struct sync_room *r, struct timeline *t, struct err *err)
 {
     struct sync *s = r->sync;
@@ -64,22 +97,15 @@ static int read_timeline(struct sync_room *r, struct timeline *t, struct err *er
     *t = (struct timeline){.events = arena_array(s->arena, struct entry *, limit),
                            .prev_batch = r->to};
     bool more = true;
-    for (int round = 0;
-         more && t->n < limit && t->bytes < TIMELINE_BYTES && round < TIMELINE_ROUNDS; round++) {
-        struct entry **chunk;
-        size_t n;
-        int rc = room_timeline(s->server, s->arena, r->room, r->from, t->prev_batch,
-                               MIN(limit - t->n, (size_t)TIMELINE_CHUNK), &chunk, &n, &more, err);
-        if (rc == 0) {
-            rc = take_wanted(r, &viewer, t, chunk, n, err);
-        }
-        if (rc != 0) {
-            return rc;
-        }
-        t->prev_batch = n > 0 ? chunk[n - 1]->position - 1 : t->prev_batch;
+    int rc = 0;
+    for (int round = 0; rc == 0 && more && t->n < limit && t->bytes < TIMELINE_BYTES &&
+                        round < TIMELINE_ROUNDS;
+         round++) {
+        rc = read_on(r, &viewer, t, MIN(limit - t->n, (size_t)TIMELINE_CHUNK), &more, err);
     }
+    rc = rc == 0 && more ? find_older(r, &viewer, t, &more, err) : rc;
     t->limited = more || r->is_back || s->catches_up;
-    return 0;
+    return rc;
 }
 
 static int write_timeline(struct sync_room *r, const struct timeline *t, struct err *err)

@@ -302,7 +302,9 @@ static int write_presence_of(struct sync *s, uint64_t user_nid, size_t *written,
         return rc;
     }
     presence_of(s->server, s->arena, user_nid, &info);
-    if (s->is_initial && info.state == PRESENCE_OFFLINE && !info.status_msg.p) {
+    bool may_be_known =
+        !s->is_initial && info.serial > 0; /* it changed since this server was started */
+    if (!may_be_known && info.state == PRESENCE_OFFLINE && !info.status_msg.p) {
         return 0;
     }
     jw_object(&s->w);
@@ -319,20 +321,42 @@ static int write_presence_of(struct sync *s, uint64_t user_nid, size_t *written,
     return rc;
 }
 
+static void add_users(struct imap *set, const uint64_t *users, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        imap_at(set, users[i], NULL);
+    }
+}
+
+/* Who may have news: everybody at the beginning; then whose presence changed, and who shares a room with him since. */
 static int presence_candidates(struct sync *s, const uint64_t **out, size_t *n, struct err *err)
 {
     if (s->is_initial) {
         return users_sharing_with(s->server, s->arena, s->user_nid, out, n, err);
     }
-    *n = presence_changed(s->server, s->arena, s->since.serial, s->upto.serial, out);
-    return 0;
+    struct imap users = {0};
+    const uint64_t *changed;
+    size_t n_changed =
+        presence_changed(s->server, s->arena, s->since.serial, s->upto.serial, &changed);
+    int rc = sync_device_lists(s, err); /* tells whom he has met */
+    add_users(&users, changed, n_changed);
+    add_users(&users, s->lists.met, s->lists.n_met);
+    uint64_t *all = arena_array(s->arena, uint64_t, users.n);
+    size_t pos = 0;
+    while (*n < users.n && imap_next(&users, &pos, &all[*n], NULL)) {
+        (*n)++;
+    }
+    imap_release(&users);
+    *out = all;
+    return rc;
 }
 
 int sync_write_presence(struct sync *s, struct err *err)
 {
     const uint64_t *users;
     size_t n = 0, written = 0;
-    bool may_be_news = s->is_initial || !s->log_reaches || s->user_changed & SYNC_PRESENCE;
+    bool may_be_news =
+        s->is_initial || !s->log_reaches || s->user_changed & (SYNC_PRESENCE | SYNC_DEVICES);
     if (!presence_is_on(s->server) || !may_be_news || event_filter_is_shut(&s->filter.presence)) {
         return 0;
     }

@@ -135,6 +135,21 @@ test("cross-signing: first upload without UIA, the same again without, other key
   assert.ok(theirs.master_keys[alice.id] && theirs.self_signing_keys[alice.id]);
   assert.equal(theirs.user_signing_keys?.[alice.id], undefined, "the user-signing key is the owner's alone");
 });
+test("the user-signing key is announced to its owner alone, the others to whom they share a room with", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  await bob.join(room);
+  const keys = crossSigning(alice).body;
+  await alice.post("/keys/device_signing/upload", { ...keys, user_signing_key: undefined });
+  const [other, his] = [await (await alice.another()).stream(), await bob.stream()];
+  await alice.withPassword("POST", "/keys/device_signing/upload", { user_signing_key: keys.user_signing_key });
+  await other.until("her other device hears of it", r => r.device_lists?.changed?.includes(alice.id));
+  const said = await alice.say(room, "after it"), seen = [];
+  await his.event(room, said, seen);
+  assert.equal(seen.some(r => r.device_lists?.changed?.includes(alice.id)), false);
+  await alice.withPassword("POST", "/keys/device_signing/upload", crossSigning(alice).body);
+  await his.until("he hears of the others", r => r.device_lists?.changed?.includes(alice.id));
+});
 const invert = keys => Object.fromEntries(Object.values(keys).map(v => [v, true]));
 
 test("cross-signing keys that are not what they say are refused", async () => {

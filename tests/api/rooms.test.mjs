@@ -258,6 +258,40 @@ test("members and joined_members, with filters and at a point in time", async ()
   await dave.fails(403, "M_FORBIDDEN", "GET", `/rooms/${E(room)}/joined_members`);
 });
 
+test("members at a point in time are those of that point or refused, never others", async () => {
+  const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
+  const room = await alice.createRoom({ preset: "public_chat", initial_state: [{ type: "m.room.history_visibility", content: { history_visibility: "joined" } }] });
+  await alice.say(room, "before his time");
+  const early = (await alice.sync()).next_batch;
+  const ids = async (who, at) => (await who.get(`/rooms/${E(room)}/members?at=${E(at)}`)).chunk.map(e => e.state_key).sort();
+  await alice.say(room, "still before it");
+  await bob.join(room);
+  const { prev_batch } = (await bob.sync({ filter: { room: { timeline: { limit: 1 } } } })).rooms.join[room].timeline;
+  await carol.join(room);
+  await bob.fails(403, "M_FORBIDDEN", "GET", `/rooms/${E(room)}/members?at=${E(early)}`);
+  assert.deepEqual(await ids(alice, early), [alice.id]);
+  assert.deepEqual(await ids(bob, prev_batch), [alice.id], "the state that /sync gives before his own timeline");
+  const first = (await alice.messages(room, { dir: "f", limit: "1" })).start;
+  assert.deepEqual(await ids(alice, first), [], "before the room was");
+});
+
+test("the context of an event with a filter: members of those who speak, and of the state what passes", async () => {
+  const [alice, bob, carol, dave] = await hs.users("alice", "bob", "carol", "dave");
+  const room = await alice.createRoom({ preset: "public_chat", name: "named" });
+  for (const u of [bob, carol, dave]) await u.join(room);
+  await carol.say(room, "before");
+  const id = await bob.say(room, "this");
+  await dave.say(room, "after, and cut off");
+  const state = async (filter, limit = 2) => (await alice.get(`/rooms/${E(room)}/context/${E(id)}?limit=${limit}&filter=${E(JSON.stringify(filter))}`)).state;
+  const members = events => events.filter(e => e.type === "m.room.member").map(e => e.state_key).sort();
+  assert.deepEqual(members(await state({ lazy_load_members: true })), [bob.id, carol.id, dave.id].sort());
+  assert.deepEqual(members(await state({ lazy_load_members: true }, 0)), [bob.id]);
+  assert.ok(find(await state({ lazy_load_members: true }), "m.room.name"));
+  assert.deepEqual((await state({ types: ["m.room.message", "m.room.name"] })).map(e => e.type), ["m.room.name"]);
+  assert.deepEqual(members(await state({ senders: [carol.id] })), [carol.id]);
+  assert.equal(members(await state({})).length, 4);
+});
+
 test("the departed see members and state as they were when leaving", async () => {
   const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
   const room = await alice.createRoom({ preset: "public_chat", name: "before" });

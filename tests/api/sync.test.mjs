@@ -171,6 +171,29 @@ test("a limit of the timeline counts matching events, and limited follows it", a
   for (let i = 0; i < 5; i++) await alice.event(room, "org.example.noise", { i });
   const r = await alice.sync({ since, filter: { room: { timeline: { types: ["m.room.message"], limit: 3 } } } });
   assert.deepEqual(bodies(timeline(r, room)), ["m4"]);
+  assert.equal(r.rooms.join[room].timeline.limited, false, "all that matches is there");
+});
+
+test("limited says whether something older matches, not whether the limit was reached", async () => {
+  const alice = await hs.user("alice");
+  const room = await alice.createRoom();
+  const { next_batch: since } = await alice.sync();
+  const look = async (timelineFilter, o = {}) => { const r = await alice.sync({ since, filter: { room: { timeline: timelineFilter } }, ...o }); return [bodies(timeline(r, room)), r.rooms?.join?.[room]?.timeline.limited, find(r.rooms?.join?.[room]?.state?.events ?? [], "m.room.topic")?.content.topic]; };
+  await alice.setState(room, "m.room.topic", "", { topic: "between" });
+  for (let i = 0; i < 3; i++) await alice.say(room, `m${i}`);
+  const types = ["m.room.message"];
+  assert.deepEqual(await look({ types, limit: 3 }), [["m0", "m1", "m2"], false, "between"]);
+  assert.deepEqual(await look({ types, limit: 2 }), [["m1", "m2"], true, "between"]);
+  assert.deepEqual(await look({ types, limit: 4 }), [["m0", "m1", "m2"], false, "between"]);
+  assert.deepEqual(await look({ limit: 3 }), [["m0", "m1", "m2"], true, "between"]);
+  assert.deepEqual(await look({ limit: 4 }), [["m0", "m1", "m2"], false, undefined]);
+  assert.deepEqual(await look({ limit: 0 }), [[], true, "between"], "none, and the state up to now");
+  assert.deepEqual(await look({ limit: 0, types: ["org.example.never"] }), [[], false, "between"]);
+  const all = await alice.sync({ filter: { room: { timeline: { limit: 0 } } } });
+  assert.deepEqual(all.rooms.join[room].timeline.events, []);
+  assert.equal(find(all.rooms.join[room].state.events, "m.room.topic").content.topic, "between");
+  const id = await alice.addFilter({ room: { timeline: { limit: 0 } } });
+  assert.deepEqual((await alice.sync({ filter: id })).rooms.join[room].timeline.events, []);
 });
 
 test("lazy loading brings only the members that speak, again on request", async () => {
@@ -363,6 +386,43 @@ test("a syncing client is online unless it says otherwise", async () => {
   const s = await alice.stream();
   await bob.sync({ set_presence: undefined });
   await s.until("bob is online", r => r.presence?.events?.find(e => e.sender === bob.id && e.content.presence === "online"));
+});
+
+test("set_presence counts: the best that one's devices ask for", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  await bob.join(await alice.createRoom({ preset: "public_chat" }));
+  const phone = await bob.another();
+  const state = async () => (await alice.get(`/presence/${E(bob.id)}/status`)).presence;
+  await bob.sync({ set_presence: "unavailable" });
+  assert.equal(await state(), "unavailable");
+  await phone.sync({ set_presence: "online" });
+  assert.equal(await state(), "online");
+  await bob.sync({ set_presence: "unavailable" });
+  assert.equal(await state(), "online", "the other device is");
+  await phone.sync({ set_presence: "unavailable" });
+  assert.equal(await state(), "unavailable");
+  await bob.sync({ set_presence: undefined });
+  assert.equal(await state(), "online", "left out it is online");
+  await bob.put(`/presence/${E(bob.id)}/status`, { presence: "unavailable" });
+  await bob.sync({ set_presence: "online" });
+  assert.equal(await state(), "unavailable", "what one says oneself holds while the device asks for the same");
+  await bob.sync({ set_presence: "offline" });
+  assert.equal(await state(), "unavailable");
+});
+
+test("whom one comes to share a room with is told with their presence, both ways", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  for (const u of [alice, bob]) await u.put(`/presence/${E(u.id)}/status`, { presence: "online", status_msg: `of ${u.id}` });
+  const room = await alice.createRoom({ preset: "public_chat" });
+  const [hers, his] = [await alice.stream(), await bob.stream()];
+  const seen = [];
+  await bob.join(room);
+  const status = (s, who) => s.until(`presence of ${who.id}`, r => r.presence?.events?.find(e => e.sender === who.id)?.content.status_msg, seen);
+  assert.equal(await status(hers, bob), `of ${bob.id}`);
+  assert.equal(await status(his, alice), `of ${alice.id}`);
+  await alice.say(room, "x");
+  await hers.until("the message", r => timeline(r, room).length > 0, seen);
+  assert.equal(seen.flatMap(r => r.presence?.events ?? []).filter(e => e.sender === bob.id).length, 1, "once");
 });
 
 test("account data, global and per room, tags and direct chats", async () => {
