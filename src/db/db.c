@@ -280,14 +280,20 @@ static int doom(struct txn *t, int rc, const struct err *why, struct err *err)
     return doomed(t, err);
 }
 
-/* What is refused here dooms nothing: the engine was not asked. */
+/* What comes before each write. What is refused here dooms nothing: the engine was not asked. */
 static int begin_write(struct txn *t, struct db_params params, struct err *err)
 {
+    struct err why = {0};
     int rc = t->rc ? doomed(t, err) : check_params(params, err);
-    if (rc == 0) {
-        count_write(t, params);
+    if (rc != 0) {
+        return rc;
     }
-    return rc;
+    count_write(t, params);
+    if (t->part == DB_PART_CLEAN) {
+        t->part = DB_PART_WRITTEN;
+        rc = t->read->driver->part_write(t->read, &why);
+    }
+    return rc ? doom(t, rc, &why, err) : 0;
 }
 
 int db_exec_count(struct txn *t, const struct sql *sql, struct db_params params,
@@ -429,6 +435,37 @@ int db_commit(struct txn *t, struct err *err)
 void db_rollback(struct txn *t)
 {
     t->read->driver->rollback(t->read);
+}
+
+void db_part_begin(struct txn *t)
+{
+    t->part = DB_PART_CLEAN;
+    if (t->read->driver->part_begin) {
+        t->read->driver->part_begin(t->read);
+    }
+}
+
+static int leave_part(struct txn *t, int (*leave)(struct db_read *r, bool has_written, struct err *),
+                      struct err *err)
+{
+    bool has_written = t->part == DB_PART_WRITTEN;
+    struct err why = {0};
+    bug_on(t->part == DB_PART_NONE);
+    t->part = DB_PART_NONE;
+    int rc = leave(t->read, has_written, &why);
+    return rc ? doom(t, rc, &why, err) : 0;
+}
+
+int db_part_end(struct txn *t, struct err *err)
+{
+    return t->rc ? doomed(t, err) : leave_part(t, t->read->driver->part_end, err);
+}
+
+int db_part_undo(struct txn *t, struct err *err)
+{
+    int rc = leave_part(t, t->read->driver->part_undo, err);
+    t->rc = rc;
+    return rc;
 }
 
 enum db_fate db_fate(const struct txn *t)

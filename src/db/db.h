@@ -173,6 +173,7 @@ struct txn {
     struct err err;
     size_t writes; /* statements run by db_exec so far */
     size_t bytes;  /* bytes bound to them */
+    enum db_part { DB_PART_NONE, DB_PART_CLEAN, DB_PART_WRITTEN } part;
 };
 
 static inline struct db_read *txn_read(struct txn *t)
@@ -238,6 +239,15 @@ void db_snapshot_end(struct db_read *r);
 MUST_USE int db_begin(struct db_read *writer, struct txn *out, struct err *err);
 MUST_USE int db_commit(struct txn *t, struct err *err);
 void db_rollback(struct txn *t);
+
+/*
+ * A part of a transaction that can be undone alone, with what doomed it: one at a time, and every write between begin
+ * and end belongs to it. It costs nothing before its first write. undo fails if not only the part is to blame: then the
+ * transaction is doomed as a whole. After begin comes one of the other two.
+ */
+void db_part_begin(struct txn *t);
+MUST_USE int db_part_end(struct txn *t, struct err *err);
+MUST_USE int db_part_undo(struct txn *t, struct err *err);
 
 /* What a failure means for the transaction; asked after begin, commit or rollback. */
 enum db_fate {

@@ -46,6 +46,13 @@ struct db_driver {
     int (*commit)(struct db_read *r, struct err *err);
     void (*rollback)(struct db_read *r); /* also when the engine has rolled back by itself */
 
+    /* A part of a transaction, see db_part_begin: where it begins (may be NULL), what comes before its first write, its
+     * end, with or without any write. */
+    void (*part_begin)(struct db_read *r);
+    int (*part_write)(struct db_read *r, struct err *err);
+    int (*part_end)(struct db_read *r, bool has_written, struct err *err);
+    int (*part_undo)(struct db_read *r, bool has_written, struct err *err);
+
     int (*schema)(struct db_read *r, struct arena *a, struct str *out, struct err *err);
     int (*explain)(struct db_read *r, struct arena *a, const struct sql *sql, struct str *out,
                    struct err *err);

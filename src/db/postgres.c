@@ -252,6 +252,7 @@ static int begin_write(struct postgres_conn *c, struct err *err)
         return postgres_fail(c, NULL, "entering the pipeline", err);
     }
     c->is_in_transaction = true;
+    c->is_failed_outside = false;
     return postgres_send(c, "BEGIN", err);
 }
 
@@ -324,6 +325,63 @@ static void postgres_rollback(struct db_read *r)
         postgres_disconnect(c); /* closing rolls back */
     }
     c->is_transaction_lost = false;
+}
+
+static int send_part(struct postgres_conn *c, const char *words, struct err *err)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s %s", words, c->part);
+    if (!c->h) {
+        return postgres_fail(c, NULL, text, err);
+    }
+    int rc = c->n_unread >= MAX_UNREAD ? postgres_read_all(c, text, NULL, err) : 0;
+    return rc ? rc : postgres_send(c, text, err);
+}
+
+static void postgres_part_begin(struct db_read *r)
+{
+    struct postgres_conn *c = postgres_of(r);
+    c->part_at = c->n_unread;
+}
+
+static int postgres_part_write(struct db_read *r, struct err *err)
+{
+    struct postgres_conn *c = postgres_of(r);
+    snprintf(c->part, sizeof c->part, "part%llu", (unsigned long long)++c->parts);
+    return send_part(c, "SAVEPOINT", err);
+}
+
+static int failed_outside(struct err *err)
+{
+    return err_set(err, E_BUSY, 503, "M_UNKNOWN",
+                   "The server's database is busy; please try again later");
+}
+
+static int postgres_part_end(struct db_read *r, bool has_written, struct err *err)
+{
+    struct postgres_conn *c = postgres_of(r);
+    if (c->is_failed_outside) {
+        return failed_outside(err);
+    }
+    return has_written ? send_part(c, "RELEASE SAVEPOINT", err) : 0;
+}
+
+static int postgres_part_undo(struct db_read *r, bool has_written, struct err *err)
+{
+    struct postgres_conn *c = postgres_of(r);
+    if (has_written) {
+        int failed = postgres_read_all(c, "what is to be undone", NULL, NULL);
+        (void)failed; /* that it failed is no matter, if it was the part that did */
+    }
+    if (!c->h || c->is_failed_outside) {
+        return failed_outside(err);
+    }
+    if (!has_written) {
+        return 0;
+    }
+    int rc = send_part(c, "ROLLBACK TO SAVEPOINT", err);
+    rc = rc ? rc : send_part(c, "RELEASE SAVEPOINT", err);
+    return rc ? rc : postgres_read_all(c, "ROLLBACK TO SAVEPOINT", NULL, err);
 }
 
 static int postgres_script(struct db_read *r, const char *text, struct err *err)
@@ -416,6 +474,10 @@ const struct db_driver db_postgres = {
     .begin = postgres_begin,
     .commit = postgres_commit,
     .rollback = postgres_rollback,
+    .part_begin = postgres_part_begin,
+    .part_write = postgres_part_write,
+    .part_end = postgres_part_end,
+    .part_undo = postgres_part_undo,
     .schema = postgres_schema,
     .explain = postgres_explain,
     .changed_elsewhere = postgres_changed_elsewhere,

@@ -28,8 +28,18 @@ struct postgres_conn {
     bool is_committing;       /* COMMIT may have reached the engine, its answer has not come */
     unsigned n_unread;        /* statements whose results have not been read */
     size_t unread_bytes;
-    const struct sql *must_change[MAX_UNREAD]; /* of the unread: those that must change a row */
+    /* of the unread: those that must change a row; beyond MAX_UNREAD what ends a part or the transaction */
+    const struct sql *must_change[MAX_UNREAD + 8];
     unsigned n_must_change;
+
+    /*
+     * A part that can be undone is a subtransaction. Its name is not used again: after a failure the engine does not
+     * run what was sent before the failure was read, the beginnings and ends of later parts among it.
+     */
+    char part[32];
+    uint64_t parts;
+    unsigned part_at;       /* the first of the unread statements that is the part's */
+    bool is_failed_outside; /* something that was sent before the part failed: to undo the part is not enough */
 
     bool is_listening;
     int64_t retry_at_ms;  /* no attempt to connect before this, */

@@ -435,6 +435,7 @@ static int read_results(struct postgres_conn *c, const char *doing, PGresult **o
             PQclear(last);
             last = res;
         }
+        int was = rc;
         if (res && rc == 0 && status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
             rc = postgres_fail(c, res, doing, err);
         }
@@ -444,6 +445,7 @@ static int read_results(struct postgres_conn *c, const char *doing, PGresult **o
         if (res && rc == 0 && c->must_change[at] && has_changed_nothing(res)) {
             rc = db_nothing_changed(c->must_change[at], err);
         }
+        c->is_failed_outside |= rc != was && at < c->part_at;
     }
     *out_last = last;
     return rc ? rc : postgres_fail(c, NULL, doing, err);
@@ -461,6 +463,7 @@ int postgres_read_all(struct postgres_conn *c, const char *doing, PGresult **out
     c->unread_bytes = 0;
     int rc = PQpipelineSync(c->h) ? read_results(c, doing, &last, err)
                                   : postgres_fail(c, NULL, doing, err);
+    c->part_at = 0; /* what comes now is the part's */
     if (rc == 0 && out_last) {
         *out_last = last;
     } else {

@@ -456,6 +456,31 @@ static void sqlite_rollback(struct db_read *r)
     }
 }
 
+static int run_plain(struct db_read *r, const struct sql *sql, struct err *err)
+{
+    return sqlite_run(r, sql, PARAMS(), NULL, NULL, NULL, err);
+}
+
+static int sqlite_part_write(struct db_read *r, struct err *err)
+{
+    static const struct sql begin = {"SAVEPOINT part"};
+    return run_plain(r, &begin, err);
+}
+
+static int sqlite_part_end(struct db_read *r, bool has_written, struct err *err)
+{
+    static const struct sql end = {"RELEASE part"};
+    return has_written ? run_plain(r, &end, err) : 0;
+}
+
+/* Fails if the engine has rolled back everything by itself. */
+static int sqlite_part_undo(struct db_read *r, bool has_written, struct err *err)
+{
+    static const struct sql undo = {"ROLLBACK TO part"};
+    int rc = has_written ? run_plain(r, &undo, err) : 0;
+    return rc ? rc : sqlite_part_end(r, has_written, err);
+}
+
 static bool sqlite_changed_elsewhere(struct db_read *r)
 {
     static const struct sql data_version = {"PRAGMA data_version"};
@@ -575,6 +600,9 @@ const struct db_driver db_sqlite = {
     .begin = sqlite_begin,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
+    .part_write = sqlite_part_write,
+    .part_end = sqlite_part_end,
+    .part_undo = sqlite_part_undo,
     .schema = sqlite_schema,
     .explain = sqlite_explain,
     .changed_elsewhere = sqlite_changed_elsewhere,

@@ -68,6 +68,7 @@ struct committer {
     struct store_job *running;
     bool has_epoch;        /* this process has begun one */
     unsigned quiet_rounds; /* without a write, one after the other */
+    bool is_group;         /* the running transaction is of several */
     int64_t looked_elsewhere_ms;
     int64_t writer, batch; /* this process, and its last transaction, in `writers` */
 };
@@ -174,32 +175,51 @@ static int save_counters(struct committer *c, struct txn *t, struct err *err)
                    err);
 }
 
-/* A body that fails before it wrote anything fails alone; after that, the transaction must be undone. */
-static int run_body(struct committer *c, struct txn *t, struct store_job *job, struct err *err)
+static int call_body(struct committer *c, struct txn *t, struct store_job *job)
 {
-    struct counters before = c->next;
-    size_t writes = t->writes;
     list_init(&job->on_commit);
     list_init(&job->on_visible);
     job->err = (struct err){0};
     c->running = job;
     is_in_body = true;
-    job->rc = job->body(t, job->arg);
+    int rc = job->body(t, job->arg);
     is_in_body = false;
-    if (t->rc) {
-        *err = t->err;
-        return t->rc;
+    return rc;
+}
+
+/* Of several, the failed one is undone and the others go on. Where the engine is at its end (the disk is full, another
+ * writer wins) the transaction is, as it is where the failed one is alone. */
+static int undo_body(struct committer *c, struct txn *t, struct store_job *job, struct err *err)
+{
+    struct err why = t->rc ? t->err : job->err;
+    int rc = t->rc ? t->rc : job->rc;
+    if (!c->is_group || t->rc == E_BUSY) {
+        *err = why;
+        return rc;
     }
-    if (job->rc && t->writes > writes) {
-        *err = job->err;
-        return job->rc;
+    if (job->rc == 0) {
+        job->rc = rc;
+        job->err = why;
     }
-    if (job->rc) {
-        list_init(&job->on_commit);
-        list_init(&job->on_visible);
-        c->next = before;
+    return db_part_undo(t, err);
+}
+
+static int run_body(struct committer *c, struct txn *t, struct store_job *job, struct err *err)
+{
+    struct counters before = c->next;
+    size_t writes = t->writes;
+    if (c->is_group) {
+        db_part_begin(t);
     }
-    return 0;
+    job->rc = call_body(c, t, job);
+    if (!t->rc && !job->rc) {
+        return c->is_group ? db_part_end(t, err) : 0;
+    }
+    int rc = c->is_group || t->rc || t->writes > writes ? undo_body(c, t, job, err) : 0;
+    list_init(&job->on_commit);
+    list_init(&job->on_visible);
+    c->next = before;
+    return rc;
 }
 
 /* Hands the jobs from `from` on back to the front of the queue. */
@@ -450,6 +470,7 @@ static bool try_batch(struct committer *c, struct list *batch)
     struct txn t;
     int rc;
     unsigned attempt = 1;
+    c->is_group = batch->head.next != batch->head.prev;
     do {
         start_anew(c, batch);
         rc = db_begin(c->db, &t, &err);
@@ -459,13 +480,12 @@ static bool try_batch(struct committer *c, struct list *batch)
         }
         rc = run_transaction(c, &t, batch, &fate, &err);
     } while (rc && runs_again(c, fate, attempt++));
-    bool is_alone = batch->head.next == batch->head.prev;
     if (rc == 0) {
         deliver(c, batch);
-    } else if (is_alone) {
+    } else if (!c->is_group) {
         deliver_failure(c, batch, rc, &err);
     }
-    return rc == 0 || is_alone;
+    return rc == 0 || !c->is_group;
 }
 
 static void run_batch(struct committer *c, struct list *batch)

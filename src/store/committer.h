@@ -5,7 +5,7 @@
  * and a lone writer never waits for company.
  *
  *     queue -> [begin, load counters, bodies, save counters, commit] -> caches -> publish position -> wake
- *                        | any failure: roll back, run each body again alone
+ *                        | a body fails: it is undone alone; the rest fails: roll back, each runs again alone
  */
 #ifndef INGOT_STORE_COMMITTER_H
 #define INGOT_STORE_COMMITTER_H

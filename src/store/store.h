@@ -10,8 +10,9 @@
  *
  * Writing: `store_write` hands a body to the committer thread, which runs everything that is waiting in ONE
  * transaction, commits (durable), makes the new positions visible, runs the txn_on_commit callbacks in order
- * and wakes the callers. If a body or the commit fails, the transaction is rolled back and each body runs
- * again alone, so that only the guilty one fails. Hence a body
+ * and wakes the callers. A body that fails is undone by itself (a savepoint) and the others go on; if the engine
+ * cannot say whose failure it is, or the commit fails, the transaction is rolled back and each body runs again
+ * alone, so that only the guilty one fails. Hence a body
  *   - may run more than once: it sets its outputs from scratch and has no other effect outside the txn;
  *   - does no network, no waiting, no signature checks, and takes no lock but leaf caches;
  *   - must not call store_write (a bug, asserted); it reads through txn_read(t), never store_reader.

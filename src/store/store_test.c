@@ -176,6 +176,25 @@ static void only_the_guilty_one_of_a_batch_fails(void **state)
     assert_int_equal(rows(f), 2);
 }
 
+/* It undoes itself: the others do not run again for it. */
+static void a_body_that_fails_after_writing_costs_the_others_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct async jobs[5] = {{.w.key = "a"},
+                            {.w = {.key = "b", .fails_with = E_LIMIT}},
+                            {.w.key = "c"},
+                            {.w = {.key = "d", .fails_with = E_LIMIT}},
+                            {.w.key = "b"}};
+    write_as_one_batch(f, jobs, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(jobs[i].job.rc, jobs[i].w.fails_with);
+        assert_int_equal(jobs[i].w.runs, 1);
+        assert_int_equal(jobs[i].w.committed, jobs[i].w.fails_with == 0);
+    }
+    assert_int_equal(jobs[4].w.position, jobs[0].w.position + 2);
+    assert_int_equal(rows(f), 3);
+}
+
 static int refuse(struct txn *t, void *arg)
 {
     (void)arg;
@@ -387,6 +406,7 @@ int main(void)
         STORE_TEST(a_statement_that_fails_is_not_forgotten_by_its_body),
         STORE_TEST(what_waits_is_committed_together),
         STORE_TEST(only_the_guilty_one_of_a_batch_fails),
+        STORE_TEST(a_body_that_fails_after_writing_costs_the_others_nothing),
         STORE_TEST(a_body_that_fails_before_writing_costs_the_others_nothing),
         STORE_TEST(a_large_batch_is_split_by_bytes),
         STORE_TEST(a_full_disk_fails_writes_until_there_is_room),
