@@ -14,8 +14,6 @@
 
 enum {
     TYPE_MAX = 255,
-    TOTAL_MAX =
-        16 * 1024 * 1024, /* bytes of one user: every first /sync brings the global part of it */
 };
 
 /* ---- writing ---- */
@@ -26,7 +24,8 @@ int account_data_change(struct txn *t, const struct account_data_change *c)
                                    .type = c->type,
                                    .position = txn_position(t),
                                    .content = c->content};
-    int rc = account_data_put(t, c->user_nid, &row, txn_err(t));
+    int64_t most = c->is_servers_own ? 0 : c->server->config->limits.account_data;
+    int rc = account_data_put(t, c->user_nid, &row, most, txn_err(t));
     if (rc != 0) {
         return rc;
     }
@@ -44,14 +43,7 @@ int account_data_change(struct txn *t, const struct account_data_change *c)
 
 static int write_body(struct txn *t, void *arg)
 {
-    const struct account_data_change *c = arg;
-    int64_t total = 0;
-    int rc = account_data_change(t, c);
-    rc = rc == 0 ? account_data_size(txn_read(t), c->user_nid, &total, txn_err(t)) : rc;
-    return rc == 0 && total > TOTAL_MAX
-               ? err_too_large(txn_err(t), "The account data of a user may have %d bytes in all",
-                               TOTAL_MAX)
-               : rc;
+    return account_data_change(t, arg);
 }
 
 /* Types that the server keeps itself ("Server Behaviour" of client config). */

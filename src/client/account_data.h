@@ -12,8 +12,9 @@ struct account_data_change {
     struct server *server;
     uint64_t user_nid, room_nid; /* room 0: global */
     struct str type, content;    /* JSON object */
+    bool is_servers_own;         /* limits.account_data is no reason to refuse it */
 };
-/* Inside a transaction: writes it and announces it to the user's clients. */
+/* Inside a transaction: writes it and announces it to the user's clients. E_LIMIT, with nothing written. */
 MUST_USE int account_data_change(struct txn *t, const struct account_data_change *c);
 
 #endif

@@ -61,12 +61,7 @@ struct new_filter {
 static int write_filter(struct txn *t, void *arg)
 {
     struct new_filter *f = arg;
-    int64_t n;
-    int rc = filters_put(t, f->user, f->json, &f->id, txn_err(t));
-    rc = rc == 0 ? filters_count(txn_read(t), f->user, &n, txn_err(t)) : rc;
-    return rc == 0 && n > FILTERS_MAX
-               ? err_too_large(txn_err(t), "A user may keep %d filters", FILTERS_MAX)
-               : rc;
+    return filters_put(t, f->user, f->json, FILTERS_MAX, &f->id, txn_err(t));
 }
 
 static int post_filter(struct request *rq, struct err *err)

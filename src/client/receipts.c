@@ -72,7 +72,8 @@ static int write_marking(struct txn *t, void *arg)
                                         .user_nid = m->user,
                                         .room_nid = m->room->nid,
                                         .type = marker_names[MARKER_FULLY_READ],
-                                        .content = m->fully_read};
+                                        .content = m->fully_read,
+                                        .is_servers_own = true};
         rc = account_data_change(t, &c);
     }
     return rc;

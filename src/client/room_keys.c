@@ -15,6 +15,7 @@ enum {
     ALGORITHM_MAX = 255,
     AUTH_DATA_MAX = 64 * 1024,
     RESPONSE_MAX = 512 * 1024 * 1024,
+    DELETE_STEP = 500, /* keys */
 };
 
 /* ---- versions ---- */
@@ -90,6 +91,7 @@ static int get_version(struct request *rq, struct err *err)
 
 struct version_change {
     uint64_t user_nid;
+    int64_t most; /* bytes of all backups */
     struct str algorithm, auth_data;
     int64_t version;
 };
@@ -98,6 +100,7 @@ static int read_auth_data(struct request *rq, struct version_change *c, struct e
 {
     const struct version_body *in = rq->in;
     c->user_nid = rq->who.user_nid;
+    c->most = server_of(rq)->config->limits.key_backup;
     c->algorithm = in->algorithm;
     c->auth_data = json_encode(rq->arena, in->auth_data);
     return c->auth_data.n <= AUTH_DATA_MAX
@@ -108,7 +111,8 @@ static int read_auth_data(struct request *rq, struct version_change *c, struct e
 static int create_body(struct txn *t, void *arg)
 {
     struct version_change *c = arg;
-    return key_backups_create(t, c->user_nid, c->algorithm, c->auth_data, &c->version, txn_err(t));
+    return key_backups_create(t, c->user_nid, c->algorithm, c->auth_data, c->most, &c->version,
+                              txn_err(t));
 }
 
 static int post_version(struct request *rq, struct err *err)
@@ -129,7 +133,7 @@ static int post_version(struct request *rq, struct err *err)
 static int update_body(struct txn *t, void *arg)
 {
     const struct version_change *c = arg;
-    return key_backups_set_auth_data(t, c->user_nid, c->version, c->auth_data, txn_err(t));
+    return key_backups_set_auth_data(t, c->user_nid, c->version, c->auth_data, c->most, txn_err(t));
 }
 
 static int check_update(struct request *rq, int64_t version, struct err *err)
@@ -237,7 +241,7 @@ static const struct jfield rooms_fields[] = {
 struct storing {
     struct arena *arena;
     uint64_t user_nid;
-    int64_t version;
+    int64_t version, most;
     VEC(struct backup_session) keys;
     struct key_backup after; /* out */
 };
@@ -313,8 +317,8 @@ static int store_body(struct txn *t, void *arg)
     struct storing *s = arg;
     int rc = check_current(t, s);
     if (rc == 0) {
-        rc = backup_sessions_put(t, s->user_nid, s->version, s->keys.p, s->keys.n, &s->after,
-                                 txn_err(t));
+        rc = backup_sessions_put(t, s->user_nid, s->version, s->keys.p, s->keys.n, s->most,
+                                 &s->after, txn_err(t));
     }
     return rc;
 }
@@ -322,7 +326,9 @@ static int store_body(struct txn *t, void *arg)
 static int put_keys(struct request *rq, unsigned n, struct err *err)
 {
     struct backup_range range;
-    struct storing s = {.arena = rq->arena, .user_nid = rq->who.user_nid};
+    struct storing s = {.arena = rq->arena,
+                        .user_nid = rq->who.user_nid,
+                        .most = server_of(rq)->config->limits.key_backup};
     int rc = read_range(rq, n, &range, err);
     if (rc == 0) {
         s.version = range.version;
@@ -468,20 +474,22 @@ static int get_session(struct request *rq, struct err *err)
 struct deleting {
     struct backup_range range;
     struct key_backup after; /* out */
+    bool more;
 };
 
 static int delete_keys_body(struct txn *t, void *arg)
 {
     struct deleting *d = arg;
-    int rc = backup_sessions_delete(t, &d->range, &d->after, txn_err(t));
+    int rc = backup_sessions_delete(t, &d->range, DELETE_STEP, &d->after, &d->more, txn_err(t));
     return rc == E_NOT_FOUND ? unknown_version(txn_err(t)) : rc;
 }
 
+/* In steps, so that others get their turn in between: a backup has a hundred thousand keys. */
 static int delete_keys(struct request *rq, unsigned n, struct err *err)
 {
-    struct deleting d;
+    struct deleting d = {.more = true};
     int rc = read_range(rq, n, &d.range, err);
-    if (rc == 0) {
+    while (rc == 0 && d.more) {
         rc = store_write(server_of(rq)->store, "backup-delete-keys", delete_keys_body, &d, err);
     }
     return rc == 0 ? reply_state(rq, &d.after) : rc;

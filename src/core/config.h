@@ -199,6 +199,7 @@ struct config {
         int64_t waiting_workers;
         int64_t memory_budget, max_connections, max_connections_per_address;
         int64_t devices_per_user, rooms_per_user, to_device_messages; /* 0: no limit */
+        int64_t account_data, key_backup;   /* bytes of one user; 0: no limit */
         struct str info_uri, admin_contact; /* told with errors; empty: public_url */
     } limits;
     struct {

@@ -635,6 +635,12 @@ const struct config_key config_keys[] = {
         "Messages kept for a device that does not fetch them; of more, the oldest are dropped. 0: "
         "no limit.",
         .max = 100000000, .reload = true),
+    KEY(limits.account_data, "16M",
+        "Account data that one user may have in all rooms together; 0: no limit. More is refused.",
+        .as = CONFIG_SIZE, .max = GB, .reload = true),
+    KEY(limits.key_backup, "128M",
+        "Backups of room keys that one user may have; 0: no limit. More is refused.",
+        .as = CONFIG_SIZE, .max = 64 * GB, .reload = true),
     KEY(limits.info_uri, "",
         "Page about these limits, told to users who reach one. Default: public_url.",
         .check = check_contact, .reload = true),

@@ -12,6 +12,7 @@
 #include "core/unread.h"
 #include "matrix/canon.h"
 #include "store/events.h"
+#include "store/key_backups.h"
 #include "store/purge.h"
 #include "store/rooms.h"
 #include "store/unread_counts.h"
@@ -433,19 +434,37 @@ static int contents_step(struct server *s, bool *out_more, struct err *err)
     return rc;
 }
 
+/* ---- keys of deleted backups ---- */
+
+static int write_sweep(struct txn *t, void *arg)
+{
+    return backup_sweep(t, arg, STEP, txn_err(t));
+}
+
+static int backups_step(struct server *s, bool *out_more, struct err *err)
+{
+    struct backup_range due;
+    int rc = backup_sweep_due(store_reader(s->store), &due, err);
+    *out_more = rc == 0;
+    if (rc == E_NOT_FOUND) {
+        return 0;
+    }
+    return rc ? rc : store_write(s->store, "purge-backups", write_sweep, &due, err);
+}
+
 /* ---- the task ---- */
 
 int purge_task(struct server *s, struct err *err)
 {
+    static int (*const steps[])(struct server *, bool *,
+                                struct err *) = {contents_step, doomed_step, backups_step};
     int64_t until = clock_mono_ms() + RUN_MS;
-    bool more = true;
     int rc = 0;
-    while (rc == 0 && more && clock_mono_ms() < until) {
-        rc = contents_step(s, &more, err);
-    }
-    more = true;
-    while (rc == 0 && more && clock_mono_ms() < until) {
-        rc = doomed_step(s, &more, err);
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(steps); i++) {
+        bool more = true;
+        while (rc == 0 && more && clock_mono_ms() < until) {
+            rc = steps[i](s, &more, err);
+        }
     }
     return rc;
 }

@@ -136,7 +136,7 @@ static int write_ignored(struct txn *t, void *arg)
                                    .content =
                                        STR("{\"ignored_users\":{\"@alice:example.org\":{}}}")};
     unread_forget_rules(t, s->t->server, s->bob.nid);
-    return account_data_put(t, s->bob.nid, &row, txn_err(t));
+    return account_data_put(t, s->bob.nid, &row, 0, txn_err(t));
 }
 
 /* ---- tests ---- */

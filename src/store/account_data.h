@@ -13,9 +13,10 @@ struct account_data_row {
     struct str content; /* JSON; .p == NULL: deleted */
 };
 
-/* Inserts or replaces; content.p == NULL deletes. */
+/* Inserts or replaces; content.p == NULL deletes. E_LIMIT, with nothing written, if the user's data would grow beyond
+ * `most` bytes; 0: there is no limit. */
 MUST_USE int account_data_put(struct txn *t, uint64_t user_nid, const struct account_data_row *row,
-                              struct err *err);
+                              int64_t most, struct err *err);
 /* E_NOT_FOUND also if it was deleted. */
 MUST_USE int account_data_get(struct db_read *r, struct arena *a, uint64_t user_nid,
                               uint64_t room_nid, struct str type, struct str *out_content,
@@ -24,8 +25,6 @@ MUST_USE int account_data_get(struct db_read *r, struct arena *a, uint64_t user_
 MUST_USE int account_data_find(struct db_read *r, struct arena *a, uint64_t user_nid,
                                uint64_t room_nid, struct str type, struct account_data_row *out,
                                struct err *err);
-/* Bytes of content that a user has in all rooms together. */
-MUST_USE int account_data_size(struct db_read *r, uint64_t user_nid, int64_t *out, struct err *err);
 /* What changed in from < position <= upto, in that order: fn gets `row`, filled anew each time; see db_each. With
  * from == 0 deletions are left out. */
 MUST_USE int account_data_each_change(struct db_read *r, uint64_t user_nid, int64_t from,
@@ -35,7 +34,6 @@ MUST_USE int account_data_each_change(struct db_read *r, uint64_t user_nid, int6
 MUST_USE int account_data_of_room(struct db_read *r, struct arena *a, uint64_t user_nid,
                                   uint64_t room_nid, struct account_data_row **out, size_t *out_n,
                                   struct err *err);
-/* Everybody's for a room that is purged. */
 MUST_USE int account_data_delete_of_user(struct txn *t, uint64_t user_nid, struct err *err);
 
 #endif

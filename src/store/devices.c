@@ -13,6 +13,7 @@
 #include "store/to_device.h"
 #include "store/tokens.h"
 #include "store/transactions.h"
+#include "store/user_totals.h"
 
 #define DEVICE_COLUMNS                                                                             \
     "device_nid, user_nid, device_id, display_name, created_ts, last_seen_ts, last_seen_ip"
@@ -26,7 +27,6 @@ static const struct sql find = {"SELECT " DEVICE_COLUMNS
 static const struct sql get = {"SELECT " DEVICE_COLUMNS " FROM devices WHERE device_nid = $1"};
 static const struct sql of_user = {"SELECT " DEVICE_COLUMNS
                                    " FROM devices WHERE user_nid = $1 ORDER BY device_id"};
-static const struct sql count = {"SELECT count(*) FROM devices WHERE user_nid = $1"};
 static const struct sql insert = {
     "INSERT INTO devices (device_nid, user_nid, device_id, display_name, created_ts, last_seen_ts)"
     " VALUES ($1, $2, $3, $4, $5, 0)"};
@@ -35,7 +35,7 @@ static const struct sql set_seen = {"UPDATE devices SET last_seen_ts = $2, last_
                                     " WHERE device_nid = $1 AND last_seen_ts < $2"};
 static const struct sql delete = {"DELETE FROM devices WHERE device_nid = $1"};
 
-STATEMENTS(devices, &find, &get, &of_user, &count, &insert, &set_name, &set_seen, &delete);
+STATEMENTS(devices, &find, &get, &of_user, &insert, &set_name, &set_seen, &delete);
 
 int devices_put(struct txn *t, uint64_t user_nid, struct str device_id, struct str display_name,
                 uint64_t *out_nid, bool *out_is_new, struct err *err)
@@ -51,10 +51,12 @@ int devices_put(struct txn *t, uint64_t user_nid, struct str device_id, struct s
     }
     *out_is_new = true;
     *out_nid = (uint64_t)txn_new_id(t, ID_OTHER);
-    return db_exec(t, &insert,
-                   PARAMS(P_INT(*out_nid), P_INT(user_nid), P_TEXT(device_id), P_TEXT(display_name),
-                          P_INT(clock_wall_ms())),
-                   err);
+    rc = user_totals_add(t, user_nid, TOTAL_DEVICES, (struct user_sum){.n = 1}, err);
+    return rc ? rc
+              : db_exec(t, &insert,
+                        PARAMS(P_INT(*out_nid), P_INT(user_nid), P_TEXT(device_id),
+                               P_TEXT(display_name), P_INT(clock_wall_ms())),
+                        err);
 }
 
 int devices_find(struct db_read *r, struct arena *a, uint64_t user_nid, struct str device_id,
@@ -71,7 +73,10 @@ int devices_of_user(struct db_read *r, struct arena *a, uint64_t user_nid, struc
 
 int devices_count(struct db_read *r, uint64_t user_nid, int64_t *out, struct err *err)
 {
-    return db_int(r, &count, PARAMS(P_INT(user_nid)), out, err);
+    struct user_sum now;
+    int rc = user_totals_get(r, user_nid, TOTAL_DEVICES, &now, err);
+    *out = rc ? *out : now.n;
+    return rc;
 }
 
 int devices_set_display_name(struct txn *t, uint64_t nid, struct str name, struct err *err)
@@ -114,6 +119,7 @@ int devices_delete(struct txn *t, uint64_t user_nid, uint64_t nid, struct err *e
     if (rc == 0) {
         rc = device_keys_delete(t, user_nid, row.device_id, err);
     }
+    rc = rc ? rc : user_totals_add(t, user_nid, TOTAL_DEVICES, (struct user_sum){.n = -1}, err);
     return rc ? rc : db_exec(t, &delete, PARAMS(P_INT(nid)), err);
 }
 

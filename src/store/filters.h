@@ -5,11 +5,10 @@
 
 #include "store/store.h"
 
-/* json: canonical, so that equal filters are equal bytes. */
-MUST_USE int filters_put(struct txn *t, uint64_t user_nid, struct str json, int64_t *out_id,
-                         struct err *err);
-/* How many a user keeps. */
-MUST_USE int filters_count(struct db_read *r, uint64_t user_nid, int64_t *out, struct err *err);
+/* json: canonical, so that equal filters are equal bytes. E_LIMIT, with nothing written, if it would be one more than
+ * `most`. */
+MUST_USE int filters_put(struct txn *t, uint64_t user_nid, struct str json, int64_t most,
+                         int64_t *out_id, struct err *err);
 MUST_USE int filters_get(struct db_read *r, struct arena *a, uint64_t user_nid, int64_t id,
                          struct str *out_json, struct err *err);
 MUST_USE int filters_delete_of_user(struct txn *t, uint64_t user_nid, struct err *err);

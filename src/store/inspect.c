@@ -226,6 +226,13 @@ static int check_nodes(struct db_read *r, struct arena *a, struct inspect_findin
         .with_empty_state = true,                                                                  \
     }
 
+/* The totals of a kind against what a user's rows of `table` sum up to. */
+#define TOTAL(what, kind, table, sum)                                                              \
+    FACT("user_totals of " what " are what the rows sum up to",                                    \
+         "SELECT count(*) FROM user_totals u WHERE kind = " kind " AND (n <> (SELECT count(*) "    \
+         "FROM " table " t WHERE t.user_nid = u.user_nid) OR bytes <> COALESCE((SELECT SUM(" sum   \
+         ") FROM " table " t WHERE t.user_nid = u.user_nid), 0))")
+
 static const struct fact facts[] = {
     {.words = "the file is sound", .sql = {.only = DB_ONLY(DB_SQLITE)}, .check = check_integrity},
     {.words = "PostgreSQL found no page with a wrong checksum",
@@ -259,6 +266,11 @@ static const struct fact facts[] = {
     REFERENCE("access_tokens", "user_nid", "users", "user_nid"),
     REFERENCE("one_time_keys", "device_nid", "devices", "device_nid"),
     REFERENCE("to_device", "device_nid", "devices", "device_nid"),
+    TOTAL("account data", "1", "account_data",
+          "octet_length(type) + COALESCE(octet_length(content), 0) + 64"),
+    TOTAL("key backups", "2", "key_backups", "bytes + octet_length(auth_data) + 64"),
+    TOTAL("filters", "3", "filters", "octet_length(json) + 64"),
+    TOTAL("devices", "4", "devices", "0"),
     STATE("rooms", "state"),
     STATE("events", "state_after"),
     {.words = "nodes of states are whole and have their children", .check = check_nodes},

@@ -8,6 +8,7 @@
 #include "store/one_time_keys.h"
 #include "store/store_test_support.h"
 #include "store/to_device.h"
+#include "store/user_totals.h"
 
 enum { ALICE = 2001, BOB, CAROL, DEVICE = 11, OTHER_DEVICE };
 
@@ -233,7 +234,7 @@ static void signatures_are_shown_to_their_signers_and_the_owner(void **state)
 static int64_t new_backup(struct fixture *f)
 {
     int64_t version = 0;
-    MUST_WRITE(f, key_backups_create(t, ALICE, STR("m.x"), STR("{}"), &version, err));
+    MUST_WRITE(f, key_backups_create(t, ALICE, STR("m.x"), STR("{}"), 0, &version, err));
     return version;
 }
 
@@ -244,14 +245,14 @@ static void backup_versions_rise_and_are_never_used_again(void **state)
     assert_int_equal(key_backups_get(reader(f), &f->arena, ALICE, 0, &b, &f->err), E_NOT_FOUND);
     int64_t one = new_backup(f), two = new_backup(f);
     assert_true(two > one);
-    MUST_WRITE(f, key_backups_set_auth_data(t, ALICE, two, STR("{\"s\":1}"), err));
+    MUST_WRITE(f, key_backups_set_auth_data(t, ALICE, two, STR("{\"s\":1}"), 0, err));
     assert_ok(key_backups_get(reader(f), &f->arena, ALICE, 0, &b, &f->err), &f->err);
     assert_int_equal(b.version, two);
     assert_str(b.auth_data, "{\"s\":1}");
     MUST_WRITE(f, key_backups_delete(t, ALICE, two, err));
     MUST_WRITE(f, key_backups_delete(t, ALICE, two, err)); /* again */
     assert_int_equal(WRITE(f, key_backups_delete(t, ALICE, 9, err)), E_NOT_FOUND);
-    assert_int_equal(WRITE(f, key_backups_set_auth_data(t, ALICE, two, STR("{}"), err)),
+    assert_int_equal(WRITE(f, key_backups_set_auth_data(t, ALICE, two, STR("{}"), 0, err)),
                      E_NOT_FOUND);
     assert_int_equal(key_backups_get(reader(f), &f->arena, ALICE, two, &b, &f->err), E_NOT_FOUND);
     assert_ok(key_backups_get(reader(f), &f->arena, ALICE, 0, &b, &f->err), &f->err);
@@ -294,7 +295,7 @@ static void better_keys_replace_worse_ones(void **state)
         s.room_id = STR("!r:x");
         s.session_id = STR("s");
         s.session_data = STR("{}");
-        MUST_WRITE(f, backup_sessions_put(t, ALICE, version, &s, 1, &b, err));
+        MUST_WRITE(f, backup_sessions_put(t, ALICE, version, &s, 1, 0, &b, err));
         etag += cases[i].replaces;
         if (b.etag != etag || b.n_keys != 1) {
             fail_msg("%s: etag %lld, %lld keys", cases[i].name, (long long)b.etag,
@@ -325,6 +326,17 @@ static int count_sessions(struct fixture *f, const struct backup_range *range)
     return n;
 }
 
+/* Gives how many steps it took. */
+static int sweep_backups(struct fixture *f)
+{
+    struct backup_range due;
+    int steps = 0;
+    for (; backup_sweep_due(reader(f), &due, &f->err) == 0; steps++) {
+        MUST_WRITE(f, backup_sweep(t, &due, 5, err));
+    }
+    return steps;
+}
+
 static void backed_up_keys_are_read_and_deleted_by_range(void **state)
 {
     struct fixture *f = *state;
@@ -339,24 +351,73 @@ static void backed_up_keys_are_read_and_deleted_by_range(void **state)
                         room = {ALICE, version, STR("!a:x"), STR_NONE},
                         one = {ALICE, version, STR("!b:x"), STR("1")};
     struct key_backup b;
-    MUST_WRITE(f, backup_sessions_put(t, ALICE, version, keys, ARRAY_LEN(keys), &b, err));
+    bool more;
+    MUST_WRITE(f, backup_sessions_put(t, ALICE, version, keys, ARRAY_LEN(keys), 0, &b, err));
     assert_int_equal(b.n_keys, 4);
     assert_int_equal(b.etag, 1);
     assert_int_equal(count_sessions(f, &all), 4);
     assert_int_equal(count_sessions(f, &room), 2);
     assert_int_equal(count_sessions(f, &one), 1);
-    MUST_WRITE(f, backup_sessions_delete(t, &one, &b, err));
+    MUST_WRITE(f, backup_sessions_delete(t, &one, 500, &b, &more, err));
     assert_int_equal(b.n_keys, 3);
-    MUST_WRITE(f, backup_sessions_delete(t, &one, &b, err));
+    MUST_WRITE(f, backup_sessions_delete(t, &one, 500, &b, &more, err));
     assert_int_equal(b.etag, 2); /* nothing was there to delete */
-    MUST_WRITE(f, backup_sessions_delete(t, &room, &b, err));
+    MUST_WRITE(f, backup_sessions_delete(t, &room, 500, &b, &more, err));
     assert_int_equal(b.n_keys, 1);
-    MUST_WRITE(f, backup_sessions_delete(t, &all, &b, err));
+    MUST_WRITE(f, backup_sessions_delete(t, &all, 500, &b, &more, err));
     assert_int_equal(b.n_keys, 0);
     assert_int_equal(count_sessions(f, &all), 0);
-    assert_int_equal(WRITE(f, backup_sessions_put(t, ALICE, 99, keys, 1, NULL, err)), E_NOT_FOUND);
-    MUST_WRITE(f, backup_sessions_put(t, ALICE, version, keys, 1, NULL, err));
+    assert_int_equal(WRITE(f, backup_sessions_put(t, ALICE, 99, keys, 1, 0, NULL, err)),
+                     E_NOT_FOUND);
+    MUST_WRITE(f, backup_sessions_put(t, ALICE, version, keys, 1, 0, NULL, err));
     MUST_WRITE(f, key_backups_delete_of_user(t, ALICE, err));
+    sweep_backups(f);
+    assert_int_equal(count_sessions(f, &all), 0);
+}
+
+static int64_t bytes_kept(struct fixture *f)
+{
+    struct user_sum sum;
+    assert_ok(user_totals_get(reader(f), ALICE, TOTAL_KEY_BACKUPS, &sum, &f->err), &f->err);
+    return sum.bytes;
+}
+
+static void backups_have_a_limit_and_give_back_what_is_deleted(void **state)
+{
+    enum { KEYS = 20, DATA = 100, KEY = DATA + 4 + 2 + TOTAL_ROW_BYTES };
+    struct fixture *f = *state;
+    int64_t version = new_backup(f), other = new_backup(f), empty = bytes_kept(f), most;
+    struct backup_session keys[KEYS], shorter;
+    struct backup_range all = {ALICE, version, STR_NONE, STR_NONE};
+    struct key_backup b;
+    bool more;
+    for (int i = 0; i < KEYS; i++) {
+        keys[i] = (struct backup_session){.room_id = STR("!a:x"),
+                                          .session_id = arena_printf(&f->arena, "%02d", i),
+                                          .first_message_index = 9,
+                                          .session_data = arena_printf(&f->arena, "%*d", DATA, i)};
+    }
+    most = empty + (KEYS - 1) * KEY;
+    assert_int_equal(WRITE(f, backup_sessions_put(t, ALICE, version, keys, KEYS, most, &b, err)),
+                     E_LIMIT);
+    assert_int_equal(bytes_kept(f), empty);
+    assert_int_equal(count_sessions(f, &all), 0);
+    MUST_WRITE(f, backup_sessions_put(t, ALICE, version, keys, KEYS - 1, most, &b, err));
+    assert_int_equal(bytes_kept(f), most);
+    assert_int_equal(
+        WRITE(f, key_backups_create(t, ALICE, STR("m.x"), STR("{}"), most, &other, err)), E_LIMIT);
+    shorter = keys[0]; /* what makes room is never refused */
+    shorter.first_message_index = 1;
+    shorter.session_data = STR("{}");
+    MUST_WRITE(f, backup_sessions_put(t, ALICE, version, &shorter, 1, most, &b, err));
+    assert_int_equal(bytes_kept(f), most - DATA + 2);
+    MUST_WRITE(f, backup_sessions_delete(t, &all, 5, &b, &more, err));
+    assert_true(more);
+    assert_int_equal(b.n_keys, KEYS - 6);
+    MUST_WRITE(f, key_backups_delete(t, ALICE, version, err));
+    assert_int_equal(bytes_kept(f), empty + (KEYS - 6) * KEY);
+    assert_true(sweep_backups(f) > 2);
+    assert_int_equal(bytes_kept(f), empty);
     assert_int_equal(count_sessions(f, &all), 0);
 }
 
@@ -373,6 +434,7 @@ int main(void)
         STORE_TEST(backup_versions_rise_and_are_never_used_again),
         STORE_TEST(better_keys_replace_worse_ones),
         STORE_TEST(backed_up_keys_are_read_and_deleted_by_range),
+        STORE_TEST(backups_have_a_limit_and_give_back_what_is_deleted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "store/purge.h"
 
 #include "store/statements.h"
+#include "store/user_totals.h"
 
 static const struct sql add_content = {
     "INSERT INTO redacted_contents (event_nid, redacted_ts) VALUES ($1, $2) "
@@ -35,7 +36,8 @@ static const struct sql delete_receipts = {
     "WHERE room_nid = $1 ORDER BY user_nid LIMIT $2)"};
 static const struct sql delete_account_data = {
     "DELETE FROM account_data WHERE room_nid = $1 AND user_nid IN (SELECT user_nid FROM "
-    "account_data WHERE room_nid = $1 LIMIT $2)"};
+    "account_data WHERE room_nid = $1 LIMIT $2) RETURNING user_nid, octet_length(type) + "
+    "COALESCE(octet_length(content), 0)"};
 static const struct sql delete_aliases = {"DELETE FROM room_aliases WHERE room_nid = $1"};
 static const struct sql delete_listings = {"DELETE FROM appservice_rooms WHERE room_nid = $1"};
 static const struct sql delete_directory = {"DELETE FROM room_directory WHERE room_nid = $1"};
@@ -140,6 +142,29 @@ static int purge_some(struct txn *t, const struct sql *sql, uint64_t room_nid, s
     return rc;
 }
 
+struct gone_data {
+    uint64_t user_nid;
+    int64_t bytes;
+};
+COLS(gone_data_cols, struct gone_data, COL(struct gone_data, user_nid),
+     COL(struct gone_data, bytes));
+
+static int purge_account_data(struct txn *t, uint64_t room_nid, size_t *left, struct err *err)
+{
+    struct gone_data *rows;
+    size_t n = 0;
+    int rc = *left > 0 ? db_exec_rows(t, txn_arena(t), &delete_account_data,
+                                      PARAMS(P_INT(room_nid), P_INT(*left)), &gone_data_cols, &rows,
+                                      &n, err)
+                       : 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct user_sum less = {.n = -1, .bytes = -(rows[i].bytes + TOTAL_ROW_BYTES)};
+        rc = user_totals_add(t, rows[i].user_nid, TOTAL_ACCOUNT_DATA, less, err);
+    }
+    *left -= MIN(n, *left);
+    return rc;
+}
+
 static int purge_row(struct txn *t, uint64_t room_nid, struct err *err)
 {
     int rc = db_exec(t, &delete_aliases, PARAMS(P_INT(room_nid)), err);
@@ -155,7 +180,7 @@ int purge_belongings(struct txn *t, uint64_t room_nid, size_t limit, bool *out_i
 {
     size_t left = limit;
     int rc = purge_some(t, &delete_receipts, room_nid, &left, err);
-    rc = rc ? rc : purge_some(t, &delete_account_data, room_nid, &left, err);
+    rc = rc ? rc : purge_account_data(t, room_nid, &left, err);
     *out_is_done = rc == 0 && left > 0;
     return *out_is_done ? purge_row(t, room_nid, err) : rc;
 }

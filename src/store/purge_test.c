@@ -113,7 +113,7 @@ static void put_belongings(struct fixture *f, uint64_t room)
         bool changed;
         put_member(f, room, user, user % 2 == 0);
         MUST_WRITE(f, receipts_put(t, &receipt, &changed, err));
-        MUST_WRITE(f, account_data_put(t, user, &data, err));
+        MUST_WRITE(f, account_data_put(t, user, &data, 0, err));
     }
 }
 

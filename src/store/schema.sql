@@ -192,9 +192,11 @@ CREATE TABLE key_backups (
     auth_data TEXT NOT NULL,        -- JSON
     etag INTEGER NOT NULL,           -- counts the changes of its keys
     n_keys INTEGER NOT NULL,
-    is_deleted INTEGER NOT NULL,    -- versions are never used again
+    is_deleted INTEGER NOT NULL, bytes INTEGER NOT NULL DEFAULT 0,    -- versions are never used again
     PRIMARY KEY (user_nid, version)
 ) STRICT;
+
+CREATE INDEX key_backups_left ON key_backups (user_nid, version) WHERE is_deleted AND bytes > 0;
 
 CREATE TABLE key_signatures (
     target_nid INTEGER NOT NULL,     -- the user whose key is signed
@@ -621,6 +623,14 @@ CREATE TABLE user_directory (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX user_directory_user ON user_directory (user_nid);
+
+CREATE TABLE user_totals (
+    user_nid INTEGER NOT NULL,
+    kind INTEGER NOT NULL,           -- enum user_total
+    n INTEGER NOT NULL,              -- rows
+    bytes INTEGER NOT NULL,          -- of their text, with TOTAL_ROW_BYTES for each row
+    PRIMARY KEY (user_nid, kind)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE users (
     user_nid INTEGER PRIMARY KEY,    -- names.nid of the full user id

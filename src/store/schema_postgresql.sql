@@ -129,11 +129,13 @@ key_backup_sessions.version bigint NOT NULL
 CREATE UNIQUE INDEX key_backup_sessions_pkey ON public.key_backup_sessions USING btree (user_nid, version, room_id, session_id)
 key_backups.algorithm text C NOT NULL
 key_backups.auth_data text C NOT NULL
+key_backups.bytes bigint NOT NULL
 key_backups.etag bigint NOT NULL
 key_backups.is_deleted boolean NOT NULL
 key_backups.n_keys bigint NOT NULL
 key_backups.user_nid bigint NOT NULL
 key_backups.version bigint NOT NULL
+CREATE INDEX key_backups_left ON public.key_backups USING btree (user_nid, version) WHERE (is_deleted AND (bytes > 0))
 CREATE UNIQUE INDEX key_backups_pkey ON public.key_backups USING btree (user_nid, version)
 key_signatures.position bigint NOT NULL
 key_signatures.signature text C NOT NULL
@@ -428,6 +430,11 @@ user_directory.part text C NOT NULL
 user_directory.user_nid bigint NOT NULL
 CREATE INDEX user_directory_user ON public.user_directory USING btree (user_nid)
 CREATE UNIQUE INDEX user_directory_pkey ON public.user_directory USING btree (is_inside, part, user_nid)
+user_totals.bytes bigint NOT NULL
+user_totals.kind bigint NOT NULL
+user_totals.n bigint NOT NULL
+user_totals.user_nid bigint NOT NULL
+CREATE UNIQUE INDEX user_totals_pkey ON public.user_totals USING btree (user_nid, kind)
 users.appservice text C
 users.created_ts bigint NOT NULL
 users.is_admin boolean NOT NULL

@@ -67,6 +67,7 @@ static const char *const large[] = {
     "doomed_rooms",
     "gone_rooms",
     "blocked_rooms",
+    "user_totals",
 };
 
 static bool is_large(struct str table)

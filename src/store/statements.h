@@ -50,6 +50,7 @@
     X(unread_counts)                                                                               \
     X(url_previews)                                                                                \
     X(user_directory)                                                                              \
+    X(user_totals)                                                                                 \
     X(users)
 
 #define X(module) extern const struct sql *const module##_statements[];

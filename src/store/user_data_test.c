@@ -10,6 +10,7 @@
 #include "store/reports.h"
 #include "store/store_test_support.h"
 #include "store/user_directory.h"
+#include "store/user_totals.h"
 
 enum { ALICE = 2001, BOB, ROOM = 1, OTHER_ROOM };
 
@@ -17,10 +18,10 @@ static void the_same_filter_has_one_id(void **state)
 {
     struct fixture *f = *state;
     int64_t a = 0, again = 0, b = 0, bobs = 0;
-    MUST_WRITE(f, filters_put(t, ALICE, STR("{\"a\":1}"), &a, err));
-    MUST_WRITE(f, filters_put(t, ALICE, STR("{\"a\":1}"), &again, err));
-    MUST_WRITE(f, filters_put(t, ALICE, STR("{\"a\":2}"), &b, err));
-    MUST_WRITE(f, filters_put(t, BOB, STR("{\"a\":1}"), &bobs, err));
+    MUST_WRITE(f, filters_put(t, ALICE, STR("{\"a\":1}"), 2, &a, err));
+    MUST_WRITE(f, filters_put(t, ALICE, STR("{\"a\":1}"), 2, &again, err));
+    MUST_WRITE(f, filters_put(t, ALICE, STR("{\"a\":2}"), 2, &b, err));
+    MUST_WRITE(f, filters_put(t, BOB, STR("{\"a\":1}"), 2, &bobs, err));
     assert_int_equal(a, again);
     assert_int_not_equal(a, b);
     struct str json;
@@ -34,7 +35,51 @@ static void put_data(struct fixture *f, uint64_t room, const char *type, int64_t
 {
     struct account_data_row row = {
         .room_nid = room, .type = str_c(type), .position = position, .content = str_c(content)};
-    MUST_WRITE(f, account_data_put(t, ALICE, &row, err));
+    MUST_WRITE(f, account_data_put(t, ALICE, &row, 0, err));
+}
+
+static void filters_have_a_limit_and_the_same_one_is_none_more(void **state)
+{
+    struct fixture *f = *state;
+    int64_t a = 0, b = 0;
+    MUST_WRITE(f, filters_put(t, ALICE, STR("{\"a\":1}"), 1, &a, err));
+    assert_int_equal(WRITE(f, filters_put(t, ALICE, STR("{\"a\":2}"), 1, &b, err)), E_LIMIT);
+    MUST_WRITE(f, filters_put(t, ALICE, STR("{\"a\":1}"), 1, &b, err));
+    assert_int_equal(a, b);
+    MUST_WRITE(f, filters_delete_of_user(t, ALICE, err));
+    MUST_WRITE(f, filters_put(t, ALICE, STR("{\"a\":2}"), 1, &b, err));
+}
+
+static int64_t kept(struct fixture *f)
+{
+    struct user_sum sum;
+    assert_ok(user_totals_get(reader(f), ALICE, TOTAL_ACCOUNT_DATA, &sum, &f->err), &f->err);
+    return sum.bytes;
+}
+
+static void account_data_has_a_limit_that_is_judged_before_it_is_written(void **state)
+{
+    static const struct {
+        const char *type, *content;
+        int rc;
+        int64_t then;
+    } cases[] = {
+        {"a", "{}", 0, 67},        {"a", "{\"b\":1}", 0, 72},         {"b", "{}", 0, 139},
+        {"c", "{}", E_LIMIT, 139}, {"b", "{\"b\":12}", E_LIMIT, 139}, {"b", NULL, 0, 137},
+        {"b", "{}", 0, 139},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct account_data_row row = {.type = str_c(cases[i].type),
+                                       .position = (int64_t)i + 1,
+                                       .content = str_c(cases[i].content)};
+        int rc = WRITE(f, account_data_put(t, ALICE, &row, 140, err));
+        if (rc != cases[i].rc || kept(f) != cases[i].then) {
+            fail_msg("case %zu: %d, then %lld bytes", i, rc, (long long)kept(f));
+        }
+    }
+    MUST_WRITE(f, account_data_delete_of_user(t, ALICE, err));
+    assert_int_equal(kept(f), 0);
 }
 
 /* Rows of account_data_each_change, without their strings. */
@@ -335,6 +380,8 @@ int main(void)
         STORE_TEST(reports_are_listed_newest_first_in_pages),
         STORE_TEST(parts_of_names_are_found_by_their_beginning),
         STORE_TEST(the_same_filter_has_one_id),
+        STORE_TEST(filters_have_a_limit_and_the_same_one_is_none_more),
+        STORE_TEST(account_data_has_a_limit_that_is_judged_before_it_is_written),
         STORE_TEST(account_data_is_replaced_and_streams_in_order),
         STORE_TEST(deleted_account_data_is_told_but_not_given),
         STORE_TEST(a_profile_has_any_fields),

@@ -329,7 +329,7 @@ static void fill(struct fixture *f, uint64_t user, uint64_t device)
     assert_ok(fallback_keys_put(t, device, STR("a"), &key, err), err);
     assert_ok(to_device_insert(t, device, &message, err), err);
     assert_ok(transactions_insert(t, device, STR("scope"), STR("id"), STR("{}"), err), err);
-    assert_ok(account_data_put(t, user, &data, err), err);
+    assert_ok(account_data_put(t, user, &data, 0, err), err);
     assert_ok(profiles_put(t, user, STR("displayname"), STR("\"Alice\""), err), err);
     assert_ok(login_tokens_insert(t, STR("login"), user, NOW + 1, err), err);
     assert_ok(fixture_end(f, 0), &f->err);

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prints the table of docs/performance.md. See README.md.
 //   node bench.mjs [--quick] [--only=NAME,NAME] [--engine=postgresql] [--generator=FILE] [--json=FILE]
-//   names: start send many busy wake herd initial burst wide cpu disk; messages search hierarchy members push pushers
+//   names: start send many busy wake herd initial burst wide cpu disk; messages search hierarchy members push pushers totals
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -475,6 +475,28 @@ async function pushers() {
   }, { push: { allow_private_addresses: true } });
 }
 
+/** One sender's rate, alone and while `others` runs: beside a generator that does so, given as [mode, arguments]. */
+async function sendBeside(s, what, others) {
+  const alice = await s.user("alice"), room = await alice.createRoom();
+  const list = listFile([`${alice.token} ${E(room)}`]);
+  const say = (name, r) => row(`one sender, ${name}: messages/s; p50 / p99`, `${round(r.rate, 0)}; ${round(r.p50, 2)} / ${round(r.p99, 2)} ms`);
+  say("alone", await sendRun(s, 1, list));
+  const stop = await others();
+  say(what, await sendRun(s, 1, list));
+  await stop();
+}
+
+/** A user whose account data has reached its limit, and who goes on writing to it. */
+async function totals() {
+  await withServer(s => sendBeside(s, "beside 4 writers of tiny account data of a user who has 16 MB of it", async () => {
+    const heavy = await s.user("heavy");
+    for (let i = 0; i < 255; i++) await heavy.setAccountData(`org.example.${i}`, { x: "x".repeat(65_000) });
+    const path = `/_matrix/client/v3/user/${E(heavy.id)}/account_data/org.example.tiny`;
+    const p = spawn(GENERATOR, ["batch", String(s.port), "4", listFile(Array.from({ length: 1_000_000 }, (_, i) => `${heavy.token} PUT ${path} {"i":${i % 10}}`))], { stdio: "ignore" });
+    return () => new Promise(resolve => { p.once("close", resolve); p.kill(); });
+  }));
+}
+
 // ---- the machine
 function fsyncMs(dir) {
   const file = path.join(dir, "fsync"), fd = fs.openSync(file, "w"), t = [];
@@ -491,7 +513,7 @@ function machine() {
 
 const facts = machine();
 try {
-  for (const [name, measure] of Object.entries({ start, send, many, busy, wake, herd, initial, burst, wide, cpu, disk, messages, search, hierarchy, members, push, pushers })) {
+  for (const [name, measure] of Object.entries({ start, send, many, busy, wake, herd, initial, burst, wide, cpu, disk, messages, search, hierarchy, members, push, pushers, totals })) {
     if (!wants(name) || (EXTERNAL && name === "start")) continue;
     try { await measure(); } catch (e) { row(`${name} FAILED`, String(e.message).split("\n")[0]); }
   }
