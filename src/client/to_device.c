@@ -38,7 +38,7 @@ struct message {
 
 struct sending {
     struct server *server;
-    uint64_t device_nid; /* of the sender */
+    uint64_t user_nid, device_nid; /* of the sender */
     struct str scope, txn_id;
     struct message *p; /* those of one user follow each other */
     size_t n;
@@ -104,22 +104,24 @@ static int read_messages(struct request *rq, const json_t *messages, struct send
 /* ---- delivering ---- */
 
 /*
- * Who sends cannot know that a device of somebody else is full, so nothing is refused: the oldest messages go. To look
- * costs as much as there are messages, so a long queue is looked at now and then only, and may be longer by a little.
+ * Who sends cannot know that a device of somebody else is full, so nothing is refused: old messages of whoever has most
+ * there go. To look costs as much as there are messages, so a long queue is looked at now and then only, and may be
+ * longer by a little; and then it gets room for some time.
  */
 static int trim(struct txn *t, struct sending *s, uint64_t device_nid)
 {
-    enum { LOOKS = 64 };
+    enum { LOOKS = 64, ROOM = 8 };
     int64_t most = s->server->config->limits.to_device_messages;
     if (most == 0 || rand_below((uint64_t)(1 + most / LOOKS)) != 0) {
         return 0;
     }
-    return to_device_trim(t, device_nid, most, txn_err(t));
+    return to_device_trim(t, device_nid, most, most - most / ROOM, txn_err(t));
 }
 
 static int deliver(struct txn *t, struct sending *s, const struct message *m, uint64_t device_nid)
 {
-    struct to_device_row row = {.position = txn_position(t), .event = m->event};
+    struct to_device_row row = {
+        .position = txn_position(t), .sender_nid = s->user_nid, .event = m->event};
     s->delivered += m->event.n;
     if (s->delivered > DELIVERED_MAX) {
         return err_too_large(txn_err(t), "These messages to so many devices are too much");
@@ -180,6 +182,7 @@ static int put_send_to_device(struct request *rq, struct err *err)
     const struct to_device_body *in = rq->in;
     struct sending s = {
         .server = server_of(rq),
+        .user_nid = rq->who.user_nid,
         .device_nid = identity_txn_scope(&rq->who),
         .scope = ARENA_CONCAT(rq->arena, STR("sendToDevice/"), rq->params[0]),
         .txn_id = rq->params[1],

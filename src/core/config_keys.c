@@ -632,8 +632,9 @@ const struct config_key config_keys[] = {
     KEY(limits.rooms_per_user, "0", "Rooms that one user may be joined to; 0: no limit.",
         .max = 1000000, .reload = true),
     KEY(limits.to_device_messages, "10000",
-        "Messages kept for a device that does not fetch them; of more, the oldest are dropped. 0: "
-        "no limit.",
+        "Messages kept for a device that does not fetch them; of more, old ones of whoever sent "
+        "most "
+        "are dropped. 0: no limit.",
         .max = 100000000, .reload = true),
     KEY(limits.account_data, "16M",
         "Account data that one user may have in all rooms together; 0: no limit. More is refused.",

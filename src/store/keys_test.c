@@ -47,6 +47,51 @@ static void messages_wait_until_the_device_has_synced_past_them(void **state)
     assert_int_equal(n, 1);
 }
 
+static size_t left_of(struct fixture *f, uint64_t sender, int64_t *out_oldest)
+{
+    static const struct sql left = {
+        "SELECT COUNT(*) FROM to_device WHERE device_nid = $1 AND sender_nid = $2"};
+    static const struct sql oldest = {
+        "SELECT min(position) FROM to_device WHERE device_nid = $1 AND sender_nid = $2"};
+    int64_t n;
+    assert_ok(db_int(reader(f), &left, PARAMS(P_INT(DEVICE), P_INT(sender)), &n, &f->err), &f->err);
+    assert_ok(db_int(reader(f), &oldest, PARAMS(P_INT(DEVICE), P_INT(sender)), out_oldest, &f->err),
+              &f->err);
+    return (size_t)n;
+}
+
+static void of_a_full_queue_the_messages_of_whoever_has_most_go(void **state)
+{
+    static const struct {
+        size_t sent[3], left[3]; /* by sender, one after the other */
+    } cases[] = {
+        {{2, 3, 3}, {2, 3, 3}}, /* not full */
+        {{2, 30, 0}, {2, 6, 0}},  {{30, 2, 0}, {6, 2, 0}},
+        {{30, 1, 30}, {3, 1, 4}}, /* alike: the newer one stays */
+        {{9, 0, 0}, {8, 0, 0}},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t position = 0, end[3], oldest;
+        MUST_WRITE(f, to_device_delete_of_device(t, DEVICE, err));
+        for (uint64_t k = 0; k < 3; k++) {
+            for (size_t m = 0; m < cases[i].sent[k]; m++) {
+                struct to_device_row row = {
+                    .position = ++position, .sender_nid = ALICE + k, .event = STR("{}")};
+                MUST_WRITE(f, to_device_insert(t, DEVICE, &row, err));
+            }
+            end[k] = position;
+        }
+        MUST_WRITE(f, to_device_trim(t, DEVICE, 8, 8, err));
+        for (uint64_t k = 0; k < 3; k++) {
+            size_t left = left_of(f, ALICE + k, &oldest);
+            if (left != cases[i].left[k] || (left && oldest != end[k] - (int64_t)left + 1)) {
+                fail_msg("case %zu, sender %d: %zu left", i, (int)k, left);
+            }
+        }
+    }
+}
+
 static void device_lists_keep_the_newest_change_of_each_user(void **state)
 {
     struct fixture *f = *state;
@@ -425,6 +470,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORE_TEST(messages_wait_until_the_device_has_synced_past_them),
+        STORE_TEST(of_a_full_queue_the_messages_of_whoever_has_most_go),
         STORE_TEST(device_lists_keep_the_newest_change_of_each_user),
         STORE_TEST(device_keys_say_whether_they_are_news),
         STORE_TEST(one_time_keys_are_given_once_and_oldest_first),

@@ -563,9 +563,9 @@ CREATE TABLE to_device (
     position INTEGER PRIMARY KEY,
     device_nid INTEGER NOT NULL,
     event TEXT NOT NULL             -- JSON as /sync gives it: type, sender, content
-) STRICT;
+, sender_nid INTEGER NOT NULL DEFAULT 0) STRICT;
 
-CREATE INDEX to_device_device ON to_device (device_nid, position);
+CREATE INDEX to_device_device ON to_device (device_nid, position, sender_nid);
 
 CREATE TABLE transactions (
     device_nid INTEGER NOT NULL,

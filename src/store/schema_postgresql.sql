@@ -390,7 +390,8 @@ CREATE UNIQUE INDEX threepids_pkey ON public.threepids USING btree (medium, addr
 to_device.device_nid bigint NOT NULL
 to_device.event text C NOT NULL
 to_device.position bigint NOT NULL
-CREATE INDEX to_device_device ON public.to_device USING btree (device_nid, "position")
+to_device.sender_nid bigint NOT NULL
+CREATE INDEX to_device_device ON public.to_device USING btree (device_nid, "position", sender_nid)
 CREATE UNIQUE INDEX to_device_pkey ON public.to_device USING btree ("position")
 transactions.created_ts bigint NOT NULL
 transactions.device_nid bigint NOT NULL

@@ -10,7 +10,8 @@
 
 struct to_device_row {
     int64_t position;
-    struct str event; /* JSON as /sync gives it: type, sender, content */
+    uint64_t sender_nid; /* of the user; not read back */
+    struct str event;    /* JSON as /sync gives it: type, sender, content */
 };
 
 /* Each message takes a position of its own. to_device_trim is for who inserts. */
@@ -25,9 +26,11 @@ MUST_USE int to_device_has_upto(struct db_read *r, uint64_t device_nid, int64_t 
                                 struct err *err);
 MUST_USE int to_device_delete_upto(struct txn *t, uint64_t device_nid, int64_t upto,
                                    struct err *err);
-/* Drops the oldest messages of a device until `keep` are left: E2EE sessions begin anew with newer ones, and a device
- * that nobody uses any more must not fill the disk. Costs as much as there are messages. */
-MUST_USE int to_device_trim(struct txn *t, uint64_t device_nid, int64_t keep, struct err *err);
+/* If a device has more than `most` messages, drops some until `keep` are left: E2EE sessions begin anew with newer ones,
+ * and a device that nobody uses any more must not fill the disk. Those of whoever has most in the queue go, the oldest
+ * first, so that nobody can drive out the messages of others. Costs as much as there are messages. */
+MUST_USE int to_device_trim(struct txn *t, uint64_t device_nid, int64_t most, int64_t keep,
+                            struct err *err);
 MUST_USE int to_device_delete_of_device(struct txn *t, uint64_t device_nid, struct err *err);
 
 #endif

@@ -50,3 +50,18 @@ test("account data has a limit, tags too; the read marker and leaving are not he
     await alice.put(path, { text: "x".repeat(10_000) });
   });
 });
+
+test("nobody can drive the messages of others out of the queue of a device that is away", OWN_SERVER, async () => {
+  await withServer({ config: { limits: { to_device_messages: 8 } } }, async s => {
+    const [alice, bob, mallory] = await s.users("alice", "bob", "mallory");
+    const send = (who, txn) => who.put(`/sendToDevice/org.example/${txn}`, { messages: { [alice.id]: { "*": { txn } } } });
+    await send(bob, "b0");
+    await send(bob, "b1");
+    for (let i = 0; i < 30; i++) await send(mallory, `m${i}`);
+    const { to_device } = await alice.sync();
+    assert.deepEqual(to_device.events.filter(e => e.sender === bob.id).map(e => e.content.txn), ["b0", "b1"]);
+    const rest = to_device.events.filter(e => e.sender === mallory.id).map(e => e.content.txn);
+    assert.ok(rest.length <= 7, `${rest.length} of the one who floods`);
+    assert.equal(rest.at(-1), "m29", "the newest are kept");
+  });
+});
