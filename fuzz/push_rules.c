@@ -25,7 +25,8 @@ static struct str evaluate(struct arena *a, const struct event *ev, struct str s
     int rc = push_ruleset_load(stored, &rules, NULL);
     bug_on(rc != 0);
     push_event_init(&pe, a, ev, &(struct push_room){.members = 3, .sender_level = 50});
-    push_evaluate(&pe, rules, &(struct push_reader){STR("@a:x"), STR("Alice")}, &result);
+    int64_t budget = PUSH_BUDGET;
+    push_evaluate(&pe, rules, &(struct push_reader){STR("@a:x"), STR("Alice")}, &budget, &result);
     struct str decided = ARENA_CONCAT(a, result.rule_id, STR(" "), result.actions);
     push_ruleset_unref(&rules);
     return decided;

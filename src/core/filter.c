@@ -56,10 +56,31 @@ static const struct jfield top_filter_fields[] = {
     {0},
 };
 
+/* Each pattern is tried on each event: a client needs a handful. */
+enum { PATTERNS_MAX = 32, PATTERN_MAX_LEN = 255 };
+
+static int check_patterns(const struct str_list *types, struct err *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < types->n; i++) {
+        bool is_pattern = str_chr(types->p[i], '*') >= 0;
+        if (is_pattern && types->p[i].n > PATTERN_MAX_LEN) {
+            return err_invalid_param(err, "A type with * in a filter may have %d bytes",
+                                     PATTERN_MAX_LEN);
+        }
+        n += is_pattern;
+    }
+    return n > PATTERNS_MAX
+               ? err_invalid_param(err, "A list of a filter may have %d types with *", PATTERNS_MAX)
+               : 0;
+}
+
 static int parse_part(struct arena *a, const json_t *json, struct event_filter *out,
                       struct err *err)
 {
-    return json ? json_decode(a, json, event_filter_fields, out, err) : 0;
+    int rc = json ? json_decode(a, json, event_filter_fields, out, err) : 0;
+    rc = rc ? rc : check_patterns(&out->types, err);
+    return rc ? rc : check_patterns(&out->not_types, err);
 }
 
 static void clamp_limit(struct event_filter *f)

@@ -174,11 +174,41 @@ static void a_whole_filter_is_read(void **state)
     assert_true(filter_allows_room(&f, STR("!z:y")));
 }
 
+/* Each is tried on each event. */
+static void a_filter_has_few_patterns_and_they_are_short(void **state)
+{
+    static const struct {
+        int n, length, rc;
+    } cases[] = {
+        {32, 255, 0},
+        {33, 3, E_INVALID},
+        {1, 256, E_INVALID},
+        {0, 0, 0},
+    };
+    struct test_server *t = *state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct event_filter f;
+        json_t *json = json_object(), *types = json_array();
+        for (int k = 0; k < cases[i].n; k++) {
+            char pattern[300];
+            memset(pattern, '*', sizeof(pattern));
+            json_array_append_new(types, json_stringn(pattern, (size_t)cases[i].length));
+        }
+        for (int k = 0; k < 1000; k++) {
+            json_array_append_new(types, json_string("m.room.message"));
+        }
+        json_object_set_new(json, "not_types", types);
+        assert_int_equal(event_filter_parse(&t->arena, json, &f, &t->err), cases[i].rc);
+        json_decref(json);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_WITH_SERVER(lists_and_patterns_choose_events),
         TEST_WITH_SERVER(a_pattern_of_many_stars_takes_no_time),
+        TEST_WITH_SERVER(a_filter_has_few_patterns_and_they_are_short),
         TEST_WITH_SERVER(limits_have_a_default_and_a_bound),
         TEST_WITH_SERVER(contains_url_looks_at_the_content),
         TEST_WITH_SERVER(what_relates_to_an_event_chooses_it),

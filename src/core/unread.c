@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "core/cache.h"
 #include "core/server.h"
 #include "core/unread_internal.h"
@@ -240,7 +241,11 @@ static int ask(struct counting *c, struct unread_news *news, struct arena *scrat
 {
     int rc = read_name(c, err);
     struct push_reader who = {.user_id = c->reader->user_id, .display_name = c->display_name};
-    return rc == 0 ? unread_news_ask(news, scratch, i, ev, c->reader->rules, &who, out, err) : rc;
+    struct unread *u = c->server->unread;
+    int64_t now = clock_mono_ms(), budget = unread_work_left(u, c->user, now), left = budget;
+    rc = rc ? rc : unread_news_ask(news, scratch, i, ev, c->reader->rules, &who, &left, out, err);
+    unread_work_done(u, c->user, now, budget - left);
+    return rc;
 }
 
 /* Whether it is one that the reader's rules are asked about at all. */

@@ -16,10 +16,21 @@ struct cache;
 
 enum { UNREAD_EPOCHS = 1 << 14 };
 
+/* Work of push rules (glob.h) that one user may cause: a quarter of a second's at once, and then a tenth of the time.
+ * Beyond it an event gets UNREAD_WORK_LEAST, which is enough for ordinary rules and ordinary messages. */
+enum {
+    UNREAD_WORKERS = 1 << 12, /* users whose numbers meet share one allowance */
+    UNREAD_WORK_BURST = 100000000,
+    UNREAD_WORK_PER_MS = 40000,
+    UNREAD_WORK_LEAST = 10000,
+};
+
 struct unread {
     atomic_int_least64_t epochs[UNREAD_EPOCHS];
-    struct cache *memos;   /* {user, room} -> struct memo (unread.c) */
-    struct cache *readers; /* {user, 0} -> struct reader */
+    atomic_int_least64_t
+        work[UNREAD_WORKERS]; /* when it is paid off, in steps since the clock began */
+    struct cache *memos;      /* {user, room} -> struct memo (unread.c) */
+    struct cache *readers;    /* {user, 0} -> struct reader */
 };
 
 /* ---- unread_reader.c ---- */
@@ -44,6 +55,10 @@ struct reader {
 MUST_USE int unread_reader_get(struct server *s, struct arena *a, uint64_t user,
                                struct reader **out, struct err *err);
 struct cache *unread_readers_new(size_t budget);
+
+/* What the user's rules may cost for the next event, at now_ms (clock_mono_ms); and what they have cost. */
+int64_t unread_work_left(struct unread *u, uint64_t user, int64_t now_ms);
+void unread_work_done(struct unread *u, uint64_t user, int64_t now_ms, int64_t steps);
 
 /* ---- unread_marks.c ---- */
 
@@ -102,7 +117,7 @@ MUST_USE int unread_news_init(struct unread_news *news, struct server *s, struct
  * them. Of the scratch arena nothing is kept. */
 MUST_USE int unread_news_ask(struct unread_news *news, struct arena *scratch, size_t i,
                              const struct event *ev, const struct push_ruleset *rules,
-                             const struct push_reader *who, struct push_result *out,
-                             struct err *err);
+                             const struct push_reader *who, int64_t *budget,
+                             struct push_result *out, struct err *err);
 
 #endif

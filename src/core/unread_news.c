@@ -53,7 +53,8 @@ static void prepare(struct unread_news *news, struct arena *a, const struct even
 
 int unread_news_ask(struct unread_news *news, struct arena *scratch, size_t i,
                     const struct event *ev, const struct push_ruleset *rules,
-                    const struct push_reader *who, struct push_result *out, struct err *err)
+                    const struct push_reader *who, int64_t *budget, struct push_result *out,
+                    struct err *err)
 {
     struct push_event own, *pe = &own;
     int rc = read_context(news, err);
@@ -73,6 +74,6 @@ int unread_news_ask(struct unread_news *news, struct arena *scratch, size_t i,
         }
         pe = news->events[i];
     }
-    push_evaluate(pe, rules, who, out);
+    push_evaluate(pe, rules, who, budget, out);
     return 0;
 }

@@ -62,6 +62,28 @@ void unread_forget_room(struct server *s, uint64_t room_nid)
     atomic_fetch_add(epoch(s->unread, EPOCH_ROOM, 0, room_nid), 1);
 }
 
+/* ---- work ---- */
+
+/* What is still to be paid off is what exceeds the present. */
+static int64_t debt(struct unread *u, uint64_t user, int64_t now_ms)
+{
+    int64_t paid_at = atomic_load(&u->work[user % UNREAD_WORKERS]);
+    return MAX(paid_at - now_ms * UNREAD_WORK_PER_MS, 0);
+}
+
+int64_t unread_work_left(struct unread *u, uint64_t user, int64_t now_ms)
+{
+    int64_t left = UNREAD_WORK_BURST - debt(u, user, now_ms);
+    return MIN(MAX(left, UNREAD_WORK_LEAST), PUSH_BUDGET);
+}
+
+/* Two threads at once may forget one event's work of one of them: it is little. */
+void unread_work_done(struct unread *u, uint64_t user, int64_t now_ms, int64_t steps)
+{
+    int64_t paid_at = now_ms * UNREAD_WORK_PER_MS + debt(u, user, now_ms) + steps;
+    atomic_store(&u->work[user % UNREAD_WORKERS], paid_at);
+}
+
 /* ---- readers ---- */
 
 static void reader_ref(void *obj)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/unread.h"
 
+#include <stdlib.h>
+
 #include "base/rand.h"
+#include "core/unread_internal.h"
 #include "matrix/push_rules.h"
 #include "store/account_data.h"
 #include "store/push.h"
@@ -140,6 +143,26 @@ static int write_ignored(struct txn *t, void *arg)
 }
 
 /* ---- tests ---- */
+
+static void the_work_of_a_users_rules_is_bounded_over_all_events(void **state)
+{
+    enum { EVENTS = 20000, NOW = 5000 };
+    struct unread *u = calloc(1, sizeof(*u));
+    int64_t sum = 0;
+    (void)state;
+    for (int i = 0; i < EVENTS; i++) {
+        int64_t left = unread_work_left(u, 7, NOW); /* hostile rules use all of it */
+        assert_in_range(left, UNREAD_WORK_LEAST, PUSH_BUDGET);
+        unread_work_done(u, 7, NOW, left);
+        sum += left;
+    }
+    assert_in_range(sum, UNREAD_WORK_BURST,
+                    UNREAD_WORK_BURST + PUSH_BUDGET + (int64_t)EVENTS * UNREAD_WORK_LEAST);
+    assert_int_equal(unread_work_left(u, 7, NOW), UNREAD_WORK_LEAST);
+    assert_int_equal(unread_work_left(u, 8, NOW), PUSH_BUDGET); /* others have theirs */
+    assert_int_equal(unread_work_left(u, 7, NOW + 60000), PUSH_BUDGET);
+    free(u);
+}
 
 static void counting_begins_with_the_join_and_follows_the_messages(void **state)
 {
@@ -350,6 +373,7 @@ static void carrying_on_agrees_with_starting_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_work_of_a_users_rules_is_bounded_over_all_events),
         SCENE_TEST(counting_begins_with_the_join_and_follows_the_messages),
         SCENE_TEST(a_new_name_of_the_reader_does_not_read_anything),
         SCENE_TEST(who_left_and_came_back_starts_anew),

@@ -13,9 +13,6 @@
 #include "matrix/push_internal.h"
 #include "wire/canonical.h"
 
-/* Work that one reader's patterns may cause on one event, in steps of some nanoseconds (glob.h). */
-#define PUSH_BUDGET 8000000
-
 enum cond_kind {
     COND_NEVER, /* not recognised, or damaged: "MUST NOT match any events" */
     COND_EVENT_MATCH,
@@ -431,14 +428,14 @@ static bool prop_text(struct push_event *pe, struct prop *prop, struct glob_text
 struct matching {
     struct push_event *pe;
     const struct push_reader *reader;
-    int64_t budget;
+    int64_t *budget;
 };
 
 /* Searching the event for ever new properties is paid for like patterns are. */
 static bool may_search(struct matching *m, size_t bytes)
 {
-    m->budget -= (int64_t)(bytes / 4);
-    return m->budget > 0;
+    *m->budget -= (int64_t)(bytes / 4);
+    return *m->budget > 0;
 }
 
 static struct prop *prop_of(struct matching *m, const struct path *path)
@@ -467,8 +464,8 @@ static bool match_glob(struct matching *m, const struct cond *c)
     if (!prop_text(m->pe, prop_of(m, &c->path), &text)) {
         return false;
     }
-    return c->kind == COND_BODY_MATCH ? glob_finds_word(c->glob, text, &m->budget)
-                                      : glob_matches(c->glob, text, &m->budget);
+    return c->kind == COND_BODY_MATCH ? glob_finds_word(c->glob, text, m->budget)
+                                      : glob_matches(c->glob, text, m->budget);
 }
 
 /* Canonical JSON has one text for each value, so equal texts are equal values. */
@@ -526,7 +523,7 @@ static bool match_display_name(struct matching *m)
     if (name.n == 0 || name.n > GLOB_MAX_BYTES || !prop_text(m->pe, prop_of(m, &body), &text)) {
         return false;
     }
-    return glob_finds_word(glob_compile_literal(m->pe->arena, name), text, &m->budget);
+    return glob_finds_word(glob_compile_literal(m->pe->arena, name), text, m->budget);
 }
 
 static bool match_condition(struct matching *m, const struct cond *c)
@@ -585,9 +582,9 @@ static bool match_common(struct matching *m, const struct rule *rule, unsigned c
 }
 
 void push_evaluate(struct push_event *pe, const struct push_ruleset *rules,
-                   const struct push_reader *reader, struct push_result *out)
+                   const struct push_reader *reader, int64_t *budget, struct push_result *out)
 {
-    struct matching m = {pe, reader, PUSH_BUDGET};
+    struct matching m = {pe, reader, budget};
     unsigned char *memo = rules == push_ruleset_default() ? pe->memo->verdicts : NULL;
     *out = (struct push_result){.actions = STR("[]")};
     for (size_t i = 0; i < rules->n; i++) {

@@ -83,10 +83,12 @@ struct push_result {
     struct str actions; /* JSON array as GET /notifications shows it; "[]" if nothing matched */
     struct str rule_id; /* what matched; empty if nothing did */
 };
-/* The views in *out are borrowed from the ruleset. The work is bounded whatever the rules and the event are: patterns
- * past the bound do not match. */
+/* The views in *out are borrowed from the ruleset. *budget is the work that may still be done, in steps of some
+ * nanoseconds (glob.h), and what is left of it: patterns past it do not match. PUSH_BUDGET is enough for a hundred
+ * keywords and an ordinary message. */
+enum { PUSH_BUDGET = 500000 };
 void push_evaluate(struct push_event *pe, const struct push_ruleset *rules,
-                   const struct push_reader *reader, struct push_result *out);
+                   const struct push_reader *reader, int64_t *budget, struct push_result *out);
 
 /* ---- the rules as clients read and edit them ---- */
 

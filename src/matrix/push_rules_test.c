@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "matrix/push_rules.h"
 
+#include "base/buf.h"
+
 #include <stdio.h>
 
 #include "matrix/power_levels.h"
@@ -67,6 +69,8 @@ static struct event *make_event(const struct say *s)
 }
 
 /* Evaluates for alice, whose display name is "Alice L", with stored rules. */
+static int64_t budget_left; /* of the last evaluation */
+
 static struct push_result evaluate(const char *stored, struct say s)
 {
     struct err err;
@@ -80,9 +84,11 @@ static struct push_result evaluate(const char *stored, struct say s)
     struct push_reader other = {.user_id = STR("@dora:example.org")};
     assert_ok(push_ruleset_load(str_c(stored), &rules, &err), &err);
     push_event_init(&pe, &arena, ev, &room);
-    push_evaluate(&pe, rules, &other, &again);
-    push_evaluate(&pe, rules, &alice, &result);
-    push_evaluate(&pe, rules, &alice, &again);
+    int64_t budgets[] = {PUSH_BUDGET, PUSH_BUDGET, PUSH_BUDGET};
+    push_evaluate(&pe, rules, &other, &budgets[0], &again);
+    push_evaluate(&pe, rules, &alice, &budgets[1], &result);
+    budget_left = budgets[1];
+    push_evaluate(&pe, rules, &alice, &budgets[2], &again);
     assert_true(str_eq(again.rule_id, result.rule_id));
     result.sound = arena_str(&arena, result.sound);
     result.actions = arena_str(&arena, result.actions);
@@ -434,6 +440,39 @@ static void hostile_rules_are_cut_short(void **state)
     free(stored);
 }
 
+/* What people have by way of keywords is far from the bound; what is made to be slow ends at it. */
+static void the_work_of_rules_is_counted_and_bounded(void **state)
+{
+    static const struct {
+        const char *pattern;
+        size_t rules, body;
+        int64_t least, most;
+    } cases[] = {
+        {"word%d", 100, 200, 1, PUSH_BUDGET / 10},
+        {"*a?a*a?a*a*%d*b", 14, 60000, PUSH_BUDGET, PUSH_BUDGET},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf stored = BUF_INIT(1 << 20);
+        char content[60100], pattern[64];
+        buf_add(&stored, STR("{\"global\":{\"content\":["));
+        for (size_t k = 0; k < cases[i].rules; k++) {
+            (void)snprintf(pattern, sizeof(pattern), cases[i].pattern, (int)k);
+            buf_printf(&stored, "%s{\"rule_id\":\"%zu\",\"pattern\":\"%s\",\"actions\":[]}",
+                       k ? "," : "", k, pattern);
+        }
+        buf_add(&stored, STR("]}}"));
+        memset(content, 'a', sizeof(content));
+        (void)snprintf(content, 10, "{\"body\":\"");
+        content[9] = 'a';
+        (void)snprintf(content + cases[i].body, 10, "\"}");
+        budget_left = PUSH_BUDGET;
+        evaluate(stored.p, (struct say){.content = content});
+        assert_in_range(PUSH_BUDGET - budget_left, cases[i].least, cases[i].most);
+        buf_release(&stored);
+    }
+}
+
 /* ---- rendering and editing ---- */
 
 static struct str render(struct str stored)
@@ -708,6 +747,7 @@ int main(void)
         PUSH_TEST(changed_actions_of_a_default_rule_count),
         PUSH_TEST(users_without_rules_share_the_default),
         PUSH_TEST(hostile_rules_are_cut_short),
+        PUSH_TEST(the_work_of_rules_is_counted_and_bounded),
         PUSH_TEST(the_defaults_are_those_of_the_specification),
         PUSH_TEST(single_rules_are_rendered_whole),
         PUSH_TEST(rules_are_put_where_they_are_asked_to_be),
