@@ -18,6 +18,7 @@ int db_status_cmd(const struct cli_args *args);
 int db_check_cmd(const struct cli_args *args);
 int db_adopt_cmd(const struct cli_args *args);
 int db_restored_cmd(const struct cli_args *args);
+int db_compact_cmd(const struct cli_args *args);
 extern const struct cli_option db_init_options[], db_migrate_options[];
 
 int doctor_cmd(const struct cli_args *args);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `ingot db init | migrate | status | check | adopt | restored` */
+/* `ingot db init | migrate | status | check | adopt | restored | compact` */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +10,7 @@
 #include "core/data_lock.h"
 #include "core/data_owner.h"
 #include "store/inspect.h"
+#include "store/space.h"
 #include "wire/json_writer.h"
 
 static const char *admin_url;
@@ -411,4 +412,100 @@ int db_restored_cmd(const struct cli_args *args)
 {
     return run_alone(args, data_owner_restored,
                      "Clients will make new one-time keys when they come.\n");
+}
+
+/* ---- compact ---------------------------------------------------------------------------------- */
+
+static void tell_part(const char *part)
+{
+    (void)fprintf(stderr, "%s\n", part);
+}
+
+static int give_back_some(struct session *s, struct db_read *w)
+{
+    struct txn t;
+    int rc = db_begin(w, &t, &s->err);
+    if (rc) {
+        return rc;
+    }
+    rc = space_give_back(&t, &s->err);
+    rc = rc ? rc : db_commit(&t, &s->err);
+    if (rc) {
+        db_rollback(&t);
+    }
+    return rc;
+}
+
+/* Beside a server that runs: it gets its turn after each step. */
+static int give_back_all(struct session *s, struct db_read *w, struct space *space)
+{
+    int64_t all = space->free_bytes;
+    int rc = 0;
+    while (rc == 0 && space->free_bytes > 0) {
+        show_progress((size_t)(all - space->free_bytes), (size_t)all, false);
+        rc = give_back_some(s, w);
+        rc = rc ? rc : space_get(w, space, &s->err);
+    }
+    show_progress(0, 0, true);
+    return rc ? rc : db_checkpoint(w, true, &s->err);
+}
+
+static int write_anew(struct session *s, struct db_read *w)
+{
+    struct data_lock lock = DATA_LOCK_NONE;
+    int rc = data_lock_take(arena_cstr(&s->arena, s->config->data_dir), &lock, &s->err);
+    rc = rc ? rc : space_compact(w, tell_part, &s->err);
+    data_lock_release(&lock);
+    return rc;
+}
+
+static int compact(struct session *s, struct space *before, struct space *after)
+{
+    struct db_read *w = NULL;
+    int rc = db_open(&s->db, DB_WRITER, &w, &s->err);
+    rc = rc ? rc : space_get(w, before, &s->err);
+    *after = *before;
+    if (rc == 0) {
+        rc = before->gives_back ? give_back_all(s, w, after) : write_anew(s, w);
+    }
+    rc = rc ? rc : space_get(w, after, &s->err);
+    db_close(&w);
+    return rc;
+}
+
+static int report_space(bool as_json, int64_t before, int64_t after)
+{
+    struct buf b = BUF_INIT(1 << 10);
+    struct json_writer w = jw_over(&b);
+    if (as_json) {
+        jw_object(&w);
+        JW_INT(&w, "bytes_before", before);
+        JW_INT(&w, "bytes", after);
+        jw_end(&w);
+        buf_add_char(&b, '\n');
+    } else {
+        buf_printf(&b, "%.1f MB before, %.1f MB now\n", (double)before / (1024 * 1024),
+                   (double)after / (1024 * 1024));
+    }
+    int status = cli_print(buf_str(&b));
+    buf_release(&b);
+    return status;
+}
+
+int db_compact_cmd(const struct cli_args *args)
+{
+    struct session s;
+    struct space before, after;
+    int status = session_begin(&s, args);
+    if (status != CLI_DONE) {
+        return status;
+    }
+    status = open_existing(&s);
+    if (status == CLI_DONE) {
+        status = compact(&s, &before, &after) == 0
+                     ? report_space(args->json, before.bytes, after.bytes)
+                     : fail(&s);
+    }
+    session_end(&s);
+    return status;
 }

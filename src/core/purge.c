@@ -6,6 +6,7 @@
 #include "core/cache.h"
 #include "core/changes.h"
 #include "core/live_user.h"
+#include "core/pace.h"
 #include "core/room_internal.h"
 #include "core/search_index.h"
 #include "core/server.h"
@@ -18,8 +19,8 @@
 #include "store/unread_counts.h"
 
 enum {
-    STEP = 100,      /* events in one transaction */
-    NODES_MAX = 500, /* state nodes in one, or a room of many members would be too much at once */
+    STEP = 100,      /* events in one transaction, at most */
+    NODES_MAX = 200, /* state nodes in one, or a room of many members would be too much at once */
     RUN_MS = 200,    /* the other tasks wait no longer than this */
 };
 
@@ -67,6 +68,7 @@ struct history {
 static void history_gone(void *arg)
 {
     struct history *h = arg;
+    search_index_purged(h->result.deleted);
     drop_from_cache(h->server, h->gone, h->result.deleted);
     struct room *room = room_find_loaded(h->server, h->room_nid);
     if (room) {
@@ -122,8 +124,10 @@ static bool is_beyond(const struct purge_bounds *b, const struct event_row *row)
 static int purge_rows(struct txn *t, struct history *h, const struct room_row *room,
                       const struct event_row *rows, size_t n)
 {
+    int64_t until = clock_mono_us() + PACE_STEP_US;
     bool moves_on = true;
-    for (size_t i = 0; i < n; i++) {
+    size_t i = 0;
+    for (; i < n && (i == 0 || clock_mono_us() < until); i++) {
         bool goes, for_ever;
         if (is_beyond(h->bounds, &rows[i])) {
             h->result.is_done = true;
@@ -140,7 +144,7 @@ static int purge_rows(struct txn *t, struct history *h, const struct room_row *r
         moves_on = moves_on && (goes || for_ever);
         h->upto = moves_on ? rows[i].position : h->upto;
     }
-    h->result.is_done = n < STEP || !moves_on;
+    h->result.is_done = !moves_on || (i == n && n < STEP);
     return 0;
 }
 
@@ -175,7 +179,9 @@ int purge_history_step(struct server *s, uint64_t room_nid, const struct purge_b
                        struct purge_result *out, struct err *err)
 {
     struct history h = {.server = s, .room_nid = room_nid, .bounds = bounds};
+    int64_t began = clock_mono_us();
     int rc = store_write(s->store, "purge-history", history_step, &h, err);
+    pace(s, began);
     *out = h.result;
     return rc;
 }
@@ -194,6 +200,7 @@ struct deletion {
 static void deletion_committed(void *arg)
 {
     struct deletion *d = arg;
+    search_index_purged(d->result.deleted);
     drop_from_cache(d->server, d->gone, d->result.deleted);
     for (size_t i = 0; i < d->n_users; i++) {
         live_users_drop_room(d->server, d->users[i].user_nid, d->room_nid);
@@ -226,9 +233,10 @@ static int sweep(struct txn *t, struct str id, size_t *budget)
 
 static int delete_events(struct txn *t, struct deletion *d, const struct event_row *rows, size_t n)
 {
+    int64_t until = clock_mono_us() + PACE_STEP_US;
     size_t budget = NODES_MAX;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < n; i++) {
+    for (size_t i = 0; rc == 0 && i < n && (i == 0 || clock_mono_us() < until); i++) {
         rc = rows[i].state_after.n > 0 ? sweep(t, rows[i].state_after, &budget) : 0;
         if (rc != 0 || budget == 0) {
             return rc;
@@ -304,7 +312,9 @@ static void forget_room(struct server *s, uint64_t room_nid)
 int purge_room_step(struct server *s, uint64_t room_nid, struct purge_result *out, struct err *err)
 {
     struct deletion d = {.server = s, .room_nid = room_nid};
+    int64_t began = clock_mono_us();
     int rc = store_write(s->store, "purge-room", deletion_step, &d, err);
+    pace(s, began);
     *out = d.result;
     if (rc == 0 && d.result.is_done) {
         forget_room(s, room_nid);
@@ -449,7 +459,10 @@ static int backups_step(struct server *s, bool *out_more, struct err *err)
     if (rc == E_NOT_FOUND) {
         return 0;
     }
-    return rc ? rc : store_write(s->store, "purge-backups", write_sweep, &due, err);
+    int64_t began = clock_mono_us();
+    rc = rc ? rc : store_write(s->store, "purge-backups", write_sweep, &due, err);
+    pace(s, began);
+    return rc;
 }
 
 /* ---- the task ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Deleting for good: old history, the contents of redacted events, whole rooms. The only work that is linear in a
- * room's history. It is done in steps, each one transaction of bounded size, so that those who send meanwhile wait no
- * longer than for a large batch; a step that is repeated goes on where the last one ended, also after a restart.
+ * room's history. It is done in steps, each one transaction of a few milliseconds, with pauses while others write
+ * (core/pace.h); a step that is repeated goes on where the last one ended, also after a restart.
  *
  * What stays of a room's history: state events (the state tree and the auth rules rest on them), the newest event and
  * the forward extremities (the next event points to them), and redactions of state events that are still there. What

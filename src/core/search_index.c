@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/search_index.h"
 
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/pace.h"
 #include "core/server.h"
 #include "matrix/canon.h"
 #include "store/meta.h"
@@ -190,6 +193,58 @@ static int older_step(struct txn *t, void *arg)
     return rc == 0 ? save_progress(t, &p) : rc;
 }
 
+/* ---- giving back room ---- */
+
+/* To merge is to write the index anew: it is worth it when a quarter of it is gone. A page holds about twenty messages. */
+enum { PURGED_PER_PAGE = 5 };
+
+static atomic_size_t
+    purged; /* since it was merged; forgotten with a restart, which only delays it */
+static _Thread_local int64_t merges_left; /* the task's own */
+
+void search_index_purged(size_t n)
+{
+    atomic_fetch_add(&purged, n);
+}
+
+struct merge {
+    bool is_first;
+};
+
+static int merge_body(struct txn *t, void *arg)
+{
+    const struct merge *m = arg;
+    return search_merge(t, m->is_first, txn_err(t));
+}
+
+/* One more than its pages need: what was written meanwhile is merged, too. */
+static int begin_merge(struct server *s, bool *out_begins, struct err *err)
+{
+    int64_t pages = 0;
+    size_t n = atomic_load(&purged);
+    int rc = n ? search_index_pages(store_reader(s->store), &pages, err) : 0;
+    *out_begins = rc == 0 && pages > 0 && n > (size_t)pages * PURGED_PER_PAGE;
+    if (*out_begins) {
+        atomic_store(&purged, 0);
+        merges_left = pages / SEARCH_MERGE_PAGES + 2;
+    }
+    return rc;
+}
+
+static int give_back_room(struct server *s, int64_t until, struct err *err)
+{
+    struct merge m = {.is_first = false};
+    int rc = merges_left ? 0 : begin_merge(s, &m.is_first, err);
+    while (rc == 0 && merges_left > 0 && clock_mono_ms() < until) {
+        int64_t began = clock_mono_us();
+        rc = store_write(s->store, "search-merge", merge_body, &m, err);
+        m.is_first = false;
+        merges_left--;
+        pace(s, began);
+    }
+    return rc;
+}
+
 int search_index_task(struct server *s, struct err *err)
 {
     struct step step = {.is_done = atomic_load(&s->search_is_filled)};
@@ -202,5 +257,5 @@ int search_index_task(struct server *s, struct err *err)
             log_info("all events are in the search index");
         }
     }
-    return rc;
+    return rc ? rc : give_back_room(s, until, err);
 }

@@ -16,6 +16,7 @@
 #include "core/room.h"
 #include "core/search_index.h"
 #include "core/server.h"
+#include "core/space.h"
 #include "core/typing.h"
 #include "core/unread.h"
 #include "store/devices.h"
@@ -76,6 +77,7 @@ static const struct task core_tasks[] = {
     {.name = "search-index", .every_ms = 1000, .run = search_index_task},
     {.name = "purge", .every_ms = 1000, .run = purge_task},
     {.name = "retention", .every_ms = 1000, .run = retention_task},
+    {.name = "space", .every_ms = 1000, .run = space_task},
     {.name = "trim", .every_ms = 10 * 1000, .run = trim},
     {.name = "give-back", .every_ms = MINUTE_MS / 3, .run = give_back},
     {.name = "devices-seen", .every_ms = 2 * 60 * 1000, .at_stop = true, .run = flush_seen},

@@ -445,7 +445,8 @@ void db_part_begin(struct txn *t)
     }
 }
 
-static int leave_part(struct txn *t, int (*leave)(struct db_read *r, bool has_written, struct err *),
+static int leave_part(struct txn *t,
+                      int (*leave)(struct db_read *r, bool has_written, struct err *),
                       struct err *err)
 {
     bool has_written = t->part == DB_PART_WRITTEN;

@@ -38,8 +38,9 @@ struct postgres_conn {
      */
     char part[32];
     uint64_t parts;
-    unsigned part_at;       /* the first of the unread statements that is the part's */
-    bool is_failed_outside; /* something that was sent before the part failed: to undo the part is not enough */
+    unsigned part_at; /* the first of the unread statements that is the part's */
+    bool
+        is_failed_outside; /* something that was sent before the part failed: to undo the part is not enough */
 
     bool is_listening;
     int64_t retry_at_ms;  /* no attempt to connect before this, */

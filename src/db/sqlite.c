@@ -381,13 +381,16 @@ static void octet_length(sqlite3_context *context, int n, sqlite3_value **values
     }
 }
 
+/* auto_vacuum takes effect on a new file only, and with VACUUM. */
+static const char writer_settings[] = "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
+                                      "PRAGMA synchronous=FULL;";
+
 static int setup_connection(struct sqlite_conn *c, struct err *err)
 {
     char text[512];
     snprintf(text, sizeof text,
              "PRAGMA cache_size=-%d; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;%s",
-             c->cache_kb,
-             c->base.mode == DB_WRITER ? "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" : "");
+             c->cache_kb, c->base.mode == DB_WRITER ? writer_settings : "");
     int code = sqlite3_exec(c->h, text, NULL, NULL, NULL);
     if (code == SQLITE_OK && c->base.mode == DB_WRITER) {
         snprintf(text, sizeof text, "PRAGMA journal_size_limit=%d", LOG_BYTES_KEPT);

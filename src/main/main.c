@@ -158,6 +158,13 @@ static const struct cli_command commands[] = {
      "knows\nwhich ones were given away since the copy was made. A database that was put back "
      "without the data\ndirectory is noticed by itself.",
      NULL, 0, 0, CLI_CONFIG, db_restored_cmd},
+    {"db compact", NULL, "give back disk that the database does not need",
+     "The server does it by itself bit by bit, and may go on meanwhile. It must not be running "
+     "where "
+     "the\nfile was made by a version that could not, and on PostgreSQL: then the tables are "
+     "written "
+     "anew, which\ntakes as much disk again while it lasts.",
+     NULL, 0, 0, CLI_CONFIG | CLI_JSON, db_compact_cmd},
     {"doctor", NULL, "check the installation and say what to do",
      "Looks at directories, permissions, keys, disk, database, ports, certificates, clock,\n"
      "mail server and thumbnails; changes nothing. Exit status 1 if something fails.",

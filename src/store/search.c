@@ -36,6 +36,17 @@ static const struct sql delete_text = {
     "INSERT INTO search_index (search_index, rowid, body, name, topic, tags) "
     "VALUES ('delete', $1, $2, $3, $4, $5)",
     .only = DB_ONLY(DB_SQLITE)};
+/* FTS5: what is forgotten goes when the pages that hold it are merged with those that say so. The negative number makes
+ * all of them due. */
+static const struct sql merge_all = {
+    "INSERT INTO search_index (search_index, rank) VALUES ('merge', -32)",
+    .only = DB_ONLY(DB_SQLITE)};
+static const struct sql merge_on = {
+    "INSERT INTO search_index (search_index, rank) VALUES ('merge', 32)",
+    .only = DB_ONLY(DB_SQLITE)};
+static const struct sql leaf_pages = {"SELECT COUNT(*) FROM search_index_idx",
+                                      .may_scan = true, /* a row for each of its pages */
+                                      .only = DB_ONLY(DB_SQLITE)};
 static const struct sql newest = {
     "SELECT e.position, e.event_nid, e.room_nid, 0.0 FROM search_index "
     "JOIN search_events e ON e.position = search_index.rowid "
@@ -80,8 +91,19 @@ static const struct sql best_words = {
     .only = DB_ONLY(DB_POSTGRESQL)};
 
 STATEMENTS(search, &insert_note, &delete_note, &newest_note, &select_noted, &insert_text,
-           &delete_text, &newest, &best, &sources, &insert_words, &delete_words, &newest_words,
-           &best_words);
+           &delete_text, &merge_all, &merge_on, &leaf_pages, &newest, &best, &sources,
+           &insert_words, &delete_words, &newest_words, &best_words);
+
+int search_index_pages(struct db_read *r, int64_t *out, struct err *err)
+{
+    *out = 0;
+    return db_engine_of(r) == DB_SQLITE ? db_int(r, &leaf_pages, PARAMS(), out, err) : 0;
+}
+
+int search_merge(struct txn *t, bool is_first, struct err *err)
+{
+    return db_exec(t, is_first ? &merge_all : &merge_on, PARAMS(), err);
+}
 
 int search_note(struct txn *t, const struct search_doc *doc, bool *out_changed, struct err *err)
 {

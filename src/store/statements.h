@@ -39,6 +39,7 @@
     X(room_directory)                                                                              \
     X(rooms)                                                                                       \
     X(search)                                                                                      \
+    X(space)                                                                                       \
     X(threads)                                                                                     \
     X(to_device)                                                                                   \
     X(threepid_binds)                                                                              \

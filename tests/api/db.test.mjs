@@ -45,6 +45,30 @@ test("check finds nothing in a sound database while the server runs, and what is
   assert.match((await db("check")).stdout, /^FAILED +room_aliases/m);
 });
 
+test("compact gives disk back: beside the server where it can be done bit by bit, else when the server is stopped", OWN_SERVER, async () => {
+  const s = await Server.create({});
+  try {
+    const alice = await s.user("alice");
+    for (let i = 0; i < 100; i++) await alice.setAccountData(`org.example.${i}`, { text: "x".repeat(30_000) });
+    await s.req("POST", "/account/deactivate", { token: alice.token, body: { auth: { type: "m.login.password", identifier: { type: "m.id.user", user: alice.id }, password: alice.password } } });
+    const compact = () => s.command(["db", "compact", "--config", s.configFile, "--json"]);
+    if (!POSTGRES) assert.equal((await compact()).status, 0);
+    if (POSTGRES) assert.match((await compact()).stderr, /running/);
+    await s.stop();
+    if (!POSTGRES) { // as a file of an earlier version
+      const py = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('PRAGMA journal_mode=DELETE'); c.execute('PRAGMA auto_vacuum=NONE'); c.execute('CREATE TABLE filler (x)'); c.execute('INSERT INTO filler SELECT randomblob(5000000)'); c.execute('VACUUM'); c.execute('DROP TABLE filler')";
+      execFileSync("python3", ["-c", py, path.join(s.dir, "ingot.db")]);
+    }
+    const r = await compact();
+    assert.equal(r.status, 0, r.stderr);
+    const { bytes_before, bytes } = JSON.parse(r.stdout);
+    assert.ok(bytes < bytes_before - 1_000_000, r.stdout);
+    assert.equal((await s.command(["db", "check", "--config", s.configFile])).status, 0);
+    await s.start();
+    await s.user("bob");
+  } finally { await s.remove(); }
+});
+
 test("with migrate: manual the server does not start before ingot db migrate has run", OWN_SERVER, async () => {
   const s = new Server();
   s.dir = fs.mkdtempSync(path.join(os.tmpdir(), "ingot-test-"));

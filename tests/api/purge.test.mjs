@@ -306,3 +306,26 @@ test("a room is deleted when the last who remembers it has forgotten it", NO_SQL
   assert.ok((await bob.messages(other)).chunk.length > 0);
   await alice.fails(403, "M_FORBIDDEN", "POST", `/join/${E(room)}`, {}); // as if there were one that does not let her in
 });
+
+// ---- disk
+
+test("purging most of a room's history gives its bytes back while the server runs", POSTGRES || EXTERNAL ? { skip: "SQLite's file" } : {}, async () => {
+  await withServer({}, async s => {
+    const bytes = () => Number(rows(s, "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")[0]);
+    const [alice, root] = [await s.user("alice"), await s.user("root", { admin: true })];
+    assert.ok(root.token);
+    const room = await alice.createRoom(), said = [], MESSAGES = 2000, before = bytes();
+    while (said.length < MESSAGES) said.push(...await Promise.all(Array.from({ length: 40 }, (_, i) => alice.say(room, `${said.length + i} ${"long ".repeat(1000)}`))));
+    const filled = bytes();
+    const r = await s.command(["room", "purge-history", room, "--before", said[MESSAGES * 0.9], "--config", s.configFile, "--json"]);
+    assert.equal(r.status, 0, r.stderr);
+    assert.ok(JSON.parse(r.stdout).deleted >= MESSAGES * 0.85);
+    const wanted = filled - 0.8 * 0.9 * (filled - before);
+    const until = Date.now() + 120_000; // two of its tasks in turn, each a fifth of the time
+    while (bytes() > wanted && Date.now() < until) await new Promise(resolve => setTimeout(resolve, 200));
+    assert.ok(bytes() <= wanted, `the file of ${filled} bytes has ${bytes()}, not ${wanted}`);
+    assert.equal((await alice.messages(room, { limit: "5" })).chunk.length, 5);
+    const check = await s.command(["db", "check", "--config", s.configFile]);
+    assert.equal(check.status, 0, check.stdout);
+  });
+});

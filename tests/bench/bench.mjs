@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prints the table of docs/performance.md. See README.md.
 //   node bench.mjs [--quick] [--only=NAME,NAME] [--engine=postgresql] [--generator=FILE] [--json=FILE]
-//   names: start send many busy wake herd initial burst wide cpu disk; messages search hierarchy members push pushers totals
+//   names: start send many busy wake herd initial burst wide cpu disk; messages search hierarchy members push pushers totals purging
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -497,6 +497,24 @@ async function totals() {
   }));
 }
 
+/** A room's history is purged while others send. */
+async function purging() {
+  if (EXTERNAL) return;
+  await withServer(s => sendBeside(s, "while the history of another room is purged", async () => {
+    const people = await makeUsers(s, 32, "old");
+    const room = await people[0].createRoom({ preset: "public_chat" });
+    joinAll(s, people.slice(1).map(p => [p, room]));
+    const n = quick ? 20_000 : 100_000;
+    generator("batch", s.port, 32, listFile(Array.from({ length: n }, (_, i) => `${people[i % 32].token} PUT /_matrix/client/v3/rooms/${E(room)}/send/m.room.message/p${i} {"msgtype":"m.text","body":"an old message ${i}"}`)));
+    const p = spawn(BIN, ["room", "purge-history", room, "--before", "0s", "--config", s.configFile], { stdio: "ignore" });
+    return async () => {
+      const left = p.exitCode === null ? "it was not through" : "it was through before the end: make it longer";
+      row("… the purge", left);
+      p.kill();
+    };
+  }));
+}
+
 // ---- the machine
 function fsyncMs(dir) {
   const file = path.join(dir, "fsync"), fd = fs.openSync(file, "w"), t = [];
@@ -513,7 +531,7 @@ function machine() {
 
 const facts = machine();
 try {
-  for (const [name, measure] of Object.entries({ start, send, many, busy, wake, herd, initial, burst, wide, cpu, disk, messages, search, hierarchy, members, push, pushers, totals })) {
+  for (const [name, measure] of Object.entries({ start, send, many, busy, wake, herd, initial, burst, wide, cpu, disk, messages, search, hierarchy, members, push, pushers, totals, purging })) {
     if (!wants(name) || (EXTERNAL && name === "start")) continue;
     try { await measure(); } catch (e) { row(`${name} FAILED`, String(e.message).split("\n")[0]); }
   }
