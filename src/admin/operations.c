@@ -121,8 +121,8 @@ static int run_here(const struct config *config, struct arena *a, const char *na
     return rc;
 }
 
-/* What root makes in somebody else's data directory would be out of their server's reach: root becomes its owner, for as
- * long as this lasts. */
+/* What root makes in somebody else's data directory would be out of their server's reach: root becomes its owner, for
+ * as long as this lasts. */
 static void become_owner(const char *dir, struct owner *before)
 {
     struct stat st;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `ingot user add | list | show | password | lock | unlock | suspend | reactivate | logout | deactivate | make-admin` */
+/* `ingot user add | list | show | password | lock | unlock | suspend | reactivate | logout | deactivate |
+ * make-admin` */
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>

@@ -42,7 +42,8 @@ void log_event(enum log_level level, const char *sentence, const struct log_fiel
 #define log_warn(sentence, ...)  LOG_AT(LOG_WARN, sentence, ##__VA_ARGS__)
 #define log_error(sentence, ...) LOG_AT(LOG_ERROR, sentence, ##__VA_ARGS__)
 
-/* What an administrator has done, or was refused: one line. `why_not` is empty when it was done; `whom` may be empty. */
+/* What an administrator has done, or was refused: one line. `why_not` is empty when it was done; `whom` may be
+ * empty. */
 void log_administration(struct str who, const char *what, struct str whom, struct str why_not);
 
 /* Fields of this thread's context: each push adds one (copied), pop removes the newest. */

@@ -149,8 +149,8 @@ static int first_after(struct viewer *viewer, int64_t position, struct entry **o
                             : rc;
 }
 
-/* The state between `newest` (NULL: none) and what comes after `position`. Whoever sees one of the two may see it: it is
- * what /sync shows before the second. */
+/* The state between `newest` (NULL: none) and what comes after `position`. Whoever sees one of the two may see it: it
+ * is what /sync shows before the second. */
 static int state_between(struct viewer *viewer, const struct entry *newest, int64_t position,
                          struct state_id *out, struct err *err)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Background work that writes much lets those who send go first. A step is a transaction of a few milliseconds; after it
- * comes a pause of several times as long, if others have written meanwhile. So such work takes at most a tenth of the
- * committer's time while it is wanted, and all of it while nobody wants it.
+ * Background work that writes much lets those who send go first. A step is a transaction of a few milliseconds; after
+ * it comes a pause of several times as long, if others have written meanwhile. So such work takes at most a tenth of
+ * the committer's time while it is wanted, and all of it while nobody wants it.
  *
  *     int64_t began = clock_mono_us();
  *     rc = store_write(...);

@@ -195,7 +195,8 @@ static int older_step(struct txn *t, void *arg)
 
 /* ---- giving back room ---- */
 
-/* To merge is to write the index anew: it is worth it when a quarter of it is gone. A page holds about twenty messages. */
+/* To merge is to write the index anew: it is worth it when a quarter of it is gone. A page holds about twenty
+ * messages. */
 enum { PURGED_PER_PAGE = 5 };
 
 static atomic_size_t

@@ -19,7 +19,8 @@ MUST_USE int search_index_note(struct txn *t, const struct entry *e);
 /* In the transaction that redacts the event `nid` (its row must still have the content). */
 MUST_USE int search_index_remove(struct txn *t, uint64_t nid);
 
-/* So many events that were in it have been purged. When it is a good part of the index, the task gives back their room. */
+/* So many events that were in it have been purged. When it is a good part of the index, the task gives back their
+ * room. */
 void search_index_purged(size_t n);
 
 /* Adds what is noted and not there yet; if that is a great deal, a part of it. */

@@ -70,7 +70,8 @@ MUST_USE int search_find(struct db_read *r, struct arena *a, const struct search
 /* SQLite: pages of the index; PostgreSQL, which tidies up by itself: 0. */
 MUST_USE int search_index_pages(struct db_read *r, int64_t *out, struct err *err);
 enum { SEARCH_MERGE_PAGES = 32 }; /* that search_merge writes, about */
-/* SQLite: some of the work of merging the index into one, which gives back what it has forgotten; is_first begins anew. */
+/* SQLite: some of the work of merging the index into one, which gives back what it has forgotten; is_first begins
+ * anew. */
 MUST_USE int search_merge(struct txn *t, bool is_first, struct err *err);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Disk that the database holds and does not need. SQLite keeps the pages of what was deleted for what comes next; a file
- * that was made for it (PRAGMA auto_vacuum, as all are that this program makes now) gives them back page by page while
- * the server runs. Others are written anew once by `ingot db compact`. PostgreSQL looks after this itself and gives back
- * only the end of a table; to have all of it a table is written anew, which keeps others out of it meanwhile.
+ * Disk that the database holds and does not need. SQLite keeps the pages of what was deleted for what comes next; a
+ * file that was made for it (PRAGMA auto_vacuum, as all are that this program makes now) gives them back page by page
+ * while the server runs. Others are written anew once by `ingot db compact`. PostgreSQL looks after this itself and
+ * gives back only the end of a table; to have all of it a table is written anew, which keeps others out of it
+ * meanwhile.
  */
 #ifndef INGOT_STORE_SPACE_H
 #define INGOT_STORE_SPACE_H

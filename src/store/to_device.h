@@ -26,9 +26,9 @@ MUST_USE int to_device_has_upto(struct db_read *r, uint64_t device_nid, int64_t 
                                 struct err *err);
 MUST_USE int to_device_delete_upto(struct txn *t, uint64_t device_nid, int64_t upto,
                                    struct err *err);
-/* If a device has more than `most` messages, drops some until `keep` are left: E2EE sessions begin anew with newer ones,
- * and a device that nobody uses any more must not fill the disk. Those of whoever has most in the queue go, the oldest
- * first, so that nobody can drive out the messages of others. Costs as much as there are messages. */
+/* If a device has more than `most` messages, drops some until `keep` are left: E2EE sessions begin anew with newer
+ * ones, and a device that nobody uses any more must not fill the disk. Those of whoever has most in the queue go, the
+ * oldest first, so that nobody can drive out the messages of others. Costs as much as there are messages. */
 MUST_USE int to_device_trim(struct txn *t, uint64_t device_nid, int64_t most, int64_t keep,
                             struct err *err);
 MUST_USE int to_device_delete_of_device(struct txn *t, uint64_t device_nid, struct err *err);
