@@ -314,12 +314,12 @@ int purge_room_step(struct server *s, uint64_t room_nid, struct purge_result *ou
     struct deletion d = {.server = s, .room_nid = room_nid};
     int64_t began = clock_mono_us();
     int rc = store_write(s->store, "purge-room", deletion_step, &d, err);
-    pace(s, began);
     *out = d.result;
     if (rc == 0 && d.result.is_done) {
         forget_room(s, room_nid);
         unread_forget_room(s, room_nid);
     }
+    pace(s, began);
     return rc;
 }
 
