@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "admin/commands.h"
+#include "admin/owner.h"
 #include "base/buf.h"
 #include "core/config.h"
 #include "core/data_lock.h"
@@ -28,6 +29,7 @@ const struct cli_option db_migrate_options[] = {
 /* ---- a command's connection ------------------------------------------------------------------- */
 
 struct session {
+    struct owner before; /* who we were */
     struct config *config;
     struct arena arena;
     struct db_config db;
@@ -42,6 +44,7 @@ static int session_begin(struct session *s, const struct cli_args *args)
     if (status == CLI_DONE) {
         arena_init(&s->arena, 0);
         s->db = config_database(s->config, &s->arena);
+        s->before = owner_become(arena_cstr(&s->arena, s->config->data_dir));
     }
     return status;
 }
@@ -49,6 +52,7 @@ static int session_begin(struct session *s, const struct cli_args *args)
 static void session_end(struct session *s)
 {
     db_close(&s->r);
+    owner_return(&s->before);
     arena_release(&s->arena);
     config_free(s->config);
 }

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin/owner.h"
 #include "base/clock.h"
 #include "base/vec.h"
 #include "core/appservice.h"
@@ -138,9 +139,12 @@ static void check_running(struct doctor *d)
 {
     struct data_lock lock = DATA_LOCK_NONE;
     struct err err = {0};
-    int rc = data_lock_take(arena_cstr(d->arena, d->config->data_dir), &lock, &err);
+    const char *dir = arena_cstr(d->arena, d->config->data_dir);
+    const struct owner before = owner_become(dir); /* of the file of the lock */
+    int rc = data_lock_take(dir, &lock, &err);
     d->is_running = rc == E_CONFLICT;
     data_lock_release(&lock);
+    owner_return(&before);
     report(d, "server", FINDING_OK, d->is_running ? "is running" : "is not running");
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/operations.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "admin/appservice_operations.h"
 #include "admin/control.h"
 #include "admin/media_operations.h"
+#include "admin/owner.h"
 #include "admin/registration_token_operations.h"
 #include "admin/room_operations.h"
 #include "admin/user_operations.h"
@@ -77,11 +77,6 @@ static bool is_told(const json_t *arguments)
     return is_trial || goes_on || json_str(json_get(arguments, "cursor")).n > 0;
 }
 
-struct owner {
-    uid_t user;
-    gid_t group;
-};
-
 int operation_run(struct server *s, struct arena *a, struct str who, struct str name,
                   const json_t *arguments, struct json_writer *result, struct err *err)
 {
@@ -121,40 +116,21 @@ static int run_here(const struct config *config, struct arena *a, const char *na
     return rc;
 }
 
-/* What root makes in somebody else's data directory would be out of their server's reach: root becomes its owner, for
- * as long as this lasts. */
-static void become_owner(const char *dir, struct owner *before)
-{
-    struct stat st;
-    *before = (struct owner){geteuid(), getegid()};
-    if (before->user == 0 && stat(dir, &st) == 0 && st.st_uid != 0 && setegid(st.st_gid) == 0 &&
-        seteuid(st.st_uid) != 0) {
-        (void)setegid(before->group);
-    }
-}
-
-static void become_again(const struct owner *before)
-{
-    bool is_back = seteuid(before->user) == 0 && setegid(before->group) == 0;
-    bug_on(!is_back);
-}
-
 int operation_call(const struct config *config, struct arena *a, const char *name,
                    struct str arguments, const json_t **out_result, struct err *err)
 {
     struct data_lock lock = DATA_LOCK_NONE;
-    struct owner before;
     const char *dir = arena_cstr(a, config->data_dir);
-    become_owner(dir, &before);
+    const struct owner before = owner_become(dir);
     int rc = data_lock_take(dir, &lock, err);
     if (rc == E_CONFLICT) {
-        become_again(&before);
+        owner_return(&before);
         return control_call(dir, a, str_c(name), arguments, out_result, err);
     }
     if (rc == 0) {
         rc = run_here(config, a, name, arguments, out_result, err);
     }
     data_lock_release(&lock);
-    become_again(&before);
+    owner_return(&before);
     return rc;
 }

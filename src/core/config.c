@@ -386,7 +386,9 @@ int config_check(const char *path, struct config **out, const struct str **out_f
     int rc = load(path, &findings, out, err);
     if (rc == 0) {
         struct str *copy = arena_array(&(*out)->arena, struct str, findings.v.n);
-        memcpy(copy, findings.v.p, findings.v.n * sizeof(*copy));
+        for (size_t i = 0; i < findings.v.n; i++) {
+            copy[i] = findings.v.p[i];
+        }
         *out_findings = copy;
         *out_n = findings.v.n;
     }

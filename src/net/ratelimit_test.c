@@ -68,6 +68,22 @@ static void keys_classes_and_kinds_do_not_share_buckets(void **state)
     assert_int_equal(take("@a:x", &err), E_LIMIT);
 }
 
+static void raising_a_limit_forgives_what_was_taken(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    for (int i = 0; i < 3; i++) {
+        assert_ok(take("@a:x", &err), &err);
+    }
+    ratelimit_set(limits, RATE_LOGIN, RATE_BY_USER, (struct rate_setting){2, 3}); /* as it was */
+    assert_int_equal(take("@a:x", &err), E_LIMIT);
+    ratelimit_set(limits, RATE_LOGIN, RATE_BY_USER, (struct rate_setting){200, 3});
+    for (int i = 0; i < 3; i++) {
+        assert_ok(take("@a:x", &err), &err);
+    }
+    assert_int_equal(take("@a:x", &err), E_LIMIT);
+}
+
 static void looking_takes_nothing(void **state)
 {
     (void)state;
@@ -119,6 +135,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(keys_classes_and_kinds_do_not_share_buckets, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(raising_a_limit_forgives_what_was_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(looking_takes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(limits_can_be_switched_off_and_changed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flood_of_keys_keeps_memory_bounded, setup, teardown),

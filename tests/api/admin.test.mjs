@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import test from "node:test";
-import { BIN, OWN_SERVER, User, unique, useServer } from "./harness.mjs";
+import { BIN, EXTERNAL, OWN_SERVER, User, eventually, freePort, unique, useServer, withServer } from "./harness.mjs";
 
 const hs = useServer();
 const run = (...args) => hs.command([...args, "--config", hs.configFile]);
@@ -58,11 +58,154 @@ test("user add, list, password, make-admin, deactivate while the server runs", O
   assert.equal((await login(name, "first password")).status, 403);
   const signedIn = await login(name, "second password");
   assert.equal(signedIn.status, 200);
-  assert.equal((await run("user", "make-admin", name)).status, 0);
   assert.equal((await run("user", "deactivate", name)).status, 0);
   assert.equal((await login(name, "second password")).status, 403);
   await hs.fails(401, "M_UNKNOWN_TOKEN", "GET", "/account/whoami", { token: signedIn.body.access_token });
   assert.equal((await run("user", "deactivate", unique("nobody"))).status, 1);
+});
+
+test("the last administrator stays one, until there is another", OWN_SERVER, () => withServer({}, async s => {
+  const cli = async (...args) => s.command([...args, "--config", s.configFile]);
+  const done = async (...args) => { const r = await cli(...args); assert.equal(r.status, 0, r.stderr); return r.stdout; };
+  const [alice, bob] = await s.users("alice", "bob");
+  await done("user", "make-admin", alice.name);
+  for (const args of [["deactivate"], ["lock"], ["suspend"], ["make-admin", "--revoke"]]) {
+    const r = await cli("user", args[0], alice.name, ...args.slice(1));
+    assert.equal(r.status, 1, args[0]);
+    assert.match(r.stderr, /last administrator/);
+  }
+  await alice.get("/account/whoami");
+  await done("user", "make-admin", bob.name);
+  await done("user", "deactivate", alice.name);
+  assert.match((await cli("user", "lock", bob.name)).stderr, /last administrator/);
+}));
+
+test("user show, lock, unlock, suspend, reactivate, logout; a trial changes nothing", OWN_SERVER, async () => {
+  const bob = await hs.user("bob");
+  const room = await bob.createRoom();
+  const done = async (...args) => { const r = await run(...args); assert.equal(r.status, 0, r.stderr); return r.stdout; };
+  const shown = JSON.parse(await done("user", "show", bob.name, "--json"));
+  assert.deepEqual([shown.user_id, shown.joined_rooms, shown.devices.length, shown.locked], [bob.id, 1, 1, false]);
+  assert.equal(typeof shown.created_ts, "number", "raw for scripts");
+  assert.match(await done("user", "show", bob.id), /^USER +CREATED +STATE\n@\S+ +\d{4}-\d\d-\d\d \d\d:\d\d/);
+  await done("user", "lock", bob.name);
+  await hs.fails(401, "M_USER_LOCKED", "GET", "/account/whoami", { token: bob.token });
+  await done("user", "unlock", bob.name);
+  await bob.get("/account/whoami");
+  await done("user", "suspend", bob.name);
+  const send = { token: bob.token, body: { msgtype: "m.text", body: "x" } };
+  await hs.fails(403, "M_USER_SUSPENDED", "PUT", `/rooms/${encodeURIComponent(room)}/send/m.room.message/1`, send);
+  await done("user", "reactivate", bob.name);
+  await hs.req("PUT", `/rooms/${encodeURIComponent(room)}/send/m.room.message/2`, { ...send, expect: 200 });
+  assert.match(await done("user", "deactivate", bob.name, "--dry-run"), /Would deactivate @\S+: 1 devices, 1 rooms/);
+  assert.match(await done("room", "delete", room, "--purge", "--dry-run"), /Would remove 1 people .* and delete/);
+  await bob.get("/account/whoami");
+  await done("user", "logout", bob.name);
+  await hs.fails(401, "M_UNKNOWN_TOKEN", "GET", "/account/whoami", { token: bob.token });
+  assert.match(await done("user", "list"), /^USER +CREATED +STATE$/m);
+});
+
+test("what cannot be undone is asked about on a terminal", OWN_SERVER, async () => {
+  const bob = await hs.user("bob");
+  const onTerminal = (answer, ...more) => new Promise(resolve => {
+    const command = [BIN, "user", "deactivate", bob.name, "--config", hs.configFile, ...more].map(w => `'${w}'`).join(" ");
+    const p = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
+    let text = "";
+    p.stdout.on("data", d => { text += d; if (/Go on\?/.test(text) && answer) { p.stdin.write(answer); answer = null; } });
+    p.on("close", status => resolve({ status, text }));
+  });
+  const no = await onTerminal("no\n");
+  assert.equal(no.status, 1, no.text);
+  assert.match(no.text, /cannot be undone.*nothing was done/s);
+  await bob.get("/account/whoami");
+  assert.equal((await onTerminal(null, "--yes")).status, 0);
+  await hs.fails(401, "M_UNKNOWN_TOKEN", "GET", "/account/whoami", { token: bob.token });
+});
+
+test("each administrative action is one line of the log: who, what, to whom", OWN_SERVER, async () => {
+  const [admin, bob] = await hs.users("chief", "bob");
+  const lines = what => hs.stderr.split("\n").filter(l => /administrative action/.test(l) && l.includes(what) && l.includes(bob.name));
+  await run("user", "make-admin", admin.name);
+  await run("user", "lock", bob.name);
+  await eventually("by the control socket", () => lines("user.set_locked").length === 1);
+  assert.match(lines("user.set_locked")[0], /who="?\S+ \(uid \d+\)"?/);
+  await hs.req("PUT", `/_matrix/client/v1/admin/lock/${encodeURIComponent(bob.id)}`, { token: admin.token, body: { locked: false }, expect: 200 });
+  await eventually("by HTTP", () => lines("admin/lock").length === 1);
+  assert.ok(lines("admin/lock")[0].includes(admin.id));
+  await hs.fails(403, "M_FORBIDDEN", "PUT", `/_matrix/client/v1/admin/lock/${encodeURIComponent(bob.id)}`, { token: bob.token, body: { locked: true } });
+  await eventually("also what was refused", () => lines("admin/lock").filter(l => /refused/.test(l)).length === 1);
+  await run("user", "list");
+  await run("user", "deactivate", bob.name, "--dry-run");
+  assert.equal(lines("user.deactivate").length, 0, "reading and trying is none");
+});
+
+test("the log says when it has stopped", OWN_SERVER, () => withServer({}, async s => {
+  await s.stop();
+  assert.match(s.stderr.trim().split("\n").at(-1), /\bstopped\b/);
+  await s.start();
+}));
+
+test("a proxy that is not trusted is warned about once, and by doctor", OWN_SERVER, () => withServer({}, async s => {
+  for (let i = 0; i < 5; i++) await s.req("GET", "/versions", { headers: { "X-Forwarded-For": `203.0.113.${i}` } });
+  await eventually("the warning", () => /not in trusted_proxies/.test(s.stderr));
+  assert.equal(s.stderr.match(/not in trusted_proxies/g).length, 1);
+  s.editConfig(c => { c.public_url = "https://example.org"; });
+  assert.match((await s.command(["doctor", "--config", s.configFile])).stdout, /no trusted_proxies/);
+  s.editConfig(c => { c.listeners[0].trusted_proxies = ["127.0.0.1"]; });
+  assert.doesNotMatch((await s.command(["doctor", "--config", s.configFile])).stdout, /no trusted_proxies/);
+}));
+
+test("doctor finds certificates that end, are for others or have an open key, and files of other owners", OWN_SERVER, () => withServer({}, async s => {
+  const [cert, key] = ["cert.pem", "key.pem"].map(f => path.join(s.dir, f));
+  const make = (days, name) => execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", `${days}`, "-subj", `/CN=${name}`, "-addext", `subjectAltName=DNS:${name}`], { stdio: "pipe" });
+  const doctor = async () => (await s.command(["doctor", "--config", s.configFile])).stdout;
+  s.editConfig(c => { c.public_url = "https://chat.example.org"; c.listeners[0].tls = { certificate: cert, private_key: key }; });
+  make(90, "chat.example.org");
+  fs.chmodSync(key, 0o600);
+  const good = await doctor();
+  assert.match(good, /ok +certificate .*for (89|90) more days/);
+  assert.doesNotMatch(good, /is not for/);
+  make(3, "other.example.org");
+  fs.chmodSync(key, 0o644);
+  const bad = await doctor();
+  assert.match(bad, /warning +certificate .*ends in [23] days/);
+  assert.match(bad, /is not for chat\.example\.org/);
+  assert.match(bad, /failure +certificate .*read by everybody/);
+  if (process.getuid() === 0) {
+    fs.writeFileSync(path.join(s.dir, "stray"), "");
+    fs.chownSync(path.join(s.dir, "stray"), 65534, 65534);
+    assert.match(await doctor(), /failure +files .*stray belongs to user 65534/);
+  }
+}));
+
+test("the log says which certificates were read again, and until when they are good", OWN_SERVER, () => withServer({}, async s => {
+  const [cert, key] = ["cert.pem", "key.pem"].map(f => path.join(s.dir, f));
+  const make = days => execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", `${days}`, "-subj", "/CN=localhost"], { stdio: "pipe" });
+  const port = await freePort();
+  make(10);
+  s.editConfig(c => { c.listeners.push({ bind: "127.0.0.1", port, serve: ["client"], tls: { certificate: cert, private_key: key } }); });
+  await s.restart();
+  make(20);
+  s.process.kill("SIGHUP");
+  const end = new Date(Date.now() + 20 * 86400e3).toISOString().slice(0, 10);
+  await eventually("the line", () => s.stderr.split("\n").some(l => /certificate reloaded/.test(l) && l.includes(cert) && l.includes(`port=${port}`) && l.includes(end)));
+}));
+
+const AS_ROOT = EXTERNAL || process.getuid() !== 0 ? { skip: "needs root" } : {};
+test("what root's commands make belongs to the owner of the data directory", AS_ROOT, async () => {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), "ingot-owner-"));
+  try {
+    const file = path.join(dir, "ingot.yaml");
+    await hs.command(["init", "--server-name", "x.example", "--data-dir", dir, "--config", file]);
+    execFileSync("chown", ["-R", "65534:65534", dir]);
+    assert.equal((await hs.command(["doctor", "--config", file])).status, 0);
+    const add = await hs.command(["user", "add", "first", "--no-password", "--config", file]);
+    assert.equal(add.status, 0, add.stderr);
+    assert.equal((await hs.command(["db", "migrate", "--config", file])).status, 0);
+    for (const f of fs.readdirSync(dir, { recursive: true })) assert.equal(fs.statSync(path.join(dir, f)).uid, 65534, f);
+  } finally {
+    fs.rmSync(dir, { recursive: true, force: true });
+  }
 });
 
 test("user add works while the server is down", OWN_SERVER, async () => {
@@ -84,6 +227,12 @@ test("config check names unknown keys, wrong types and the nearest key; show pri
   assert.match(typo.stderr + typo.stdout, /server_name/, "the nearest known key");
   assert.match(typo.stderr + typo.stdout, /line \d+|:\d+/);
   assert.equal((await check("database: {engine: clay tablets}")).status, 1);
+  fs.writeFileSync(file, ["server_name: x.example", `data_dir: ${hs.dir}`, "public_url: example.org", "turn: {uris: [\"turn://x.example\"]}", "database: {engine: postgresql, url: \"postgresql://x/y?sslmode=sometimes\"}", "retention: {allowed_lifetime_min: 2d, allowed_lifetime_max: 1d}", "nonsense: 1"].join("\n"));
+  const all = await hs.command(["config", "check", "--config", file]);
+  assert.equal(all.status, 1);
+  for (const wanted of [/public_url/, /turn\.uris/, /sslmode/, /allowed_lifetime_min/, /nonsense/]) assert.match(all.stderr, wanted, "all in one run");
+  fs.writeFileSync(file, "server_name: x.example\nreport_stats: false\nsigning_key_path: /x\n");
+  assert.match((await hs.command(["config", "check", "--config", file])).stderr, /Synapse.*ingot init/);
   fs.writeFileSync(file, "a: [unclosed");
   assert.equal((await hs.command(["config", "check", "--config", file])).status, 1);
   assert.equal((await hs.command(["config", "check", "--config", path.join(hs.dir, "nosuch.yaml")])).status, 1);

@@ -37,7 +37,7 @@ test("media are listed, shown and counted", OWN_SERVER, async () => {
   const [usage] = await media(["usage", "--top", "100"]);
   assert.deepEqual(usage.users.find(u => u.user_id === alice.id), { user_id: alice.id, files: 2, bytes: 5100 });
   assert.ok(usage.classes.local.bytes >= 5200);
-  assert.match(await media(["list", "--user", alice.id], { json: false }), new RegExp(`^${uris[1]} +local +5000 +\\d{4}-\\d\\d-\\d\\d +video/mp4 ${alice.id}$`, "m"));
+  assert.match(await media(["list", "--user", alice.id], { json: false }), new RegExp(`^${uris[1]} +local +5000 +\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d +video/mp4 +${alice.id}$`, "m"));
   assert.match(await media(["show", "mxc://localhost/nothing"], { expect: 1 }), /there is no mxc:\/\/localhost\/nothing here/);
   assert.match(await media(["list", "--class", "large"], { expect: 1 }), /local, remote or preview/);
 });
