@@ -26,6 +26,7 @@ static int setup(void **state)
     struct err err = {0};
     (void)snprintf(path, sizeof(path), "%s/ingot.db", dir);
     config.data_dir = str_c(dir);
+    config.server_name = server.server_name;
     assert_ok(store_open(&(struct store_config){.db.path = path}, &server.store, &err), &err);
     assert_ok(media_start(&server, &err), &err);
     return 0;

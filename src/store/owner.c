@@ -72,7 +72,9 @@ int owner_write(struct txn *t, const struct owner *owner, struct err *err)
     struct owner o = *owner;
     int rc = meta_put(t, STR("media_marked"), o.has_media ? STR("1") : STR(""), err);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(facts); i++) {
-        rc = meta_put(t, facts[i].key, *fact_of(&o, i), err);
+        struct str fact = *fact_of(&o, i);
+        rc = meta_put(t, facts[i].key, fact.n > 0 ? fact : STR(""),
+                      err); /* there may be no key yet */
     }
     return rc;
 }
