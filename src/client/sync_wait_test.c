@@ -220,6 +220,7 @@ static void an_answer_that_is_never_read_holds_nothing_back_for_long(void **stat
     assert_ok(room_send(t->server, &unanswered, room, &ev, NULL, &t->err), &t->err);
     wait_until_heard(&heard, 1, 0);
     pthread_join(p->thread, NULL);
+    test_answered(t->server, &unanswered, p->user.device);
     arena_release(&unanswered);
     sem_destroy(&heard);
 }

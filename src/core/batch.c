@@ -763,6 +763,18 @@ static struct room_view *next_view(struct batch *b)
     return view;
 }
 
+/* All events of a batch that a device asked for are of one request. */
+static void publish_echo(const struct batch *b)
+{
+    uint64_t device = 0;
+    for (size_t i = 0; i < b->n_pending && !device; i++) {
+        device = b->pending[i].device_nid;
+    }
+    if (device) {
+        echo_begin(b->server, b->arena, device, b->pending[0].entry->position);
+    }
+}
+
 static void publish(void *arg)
 {
     struct batch *b = arg;
@@ -794,9 +806,7 @@ static void publish(void *arg)
     if (b->is_new) {
         rooms_register(b->server, b->room);
     }
-    if (b->echo) {
-        echo_begin(b->echo, b->pending[0].entry->position);
-    }
+    publish_echo(b);
 }
 
 static bool changes_directory(const struct batch *b)
@@ -846,17 +856,6 @@ static int write_batch(struct txn *t, void *arg)
     return 0;
 }
 
-/* All events of a batch that a device asked for are of one request. */
-static void prepare_echo(struct batch *b)
-{
-    for (size_t i = 0; i < b->n_pending && !b->echo; i++) {
-        const struct pending *p = &b->pending[i];
-        if (p->device_nid) {
-            b->echo = echo_prepare(b->server, b->arena, p->entry->ev->ids.sender, p->device_nid);
-        }
-    }
-}
-
 int batch_commit(struct batch *b, struct err *err)
 {
     if (b->n_pending == 0) {
@@ -867,7 +866,6 @@ int batch_commit(struct batch *b, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    prepare_echo(b);
     rc = store_write(b->server->store, "events", write_batch, b, err);
     b->committed = rc == 0;
     if (rc != 0 && !b->is_new) {

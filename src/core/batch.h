@@ -57,7 +57,6 @@ struct batch {
     size_t n_pending, room_pending;
     int (*extra)(struct txn *t, void *arg); /* see batch_also */
     void *extra_arg;
-    struct echo *echo; /* for the device whose request this is; NULL: nobody's */
     int64_t now_ms;
 };
 

@@ -53,6 +53,7 @@ static void send(struct actor *a, struct room *room, const struct new_event *ev)
 {
     struct str id;
     must(room_send(server_in(a), &a->arena, room, ev, &id, &a->err), &a->err);
+    test_answered(server_in(a), &a->arena, ev->device_nid);
     atomic_fetch_add(&a->w->sent, 1);
 }
 
@@ -368,6 +369,7 @@ static void send_one(struct job *job)
     arena_init(&a, 0);
     int rc = room_send(c->t->server, &a, me->room, &ev, NULL, &err);
     MUST(rc == 0 || (rc == E_LIMIT && err.http == 429 && err.retry_after_ms > 0));
+    test_answered(c->t->server, &a, ev.device_nid);
     arena_release(&a);
     lock_take(&c->lock);
     *(rc != 0 ? &c->refused : me->room == c->busy ? &c->sent : &c->sent_elsewhere) += 1;

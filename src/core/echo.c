@@ -17,9 +17,8 @@ struct echoes {
 
 struct echo {
     struct list_node in_device;
-    struct server *server;
-    uint64_t user, device;
-    int64_t position;   /* of its first event; 0: nothing committed */
+    const struct arena *request;
+    int64_t position;   /* of its first event */
     int64_t until_mono; /* clock_mono_ms */
 };
 
@@ -30,62 +29,82 @@ struct echoes *echoes_new(void)
     return e;
 }
 
+static void drop_all(struct list *echoes)
+{
+    for (struct list_node *it; (it = list_pop_front(echoes)) != NULL;) {
+        free(container_of(it, struct echo, in_device));
+    }
+    free(echoes);
+}
+
 void echoes_free(struct echoes *e)
 {
-    if (e) {
-        bug_on(e->by_device.n != 0); /* every request has ended */
-        imap_release(&e->by_device);
-        lock_destroy(&e->lock);
-        free(e);
-    }
-}
-
-static void take_out(struct echoes *all, struct echo *echo)
-{
-    union map_val *v = imap_find(&all->by_device, echo->device);
-    list_remove(&echo->in_device);
-    if (v && list_is_empty(v->ptr)) {
-        free(v->ptr);
-        imap_remove(&all->by_device, echo->device);
-    }
-}
-
-/* The answer was sent, or nobody is there any more to get it. */
-static void end(void *arg)
-{
-    struct echo *echo = arg;
-    struct echoes *all = echo->server->echoes;
-    if (!echo->position) {
+    size_t pos = 0;
+    uint64_t device;
+    union map_val v;
+    if (!e) {
         return;
     }
-    lock_take(&all->lock);
-    take_out(all, echo);
-    lock_release(&all->lock);
-    changes_wake_device(echo->server, echo->user, echo->device);
+    while (imap_next(&e->by_device, &pos, &device, &v)) {
+        drop_all(v.ptr);
+    }
+    imap_release(&e->by_device);
+    lock_destroy(&e->lock);
+    free(e);
 }
 
-struct echo *echo_prepare(struct server *s, struct arena *a, uint64_t user, uint64_t device)
+void echo_begin(struct server *s, const struct arena *request, uint64_t device, int64_t position)
 {
-    struct echo *echo = arena_new(a, struct echo);
-    *echo = (struct echo){.server = s, .user = user, .device = device};
-    arena_defer(a, end, echo);
-    return echo;
-}
-
-void echo_begin(struct echo *echo, int64_t position)
-{
-    struct echoes *all = echo->server->echoes;
+    struct echo *echo = xcalloc(1, sizeof(*echo));
     bool is_new;
+    echo->request = request;
     echo->position = position;
     echo->until_mono = clock_mono_ms() + ECHO_MAX_MS;
-    lock_take(&all->lock);
-    union map_val *v = imap_at(&all->by_device, echo->device, &is_new);
+    lock_take(&s->echoes->lock);
+    union map_val *v = imap_at(&s->echoes->by_device, device, &is_new);
     if (is_new) {
         v->ptr = xmalloc(sizeof(struct list));
         list_init(v->ptr);
     }
     list_push_back(v->ptr, &echo->in_device);
-    lock_release(&all->lock);
+    lock_release(&s->echoes->lock);
+}
+
+/* With the lock held: takes the request's echoes out. True if there were any. */
+static bool take_out(struct list *echoes, const struct arena *request)
+{
+    bool any = false;
+    for (struct list_node *it = echoes->head.next, *next; it != &echoes->head; it = next) {
+        struct echo *echo = container_of(it, struct echo, in_device);
+        next = it->next;
+        if (echo->request == request) {
+            list_remove(it);
+            free(echo);
+            any = true;
+        }
+    }
+    return any;
+}
+
+void echo_answered(const struct request *rq)
+{
+    struct server *s = server_of(rq);
+    uint64_t device = identity_txn_scope(&rq->who);
+    bool any = false;
+    lock_take(&s->echoes->lock);
+    const union map_val *v = device ? imap_find(&s->echoes->by_device, device) : NULL;
+    struct list *echoes = v ? v->ptr : NULL;
+    if (echoes) {
+        any = take_out(echoes, rq->arena);
+        if (list_is_empty(echoes)) {
+            free(echoes);
+            imap_remove(&s->echoes->by_device, device);
+        }
+    }
+    lock_release(&s->echoes->lock);
+    if (any) {
+        changes_wake_device(s, rq->who.user_nid, device);
+    }
 }
 
 /* The device's oldest event that is unanswered and not overdue: its position and when it will be overdue, or INT64_MAX.

@@ -9,8 +9,9 @@
  * as its /sync may see. That ends when the answer was sent, and at the latest ECHO_MAX_MS after the commit, for nobody
  * has to read an answer.
  *
- *     struct echo *echo = echo_prepare(server, arena, user, device);   // arena of the request: it dies with the answer
- *     ...in the write, as its txn_on_commit:  echo_begin(echo, position);
+ *     echo_begin(server, arena, device, position);   // the arena names the request: each has its own
+ *     ...
+ *     echo_answered(request);
  */
 #ifndef INGOT_CORE_ECHO_H
 #define INGOT_CORE_ECHO_H
@@ -19,18 +20,19 @@
 
 struct server;
 struct echoes;
-struct echo;
+struct request;
 
 enum { ECHO_MAX_MS = 1000 };
 
 struct echoes *echoes_new(void);
 void echoes_free(struct echoes *e); /* NULL is allowed */
 
-/* What this device of this user is about to write. Ends by itself with the arena, which is that of the request and
- * lives until its answer was sent; who of the device waits then is woken. */
-struct echo *echo_prepare(struct server *s, struct arena *a, uint64_t user, uint64_t device);
-/* Committed, the first event at `position`, and about to become visible. Takes no locks but a leaf. */
-void echo_begin(struct echo *echo, int64_t position);
+/* A request of this device has committed events, the first at `position`, which is about to become visible. Takes no
+ * locks but a leaf. */
+void echo_begin(struct server *s, const struct arena *request, uint64_t device, int64_t position);
+/* Its answer was sent, or nobody is there any more to get it: who of the device waits is woken. For every request, of any
+ * thread; may run more than once. */
+void echo_answered(const struct request *rq);
 
 /* store_position(), or what lies before the device's oldest unanswered event. */
 int64_t echo_horizon(struct server *s, uint64_t device);

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "tests/support/test_server.h"
 
-/* A message of this device whose request has not been answered: until the arena ends. Returns its position. */
+/* A message of this device whose request has not been answered: and its arena names it. Returns its position. */
 static int64_t say_unanswered(struct test_server *t, struct room *room,
                               const struct test_user *sender, struct arena *request)
 {
@@ -32,11 +32,13 @@ static void a_device_sees_no_further_than_its_oldest_unanswered_event(void **sta
     assert_int_equal(echo_horizon(t->server, alice.device), one - 1);
     assert_int_equal(echo_horizon(t->server, bob.device), now);
     assert_int_equal(echo_horizon(t->server, 0), now);
-    arena_release(&first);
+    test_answered(t->server, &first, alice.device);
     assert_int_equal(echo_horizon(t->server, alice.device), two - 1);
-    arena_release(&second);
+    test_answered(t->server, &second, alice.device);
     assert_int_equal(echo_horizon(t->server, alice.device), now);
     assert_int_equal(echo_horizon_ends(t->server, alice.device), INT64_MAX);
+    arena_release(&first);
+    arena_release(&second);
 }
 
 static void an_answer_that_is_not_read_counts_no_longer_than_it_may(void **state)

@@ -98,8 +98,8 @@ static int read_timeline(struct sync_room *r, struct timeline *t, struct err *er
                            .prev_batch = r->to};
     bool more = true;
     int rc = 0;
-    for (int round = 0; rc == 0 && more && t->n < limit && t->bytes < TIMELINE_BYTES &&
-                        round < TIMELINE_ROUNDS;
+    for (int round = 0;
+         rc == 0 && more && t->n < limit && t->bytes < TIMELINE_BYTES && round < TIMELINE_ROUNDS;
          round++) {
         rc = read_on(r, &viewer, t, MIN(limit - t->n, (size_t)TIMELINE_CHUNK), &more, err);
     }

@@ -20,6 +20,7 @@
 #include "client/uia.h"
 #include "core/appservices.h"
 #include "core/data_lock.h"
+#include "core/echo.h"
 #include "core/server.h"
 #include "core/server_discovery.h"
 #include "core/tasks.h"
@@ -117,6 +118,7 @@ static int start_http(struct service *sv, struct err *err)
         .authenticate = authenticate,
         .spares = authenticate_spares,
         .complete_body = uia_complete_body,
+        .answered = echo_answered,
         .app = sv->server,
         .temp_dir = arena_cstr(&a, ARENA_CONCAT(&a, c->data_dir, STR("/media/tmp"))),
         .query_tokens = c->access_tokens.query_string_allowed,

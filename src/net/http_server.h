@@ -34,6 +34,10 @@ typedef bool spares_fn(struct request *rq, struct str token);
  * fields are looked at. */
 typedef int complete_body_fn(struct request *rq, json_t **body, struct err *err);
 
+/* The request is over: its answer was sent, or nobody is there to take it. Any thread; must be quick, takes no locks but
+ * leaves and those of waking; may run more than once. Only who, arena (its address) and app are good. */
+typedef void answered_fn(const struct request *rq);
+
 struct http_server_config {
     const struct http_listener_config *listeners;
     size_t n_listeners;
@@ -43,6 +47,7 @@ struct http_server_config {
     authenticate_fn *authenticate;   /* may be NULL if no route needs it */
     spares_fn *spares;               /* NULL: nobody is spared */
     complete_body_fn *complete_body; /* NULL: each body stands for itself */
+    answered_fn *answered;           /* NULL: nobody wants to know */
     void *app;                       /* becomes request.app */
     const char *temp_dir;            /* files without a name: uploads, long answers */
     bool query_tokens; /* accept ?access_token= (removed from the specification in v1.20) */

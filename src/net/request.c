@@ -49,6 +49,9 @@ void exchange_release_run(struct exchange *ex)
 {
     reply_discard(ex);
     exchange_release_work(ex);
+    if (ex->server->config.answered && ex->rq.who.user_nid) {
+        ex->server->config.answered(&ex->rq);
+    }
 }
 
 void exchange_recycle(struct exchange *ex)
@@ -96,6 +99,12 @@ struct str request_query(struct request *rq, const char *name)
         return STR_NONE;
     }
     return value.p ? value : STR("");
+}
+
+struct str request_query_token(struct request *rq, const char *name)
+{
+    struct str value = request_query(rq, name);
+    return value.n > 0 ? value : STR_NONE;
 }
 
 size_t request_query_list(struct request *rq, const char *name, const struct str **out)

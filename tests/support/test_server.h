@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "core/batch.h"
 #include "core/config.h"
+#include "core/echo.h"
 #include "core/server.h"
 #include "core/sync.h"
 #include "crypto/hash.h"
@@ -188,6 +189,13 @@ static inline struct new_event test_state_event(const struct test_user *sender, 
     return ev;
 }
 
+/* The request whose arena this is was answered (core/echo.h). */
+static inline void test_answered(struct server *s, struct arena *request, uint64_t device)
+{
+    const struct request rq = {.app = s, .arena = request, .who = {.device_nid = device}};
+    echo_answered(&rq);
+}
+
 static inline struct str test_send(struct test_server *t, struct room *room,
                                    const struct new_event *ev)
 {
@@ -195,6 +203,7 @@ static inline struct str test_send(struct test_server *t, struct room *room,
     struct str id;
     arena_init(&request, 0);
     assert_ok(room_send(t->server, &request, room, ev, &id, &t->err), &t->err);
+    test_answered(t->server, &request, ev->device_nid);
     id = arena_str(&t->arena, id);
     arena_release(&request);
     return id;
@@ -324,6 +333,7 @@ static inline struct room *test_room(struct test_server *t, const struct test_us
     assert_ok(rc, &t->err);
     struct str id = arena_str(&t->arena, b.room->room_id);
     batch_end(&b);
+    test_answered(t->server, &request, creator->device);
     arena_release(&request);
     return test_room_again(t, id);
 }
