@@ -10,18 +10,15 @@
 
 /* ---- looking ---------------------------------------------------------------------------------- */
 
+/* What is not known is null: clients want the members to be there. */
 static json_t *device_json(const struct device_row *d)
 {
     json_t *out = json_object();
     json_put_str(out, "device_id", d->device_id);
-    if (d->display_name.p) {
-        json_put_str(out, "display_name", d->display_name);
-    }
+    json_put_str_or_null(out, "display_name", d->display_name);
     /* What is seen is written minutes later; but it was there when it was made. */
     json_put_int(out, "last_seen_ts", MAX(d->last_seen_ts, d->created_ts));
-    if (d->last_seen_ip.p) {
-        json_put_str(out, "last_seen_ip", d->last_seen_ip);
-    }
+    json_put_str_or_null(out, "last_seen_ip", d->last_seen_ip);
     return out;
 }
 

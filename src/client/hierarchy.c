@@ -344,8 +344,9 @@ static int read_query(struct walk *walk, struct err *err)
     if (rc == 0) {
         rc = request_query_bool(rq, "suggested_only", false, &walk->suggested_only, err);
     }
-    if (rc == 0 && request_has_query(rq, "from")) {
-        rc = read_token(walk, request_query(rq, "from"), err);
+    struct str from = request_query_token(rq, "from");
+    if (rc == 0 && from.p) {
+        rc = read_token(walk, from, err);
     }
     return rc;
 }

@@ -94,7 +94,7 @@ static int get_mutual_rooms(struct request *rq, struct err *err)
     uint64_t other, after, *rooms = NULL;
     size_t n = 0;
     int rc = read_user(rq, &other, err);
-    rc = rc ? rc : read_from(request_query(rq, "from"), &after, err);
+    rc = rc ? rc : read_from(request_query_token(rq, "from"), &after, err);
     if (rc == 0 && other) {
         rc = mutual_rooms(rq, other, &rooms, &n, err);
     }

@@ -167,7 +167,7 @@ static int write_listing(struct listing *l, struct err *err)
 /* Older programs wrote "n123". */
 static int read_from(struct listing *l, struct err *err)
 {
-    struct str from = request_query(l->rq, "from");
+    struct str from = request_query_token(l->rq, "from");
     struct sync_token token = {.position = INT64_MAX};
     if (from.n > 0 && from.p[0] == 'n') {
         from = ARENA_CONCAT(l->rq->arena, STR("s"), str_from(from, 1));

@@ -461,8 +461,9 @@ static int get_events(struct request *rq, struct err *err)
     int64_t timeout;
     uint64_t room;
     int rc = request_query_int(rq, "timeout", 0, INT64_MAX, TIMEOUT_DEFAULT_MS, &timeout, err);
-    if (rc == 0 && request_has_query(rq, "from")) {
-        rc = sync_token_read(server_of(rq), request_query(rq, "from"), &from, err);
+    struct str text = request_query_token(rq, "from");
+    if (rc == 0 && text.p) {
+        rc = sync_token_read(server_of(rq), text, &from, err);
     }
     rc = rc ? rc : read_room(rq, &room, err);
     if (rc != 0) {

@@ -223,7 +223,7 @@ static int get_public_rooms(struct request *rq, struct err *err)
         rc = request_query_limit(rq, "limit", LIMIT_DEFAULT, LIMIT_MAX, &q.limit, err);
     }
     if (rc == 0) {
-        rc = read_since(request_query(rq, "since"), &q.rows, err);
+        rc = read_since(request_query_token(rq, "since"), &q.rows, err);
     }
     return rc == 0 ? reply_page(rq, &q, err) : rc;
 }

@@ -41,7 +41,7 @@ static int page_init(struct page *p, struct request *rq, int64_t limit, struct r
 
 static int read_token(struct page *p, const char *name, int64_t *out, struct err *err)
 {
-    struct str text = request_query(p->rq, name);
+    struct str text = request_query_token(p->rq, name);
     struct sync_token token;
     int rc = text.p ? sync_token_read(p->server, text, &token, err) : 0;
     *out = rc == 0 && text.p ? token.position : *out;
@@ -167,7 +167,7 @@ static int relations_query(struct relations *q, struct err *err)
 static int reply_relations(struct relations *q, struct err *err)
 {
     struct request *rq = q->page.rq;
-    struct str from = request_query(rq, "from");
+    struct str from = request_query_token(rq, "from");
     struct buf out = BUF_INIT(ANSWER_MAX);
     struct json_writer w = jw_over(&out);
     jw_object(&w);

@@ -140,7 +140,7 @@ static int cursor_place(struct search *s, int64_t epoch, struct err *err)
 
 static int cursor_parse(struct search *s, struct err *err)
 {
-    struct str text = request_query(s->rq, "next_batch"), order, group, value, rest;
+    struct str text = request_query_token(s->rq, "next_batch"), order, group, value, rest;
     int64_t epoch = 0; /* of older programs */
     struct cursor *c = &s->cursor;
     *c = (struct cursor){.upto = INT64_MAX, .group = '-'};

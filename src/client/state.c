@@ -229,16 +229,13 @@ static int get_members(struct request *rq, struct err *err)
     return handler_reply_written(rq, &out, rc, err);
 }
 
+/* What is not there is null: clients want the members to be there. */
 static void write_joined(struct json_writer *w, const struct event *ev)
 {
     jw_key(w, ev->state_key);
     jw_object(w);
-    if (ev->member->displayname.p) {
-        JW_STR(w, "display_name", ev->member->displayname);
-    }
-    if (ev->member->avatar_url.p) {
-        JW_STR(w, "avatar_url", ev->member->avatar_url);
-    }
+    JW_STR_OR_NULL(w, "display_name", ev->member->displayname);
+    JW_STR_OR_NULL(w, "avatar_url", ev->member->avatar_url);
     jw_end(w);
 }
 

@@ -65,7 +65,7 @@ static int read_parameters(struct request *rq, struct parked_sync *p, int64_t *o
 {
     static const char *const states[] = {"offline", "unavailable", "online", NULL};
     int presence = PRESENCE_ONLINE;
-    struct str since = request_query(rq, "since");
+    struct str since = request_query_token(rq, "since");
     p->is_initial = since.n == 0;
     int rc = p->is_initial ? 0 : sync_token_read(server_of(rq), since, &p->since, err);
     if (rc == 0) {

@@ -137,7 +137,7 @@ static int write_speakers(struct page *p, struct renderer *r, struct json_writer
 
 static int read_tokens(struct page *p, struct err *err)
 {
-    struct str from = request_query(p->rq, "from"), to = request_query(p->rq, "to");
+    struct str from = request_query_token(p->rq, "from"), to = request_query_token(p->rq, "to");
     struct sync_token token;
     int64_t upto = p->to; /* what the caller may see at most */
     int rc = 0;

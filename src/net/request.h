@@ -98,6 +98,8 @@ struct request {
 
 /* First value of a query parameter, decoded; .p is NULL if it is absent, not if it is empty. */
 struct str request_query(struct request *rq, const char *name);
+/* A token that a client brings: .p is NULL if it is absent or empty, which clients send for "none". */
+struct str request_query_token(struct request *rq, const char *name);
 static inline bool request_has_query(struct request *rq, const char *name)
 {
     return request_query(rq, name).p != NULL;

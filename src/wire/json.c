@@ -208,6 +208,11 @@ void json_put_str(json_t *object, const char *key, struct str value)
     json_put(object, str_c(key), json_new_str(value));
 }
 
+void json_put_str_or_null(json_t *object, const char *key, struct str value)
+{
+    json_put(object, str_c(key), value.p ? json_new_str(value) : json_null());
+}
+
 void json_put_int(json_t *object, const char *key, int64_t value)
 {
     json_put(object, str_c(key), json_integer(value));

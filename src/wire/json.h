@@ -80,6 +80,8 @@ bool json_next(struct json_iter *it);
 json_t *json_new_str(struct str s);
 void json_put(json_t *object, struct str key, json_t *value);
 void json_put_str(json_t *object, const char *key, struct str value);
+/* null if value.p is NULL. */
+void json_put_str_or_null(json_t *object, const char *key, struct str value);
 void json_put_int(json_t *object, const char *key, int64_t value);
 void json_put_bool(json_t *object, const char *key, bool value);
 

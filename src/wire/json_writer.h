@@ -58,14 +58,15 @@ void jw_key_raw(struct json_writer *w, struct str quoted_key_and_colon);
 /* True when everything that was opened is closed again and the buffer did not overflow. */
 bool jw_is_complete(const struct json_writer *w);
 
-#define JW_KEY(w, key)     jw_key_raw((w), STR("\"" key "\":"))
-#define JW_STR(w, key, v)  (JW_KEY((w), key), jw_str((w), (v)))
-#define JW_INT(w, key, v)  (JW_KEY((w), key), jw_int((w), (v)))
-#define JW_BOOL(w, key, v) (JW_KEY((w), key), jw_bool((w), (v)))
-#define JW_RAW(w, key, v)  (JW_KEY((w), key), jw_raw((w), (v)))
-#define JW_JSON(w, key, v) (JW_KEY((w), key), jw_json((w), (v)))
-#define JW_OBJECT(w, key)  (JW_KEY((w), key), jw_object((w)))
-#define JW_ARRAY(w, key)   (JW_KEY((w), key), jw_array((w)))
+#define JW_KEY(w, key)            jw_key_raw((w), STR("\"" key "\":"))
+#define JW_STR(w, key, v)         (JW_KEY((w), key), jw_str((w), (v)))
+#define JW_STR_OR_NULL(w, key, v) (JW_KEY((w), key), (v).p ? jw_str((w), (v)) : jw_null((w)))
+#define JW_INT(w, key, v)         (JW_KEY((w), key), jw_int((w), (v)))
+#define JW_BOOL(w, key, v)        (JW_KEY((w), key), jw_bool((w), (v)))
+#define JW_RAW(w, key, v)         (JW_KEY((w), key), jw_raw((w), (v)))
+#define JW_JSON(w, key, v)        (JW_KEY((w), key), jw_json((w), (v)))
+#define JW_OBJECT(w, key)         (JW_KEY((w), key), jw_object((w)))
+#define JW_ARRAY(w, key)          (JW_KEY((w), key), jw_array((w)))
 
 /* A tree as compact JSON in the arena, members in their order: for what need not be canonical. */
 struct str json_encode(struct arena *a, const json_t *value);

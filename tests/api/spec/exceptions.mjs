@@ -72,6 +72,8 @@ export const ANSWERS = [
   { ids: ["login"], status: 403, is: /M_EXCLUSIVE/, reason: "the specification names the code in prose (\"Appservice Login\"), without a status" },
   { ids: ["getUserProfile"], status: 504, is: /M_CONNECTION_TIMEOUT/, reason: "the application service that may know the user does not answer; 404 would be remembered" },
   { ids: ["redirectToSSO", "redirectToIdP"], status: 404, is: /without JSON/, reason: "a person's browser comes there, so it gets a page" },
+  { ids: ["getDevices", "getDevice", "getJoinedMembersByRoom"], status: 200, is: /(display_name|last_seen_ip|avatar_url).*must be string/,
+    reason: "null where nothing is known: clients (matrix-nio) want the members to be there, and other servers send them so" },
   { ids: ["sendMessage"], status: 400, is: /M_FORBIDDEN/, reason: "the words of a policy server are handed on as they are (\"Policy Servers\")" },
   { ids: ["sendMessage"], status: 403, is: /M_UNAUTHORIZED|M_NOT_FOUND/, reason: "likewise" },
   { ids: ["sendMessage"], status: 502, is: /M_UNKNOWN/, reason: "the policy server cannot be reached" },
