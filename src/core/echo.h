@@ -30,8 +30,8 @@ void echoes_free(struct echoes *e); /* NULL is allowed */
 /* A request of this device has committed events, the first at `position`, which is about to become visible. Takes no
  * locks but a leaf. */
 void echo_begin(struct server *s, const struct arena *request, uint64_t device, int64_t position);
-/* Its answer was sent, or nobody is there any more to get it: who of the device waits is woken. For every request, of any
- * thread; may run more than once. */
+/* Its answer was sent, or nobody is there any more to get it: who of the device waits is woken. For every request, of
+ * any thread; may run more than once. */
 void echo_answered(const struct request *rq);
 
 /* store_position(), or what lies before the device's oldest unanswered event. */

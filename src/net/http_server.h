@@ -34,8 +34,8 @@ typedef bool spares_fn(struct request *rq, struct str token);
  * fields are looked at. */
 typedef int complete_body_fn(struct request *rq, json_t **body, struct err *err);
 
-/* The request is over: its answer was sent, or nobody is there to take it. Any thread; must be quick, takes no locks but
- * leaves and those of waking; may run more than once. Only who, arena (its address) and app are good. */
+/* The request is over: its answer was sent, or nobody is there to take it. Any thread; must be quick, takes no locks
+ * but leaves and those of waking; may run more than once. Only who, arena (its address) and app are good. */
 typedef void answered_fn(const struct request *rq);
 
 struct http_server_config {
