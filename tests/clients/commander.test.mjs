@@ -5,7 +5,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import test from "node:test";
-import { png, useServer } from "../api/harness.mjs";
+import { E, png, useServer } from "../api/harness.mjs";
 import { python } from "./programs.mjs";
 
 const commander = await python("commander");
@@ -29,6 +29,7 @@ test("messages and a picture go from one matrix-commander to another, encrypted"
   const [alice, bob] = await hs.users("alice", "bob");
   const room = await alice.createRoom({ preset: "private_chat", room_version: "11", invite: [bob.id], initial_state: [{ type: "m.room.encryption", state_key: "", content: { algorithm: "m.megolm.v1.aes-sha2" } }] });
   await bob.join(room);
+  await alice.put(`/devices/${E(alice.device)}`, { display_name: "phone" }); // it cannot list devices that have no name
   const [here, there] = [new Desk(alice), new Desk(bob)];
   try {
     await here.login(room);
