@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "client/authenticate.h"
+#include "core/changes.h"
 #include "core/echo.h"
 #include "core/server.h"
 
@@ -47,7 +48,7 @@ static int resume(struct request *rq, struct err *err)
         request_park(rq, look_again, resume);
         return REQUEST_PARKED;
     }
-    waiter_remove(server_of(rq), &p->waiter);
+    waiter_remove(changes_waiters(server_of(rq)), &p->waiter);
     rq->parked = NULL;
     p->release(rq, p);
     return rc;
@@ -56,7 +57,8 @@ static int resume(struct request *rq, struct err *err)
 int long_poll_begin(struct request *rq, struct long_poll *p, struct err *err)
 {
     /* Registered first, then looked at: what is committed in between is seen by one or the other. */
-    waiter_add(server_of(rq), &p->waiter, rq, rq->who.user_nid, rq->who.device_nid, p->room);
+    waiter_add(changes_waiters(server_of(rq)), &p->waiter, rq, rq->who.user_nid, rq->who.device_nid,
+               p->room);
     rq->parked = p;
     return resume(rq, err);
 }

@@ -12,7 +12,7 @@
 #ifndef INGOT_CLIENT_LONG_POLL_H
 #define INGOT_CLIENT_LONG_POLL_H
 
-#include "core/changes.h"
+#include "core/waiters.h"
 #include "net/request.h"
 
 struct long_poll {

@@ -9,6 +9,7 @@
 #include "client/handler.h"
 #include "client/long_poll.h"
 #include "client/routes.h"
+#include "core/changes.h"
 #include "core/presence.h"
 
 enum {
@@ -132,7 +133,8 @@ static int get_sync(struct request *rq, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    bool may_wait = timeout > 0 && waiters_count(server_of(rq), rq->who.user_nid) < WAITS_MAX;
+    bool may_wait =
+        timeout > 0 && waiters_count(changes_waiters(server_of(rq)), rq->who.user_nid) < WAITS_MAX;
     p.poll.deadline_mono = clock_mono_ms() + (may_wait ? MIN(timeout, TIMEOUT_MAX_MS) : 0);
     presence_sync_begin(server_of(rq), rq->who.user_nid, rq->who.device_nid, p.presence);
     return long_poll_begin(rq, &keep(&p)->poll, err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What has changed, for those who wait. Everything that a client may have to catch up with is announced here:
- * the change log remembers the newest of them in order of position, and waiting clients are woken.
+ * What has changed, for those who wait. Everything that a client may have to catch up with is announced here: the
+ * change log (change_log.h) remembers the newest of them in order of position, and clients that wait (waiters.h) are
+ * woken.
  *
  * A write announces its change inside its transaction; it takes effect after the commit, in order of
  * position: the log is complete up to store_position() whenever that is read. (Typing and presence are
@@ -14,36 +15,15 @@
 #ifndef INGOT_CORE_CHANGES_H
 #define INGOT_CORE_CHANGES_H
 
-#include "base/compiler.h"
 #include "base/list.h"
+#include "core/change_log.h"
 
 struct server;
 struct txn;
 struct room;
-struct request;
-
-enum change_kind {
-    CHANGE_EVENT,        /* room; user = whose membership changes, 0 for other events */
-    CHANGE_RECEIPT,      /* room; user = whose; `only_user` for private ones */
-    CHANGE_ACCOUNT_DATA, /* user; room = 0 for global; push rules too */
-    CHANGE_TO_DEVICE,    /* user, device */
-    CHANGE_DEVICES, /* user: device list or cross-signing keys: who shares an encrypted room wants it */
-    CHANGE_OWN_KEYS,   /* user: keys that are nobody else's business: the user-signing key */
-    CHANGE_KEY_COUNTS, /* user, device: one-time keys were claimed */
-    CHANGE_PUSHERS,    /* user: set or deleted; no client is told, only the watcher */
-    CHANGE_ROOM_GONE,  /* user: a room that he remembered was deleted */
-    CHANGE_TYPING,     /* room (volatile) */
-    CHANGE_PRESENCE,   /* user (volatile) */
-};
-
-struct change {
-    enum change_kind kind;
-    int64_t position; /* stream position, or the volatile serial */
-    uint64_t room, user, device;
-    bool only_user; /* only this user's own clients see it */
-};
 
 struct changes;
+struct waiters;
 
 struct changes *changes_new(struct server *s);
 void changes_free(struct changes *c);
@@ -58,6 +38,8 @@ void changes_wake_company(struct server *s, const uint64_t *users, size_t n);
 /* Wakes this device of this user: what it waits for need not be new, see echo.h. */
 void changes_wake_device(struct server *s, uint64_t user, uint64_t device);
 int64_t changes_volatile_serial(struct server *s);
+/* Who waits for changes: woken as they become visible. */
+struct waiters *changes_waiters(struct server *s);
 
 /*
  * Calls fn for every logged durable change with since < position <= upto, oldest first. Returns false without
@@ -81,23 +63,5 @@ struct changes_watcher {
 void changes_watch(struct server *s, struct changes_watcher *w);
 /* When this returns, `wake` does not run and will not. Idempotent. */
 void changes_unwatch(struct server *s, struct changes_watcher *w);
-
-/*
- * A waiting client: registered by user, woken by any change that may concern him (being woken for nothing is
- * allowed; missing one is not). Register first, then look whether there is something, then park.
- */
-struct waiter {
-    struct list_node in_user; /* of the user's list in changes */
-    struct list_node in_room; /* of the room's list in changes, if there is a room */
-    uint64_t user, device, room;
-    struct request *rq; /* a reference */
-};
-/* room: one that he looks into without being in it, and whose changes wake him too; 0: none. */
-void waiter_add(struct server *s, struct waiter *w, struct request *rq, uint64_t user,
-                uint64_t device, uint64_t room);
-/* How many of a user's clients wait now. */
-size_t waiters_count(struct server *s, uint64_t user);
-/* Idempotent; drops the reference to the request. */
-void waiter_remove(struct server *s, struct waiter *w);
 
 #endif

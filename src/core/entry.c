@@ -48,17 +48,6 @@ size_t entry_bytes(const struct entry *e)
            64;
 }
 
-static void nids_from_packed(uint64_t *out, struct str packed)
-{
-    const unsigned char *p = (const unsigned char *)packed.p;
-    for (size_t i = 0; i < packed.n / 8; i++) {
-        out[i] = 0;
-        for (size_t k = 0; k < 8; k++) {
-            out[i] = out[i] << 8 | p[i * 8 + k];
-        }
-    }
-}
-
 struct entry *entry_new(struct event *ev, const struct event_row *row)
 {
     size_t n_auth = row->auth_nids.n / 8, n_prev = row->prev_nids.n / 8;
@@ -74,8 +63,8 @@ struct entry *entry_new(struct event *ev, const struct event_row *row)
     }
     e->replaces = row->replaces_nid;
     e->redacted_by = row->redacted_by;
-    nids_from_packed(nids, row->auth_nids);
-    nids_from_packed(nids + n_auth, row->prev_nids);
+    nids_unpack_to(row->auth_nids, nids);
+    nids_unpack_to(row->prev_nids, nids + n_auth);
     e->auth = nids;
     e->n_auth = n_auth;
     e->prev = nids + n_auth;

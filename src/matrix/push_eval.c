@@ -438,16 +438,16 @@ static bool may_search(struct matching *m, size_t bytes)
     return *m->budget > 0;
 }
 
+/* NULL: no steps are left to look for it, which is not remembered: others may have some. */
 static struct prop *prop_of(struct matching *m, const struct path *path)
 {
-    static struct prop absent;
     struct push_event *pe = m->pe;
     union map_val *at = smap_find(&pe->memo->props, path->text);
     if (at) {
         return at->ptr;
     }
     if (!may_search(m, pe->event->client_json.n)) {
-        return &absent;
+        return NULL;
     }
     struct prop *prop = arena_new(pe->arena, struct prop);
     prop->raw = pe->event->client_json;
@@ -458,10 +458,23 @@ static struct prop *prop_of(struct matching *m, const struct path *path)
     return prop;
 }
 
+static bool find_text(struct matching *m, const struct path *path, struct glob_text *out)
+{
+    struct prop *prop = prop_of(m, path);
+    return prop && prop_text(m->pe, prop, out);
+}
+
+/* The value as canonical JSON; .p is NULL if there is none. */
+static struct str find_value(struct matching *m, const struct path *path)
+{
+    const struct prop *prop = prop_of(m, path);
+    return prop ? prop->raw : STR_NONE;
+}
+
 static bool match_glob(struct matching *m, const struct cond *c)
 {
     struct glob_text text;
-    if (!prop_text(m->pe, prop_of(m, &c->path), &text)) {
+    if (!find_text(m, &c->path, &text)) {
         return false;
     }
     return c->kind == COND_BODY_MATCH ? glob_finds_word(c->glob, text, m->budget)
@@ -471,9 +484,9 @@ static bool match_glob(struct matching *m, const struct cond *c)
 /* Canonical JSON has one text for each value, so equal texts are equal values. */
 static bool match_contains(struct matching *m, const struct cond *c)
 {
-    const struct prop *prop = prop_of(m, &c->path);
-    if (prop->raw.p && canon_is_array(prop->raw) && may_search(m, prop->raw.n)) {
-        for (struct canon_iter it = canon_iter(prop->raw); canon_next(&it);) {
+    struct str list = find_value(m, &c->path);
+    if (list.p && canon_is_array(list) && may_search(m, list.n)) {
+        for (struct canon_iter it = canon_iter(list); canon_next(&it);) {
             if (str_eq(it.value, c->value)) {
                 return true;
             }
@@ -502,8 +515,8 @@ static bool match_mentioned(struct matching *m, const struct cond *c)
 {
     struct push_memo *memo = m->pe->memo;
     if (!memo->has_mentioned) {
-        const struct prop *prop = prop_of(m, &c->path);
-        struct str list = prop->raw.p && canon_is_array(prop->raw) ? prop->raw : STR("[]");
+        struct str found = find_value(m, &c->path);
+        struct str list = found.p && canon_is_array(found) ? found : STR("[]");
         for (struct canon_iter it = canon_iter(list); canon_next(&it);) {
             if (canon_is_str(it.value)) {
                 smap_at(&memo->mentioned, canon_str(m->pe->arena, it.value), NULL);
@@ -520,7 +533,7 @@ static bool match_display_name(struct matching *m)
     const struct path body = {.text = STR_INIT("\"content\"\"body\""), .names = names, .n = 2};
     struct str name = m->reader->display_name;
     struct glob_text text;
-    if (name.n == 0 || name.n > GLOB_MAX_BYTES || !prop_text(m->pe, prop_of(m, &body), &text)) {
+    if (name.n == 0 || name.n > GLOB_MAX_BYTES || !find_text(m, &body, &text)) {
         return false;
     }
     return glob_finds_word(glob_compile_literal(m->pe->arena, name), text, m->budget);
@@ -537,7 +550,7 @@ static bool match_condition(struct matching *m, const struct cond *c)
     case COND_BODY_MATCH:
         return match_glob(m, c);
     case COND_PROPERTY_IS:
-        return str_eq(prop_of(m, &c->path)->raw, c->value);
+        return str_eq(find_value(m, &c->path), c->value);
     case COND_PROPERTY_CONTAINS:
         return match_contains(m, c);
     case COND_MEMBER_COUNT:

@@ -123,16 +123,22 @@ struct str nids_pack(struct arena *a, const uint64_t *nids, size_t n)
     return str_n((char *)p, n * 8);
 }
 
+void nids_unpack_to(struct str packed, uint64_t *out)
+{
+    const unsigned char *p = (const unsigned char *)packed.p;
+    for (size_t i = 0; i < packed.n / 8; i++) {
+        out[i] = 0;
+        for (size_t k = 0; k < 8; k++) {
+            out[i] = out[i] << 8 | p[i * 8 + k];
+        }
+    }
+}
+
 size_t nids_unpack(struct arena *a, struct str packed, uint64_t **out)
 {
-    size_t n = packed.n / 8;
-    const unsigned char *p = (const unsigned char *)packed.p;
-    uint64_t *nids = arena_array(a, uint64_t, n);
-    for (size_t i = 0; i < n * 8; i++) {
-        nids[i / 8] = nids[i / 8] << 8 | p[i];
-    }
-    *out = nids;
-    return n;
+    *out = arena_array(a, uint64_t, packed.n / 8);
+    nids_unpack_to(packed, *out);
+    return packed.n / 8;
 }
 
 int events_insert(struct txn *t, const struct event_row *e, struct err *err)

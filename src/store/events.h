@@ -32,6 +32,7 @@ struct event_row {
 /* 8 bytes each, big-endian; in the arena. */
 struct str nids_pack(struct arena *a, const uint64_t *nids, size_t n);
 size_t nids_unpack(struct arena *a, struct str packed, uint64_t **out);
+void nids_unpack_to(struct str packed, uint64_t *out); /* room for packed.n / 8 */
 
 MUST_USE int events_insert(struct txn *t, const struct event_row *row, struct err *err);
 /* The row changed because a redaction takes effect on it. */
