@@ -114,9 +114,10 @@ static int check_proof(struct request *rq, const struct wish *w, struct err *err
     return check_mac(rq, w, err);
 }
 
-static int create(struct request *rq, const struct wish *w, uint64_t *out_nid, struct err *err)
+static int create(struct request *rq, const struct wish *w, struct str name, uint64_t *out_nid,
+                  struct err *err)
 {
-    const struct new_account account = {.localpart = w->username,
+    const struct new_account account = {.localpart = name,
                                         .password = w->password,
                                         .displayname = w->displayname,
                                         .is_admin = w->admin};
@@ -127,12 +128,13 @@ static int post_register(struct request *rq, struct err *err)
 {
     const struct wish *w = rq->in;
     struct server *s = server_of(rq);
+    struct str name = user_localpart_lower(rq->arena, w->username);
     struct sign_in who = {0};
     struct signed_in in;
     int rc = check_enabled(s, err);
     rc = rc ? rc : check_proof(rq, w, err);
-    rc = rc ? rc : create(rq, w, &who.user_nid, err);
-    log_administration(STR("registration.shared_secret"), "user.add", w->username,
+    rc = rc ? rc : create(rq, w, name, &who.user_nid, err);
+    log_administration(STR("registration.shared_secret"), "user.add", name,
                        rc == 0 ? STR_NONE : str_c(err->message));
     if (rc == 0 && !w->inhibit_login) {
         rc = sign_in(s, rq->arena, &who, &in, err);
@@ -141,7 +143,7 @@ static int post_register(struct request *rq, struct err *err)
         return rc;
     }
     json_t *out = json_object();
-    json_put_str(out, "user_id", user_id_make(rq->arena, w->username, s->server_name));
+    json_put_str(out, "user_id", user_id_make(rq->arena, name, s->server_name));
     json_put_str(out, "home_server", s->server_name);
     if (!w->inhibit_login) {
         sign_in_put(out, &in);

@@ -148,6 +148,7 @@ int user_add_operation(struct server *s, struct arena *a, const json_t *argument
 {
     struct user_arguments args = {0};
     int rc = decode(s, a, arguments, &args, err);
+    args.name = user_localpart_lower(a, args.name);
     const struct new_account account = {
         .localpart = args.name, .password = args.password, .is_admin = args.is_admin};
     rc = rc ? rc : account_create(s, a, &account, NULL, err);

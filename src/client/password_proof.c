@@ -56,7 +56,8 @@ static int claim_of_user(struct request *rq, struct str user, struct claim *out,
     if (!user.p) {
         return err_missing_param(err, "\"identifier\" with a \"user\" is missing");
     }
-    out->localpart = out->key = local_part(server_of(rq), user);
+    out->localpart = local_part(server_of(rq), user);
+    out->key = user_localpart_lower(rq->arena, out->localpart);
     return 0;
 }
 
@@ -102,12 +103,24 @@ static int read_claim(struct request *rq, const struct credentials *c, struct cl
     return wrong(err); /* no telephone numbers are known here */
 }
 
+/* Names are made with small letters, but people write capitals too. An old account may have some: what is exactly so
+ * comes first. */
+static int find_user(struct request *rq, struct str localpart, struct user_row *out,
+                     struct err *err)
+{
+    struct db_read *r = store_reader(server_of(rq)->store);
+    int rc = users_find(r, rq->arena, localpart, out, err);
+    return rc == E_NOT_FOUND
+               ? users_find(r, rq->arena, user_localpart_lower(rq->arena, localpart), out, err)
+               : rc;
+}
+
 /* One answer, in one time, for a wrong password and for nobody. Deactivated accounts have no password left. */
 static int verify(struct request *rq, struct str localpart, struct str password,
                   struct user_row *out, struct err *err)
 {
     struct server *s = server_of(rq);
-    int found = users_find(store_reader(s->store), rq->arena, localpart, out, err);
+    int found = find_user(rq, localpart, out, err);
     if (found != 0 && found != E_NOT_FOUND) {
         return found;
     }

@@ -300,10 +300,21 @@ static int register_user(struct request *rq, struct err *err)
     return create_and_sign_in(rq, &account, &who, !in->inhibit_login, err);
 }
 
+static void lower_name(struct request *rq)
+{
+    struct register_body *in = arena_new(rq->arena, struct register_body);
+    *in = *(const struct register_body *)rq->in;
+    if (in->username.p) {
+        in->username = user_localpart_lower(rq->arena, in->username);
+    }
+    rq->in = in;
+}
+
 static int post_register(struct request *rq, struct err *err)
 {
     static const char *const kinds[] = {"user", "guest", NULL};
     int kind;
+    lower_name(rq);
     int rc = request_query_enum(rq, "kind", kinds, 0, &kind, err);
     if (rc != 0) {
         return rc;
@@ -320,7 +331,7 @@ static int get_available(struct request *rq, struct err *err)
 {
     struct str name;
     int rc = request_query_require(rq, "username", &name, err);
-    rc = rc ? rc : check_name(rq, name, err);
+    rc = rc ? rc : check_name(rq, user_localpart_lower(rq->arena, name), err);
     if (rc != 0) {
         return rc;
     }

@@ -166,6 +166,15 @@ bool user_localpart_is_valid(struct str local, struct str server)
     return local.n > 0 && all_are(local, is_user_char) && local.n + server.n + 2 <= ID_MAX_BYTES;
 }
 
+struct str user_localpart_lower(struct arena *a, struct str local)
+{
+    char *lower = arena_cstr(a, local);
+    for (size_t i = 0; i < local.n; i++) {
+        lower[i] = lower[i] >= 'A' && lower[i] <= 'Z' ? (char)(lower[i] + ('a' - 'A')) : lower[i];
+    }
+    return str_n(lower, local.n);
+}
+
 bool room_id_parse(struct str text, struct matrix_id *out)
 {
     struct matrix_id id;

@@ -34,6 +34,9 @@ MUST_USE bool user_id_parse(struct str text, struct matrix_id *out);
 bool user_id_is_strict(const struct matrix_id *id);
 /* Whether `local` can become the local part of a user id on `server`: characters as above, and the size. */
 bool user_localpart_is_valid(struct str local, struct str server);
+/* With small letters for the capitals A to Z, in the arena: names are made so ("Mapping from other character sets"), so
+ * that nobody can be mistaken for somebody else. */
+struct str user_localpart_lower(struct arena *a, struct str local);
 /* "!opaque:domain", or "!opaque" as in version 12. */
 MUST_USE bool room_id_parse(struct str text, struct matrix_id *out);
 /* "#alias:domain"; the alias may not be empty. */

@@ -13,6 +13,17 @@ async function register(server, body, auth) {
   return server.req("POST", "/register", { body: { ...body, auth: { session: first.body.session, ...auth } } });
 }
 
+test("capitals in a name are lowered when the account is made, and understood when signing in", async () => {
+  const name = unique("carol");
+  const shouted = name.toUpperCase();
+  await hs.req("GET", `/register/available?username=${shouted}`, { expect: 200 });
+  const made = (await register(hs, { username: shouted, password: "a good password" }, { type: "m.login.dummy" })).body;
+  assert.equal(made.user_id, `@${name}:localhost`);
+  await hs.fails(400, "M_USER_IN_USE", "GET", `/register/available?username=${shouted}`);
+  for (const user of [name, shouted, `@${shouted}:localhost`]) assert.equal((await hs.login(user, "a good password")).id, made.user_id);
+  await hs.fails(403, "M_FORBIDDEN", "POST", "/login", { body: { type: "m.login.password", identifier: { type: "m.id.user", user: shouted }, password: "wrong" } });
+});
+
 test("registration with m.login.dummy signs in a new user", async () => {
   const username = unique("dummy");
   const r = await register(hs, { username, password: "a good password" }, { type: "m.login.dummy" });
