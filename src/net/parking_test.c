@@ -427,6 +427,7 @@ static void what_was_read_beyond_a_parked_request_is_not_cut_in_two(void **state
     client_send(&client, STR("GET /t/poll HTTP/1.1\r\nHost: x\r\n\r\n"
                              "POST /t/plain HTTP/1.1\r\nHost: x\r\nContent-Length: 70\r\n\r\n{}"));
     sem_wait(&seen.parked);
+    wait_for_metric("ingot_http_parked 1\n");
     client_send(&client, STR("GET /t/plain?smuggled HTTP/1.1\r\nHost: x\r\n\r\n"));
     wake_all();
     struct answer a = client_receive(&client, true);

@@ -62,7 +62,7 @@ test("who could see it before still does, also after a restart and after coming 
     const seen = await everything(reader, s);
     for (const path of ["messages", "event", "context", "relations", "threads", "search", "sync", "federation", "initialSync"]) assert.ok(seen[path].includes(WORD), `${path}: ${seen[path]}`);
   }
-  await s.alice.put(`/profile/${E(s.alice.id)}/displayname`, { displayname: "another member event" });
+  await s.alice.rename("another member event", s.room);
   await hs.restart();
   assert.equal((await s.alice.getEvent(s.room, s.events.root)).content.body, `${WORD} one`);
   assert.deepEqual((await s.late.getEvent(s.room, s.events.root)).content, {});

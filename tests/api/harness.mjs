@@ -330,6 +330,13 @@ export class User {
   nextTxn() { return `t${this.device}.${this.txn++}`; }
   async event(room, type, content, txn = this.nextTxn()) { return (await this.put(`/rooms/${E(room)}/send/${E(type)}/${E(txn)}`, content)).event_id; }
   say(room, body, extra = {}) { return this.event(room, "m.room.message", { msgtype: "m.text", body, ...extra }); }
+  /** A new display name, and the rooms have it: it goes into them after the answer. */
+  async rename(displayname, ...rooms) {
+    await this.put(`/profile/${E(this.id)}/displayname`, { displayname });
+    for (const room of rooms) {
+      await eventually(`${room} has the new name`, async () => (await this.getState(room, "m.room.member", this.id)).displayname === displayname);
+    }
+  }
   async setState(room, type, key, content) { return (await this.put(`/rooms/${E(room)}/state/${E(type)}/${E(key)}`, content)).event_id; }
   getState(room, type, key = "") { return this.get(`/rooms/${E(room)}/state/${E(type)}/${E(key)}`); }
   async redact(room, event, body = {}) { return (await this.put(`/rooms/${E(room)}/redact/${E(event)}/${this.nextTxn()}`, body)).event_id; }

@@ -154,7 +154,7 @@ test("groups by room and sender have their own pages", async () => {
 test("the context of a result: events around it, tokens that go on, profiles of then, state", async () => {
   const alice = await hs.user("alice");
   const room = await alice.createRoom({ name: "A name" });
-  await alice.put(`/profile/${E(alice.id)}/displayname`, { displayname: "Alice of then" });
+  await alice.rename("Alice of then", room);
   const w = word();
   const around = [];
   for (let i = 0; i < 3; i++) around.push(await alice.say(room, `before ${i}`));
