@@ -90,16 +90,16 @@ static int check_tree(json_t *v, unsigned depth, unsigned flags, struct err *err
 
 int json_parse(struct arena *a, struct str bytes, unsigned flags, json_t **out, struct err *err)
 {
-    size_t options = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
-    if (flags & JPARSE_SCALAR) {
-        options |= JSON_DECODE_ANY;
-    }
+    const size_t options = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY;
     json_error_t e;
     struct arena *outer = json_arena_enter(a);
     json_t *v = json_loadb(bytes.p ? bytes.p : "", bytes.n, options, &e);
     json_arena_leave(outer);
     if (!v) {
         return parse_error(&e, err);
+    }
+    if (!(flags & JPARSE_SCALAR) && !json_is_object(v) && !json_is_array(v)) {
+        return err_bad_json(err, "A JSON object is expected");
     }
     int rc = check_tree(v, 0, flags, err);
     if (rc == 0) {

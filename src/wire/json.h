@@ -45,7 +45,7 @@ void json_arena_leave(struct arena *outer);
 /* Parses all of `bytes` (untrusted) into a tree in the arena. Errors, all E_INVALID with status 400:
  * M_NOT_JSON: syntax, invalid UTF-8, lone surrogates, anything after the value.
  * M_BAD_JSON: a key twice in one object, deeper than JSON_DEPTH_MAX, U+0000 in a key, an integer outside of
- * int64, a real without JPARSE_REALS. */
+ * int64, a real without JPARSE_REALS, neither object nor array at the top without JPARSE_SCALAR. */
 int json_parse(struct arena *a, struct str bytes, unsigned flags, json_t **out,
                struct err *err) MUST_USE;
 

@@ -279,6 +279,8 @@ test("bodies that are no object, too deep, or not even JSON", OPTIONS, async () 
   await all(table.filter(e => e.method !== "GET").flatMap(entry => Object.entries(BODIES).map(([what, body]) => async () => {
     const r = await send({ ...entry, name: `${entry.name} with ${what}` }, good(entry), { body });
     if (entry.takesJson && /^(a word|half|an array|a string|a number|null|true|deep|invalid|overlong|two obj)/.test(what)) assert.ok(r.status >= 400, `${entry.name} took ${what}: ${r.status}`);
+    const code = /^(an array|a string|a number|null|true)/.test(what) ? "M_BAD_JSON" : /^(a word|half an|two obj)/.test(what) ? "M_NOT_JSON" : null;
+    if (entry.takesJson && code && r.status === 400) assert.equal(r.body.errcode, code, `${entry.name} with ${what}`);
   })));
 });
 
