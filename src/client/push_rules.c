@@ -49,13 +49,16 @@ static int get_global(struct request *rq, struct err *err)
     return rc == 0 ? reply_json(rq, 200, json_get(tree, "global")) : rc;
 }
 
+/* Of a kind that there is not, no rule can be made, and none is found. */
 static int read_kind(struct request *rq, enum push_kind *out, struct err *err)
 {
-    if (!push_kind_find(rq->params[0], out)) {
-        return err_invalid_param(err, "There are no push rules of the kind \"%.*s\"",
-                                 STR_ARG(rq->params[0]));
+    static const char message[] = "There are no push rules of the kind \"%.*s\"";
+    struct str kind = rq->params[0];
+    if (push_kind_find(kind, out)) {
+        return 0;
     }
-    return 0;
+    return rq->method == HTTP_GET ? err_not_found(err, message, STR_ARG(kind))
+                                  : err_invalid_param(err, message, STR_ARG(kind));
 }
 
 static int find_rule(struct request *rq, struct str *out_json, struct err *err)

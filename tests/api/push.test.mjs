@@ -51,6 +51,15 @@ test("rules are made, read, switched, changed and deleted, and told in sync", as
   await alice.fails(404, "M_NOT_FOUND", "PUT", `${at}/enabled`, { enabled: true });
 });
 
+test("of a kind that there is not, no rule is found and none is made", async () => {
+  const alice = await hs.user("alice");
+  const at = `${G}/device/cheese`;
+  for (const part of ["", "/enabled", "/actions"]) await alice.fails(404, "M_NOT_FOUND", "GET", at + part);
+  await alice.fails(400, "M_INVALID_PARAM", "PUT", at, { actions: [] });
+  await alice.fails(400, "M_INVALID_PARAM", "PUT", `${at}/enabled`, { enabled: true });
+  await alice.fails(400, "M_INVALID_PARAM", "DELETE", at);
+});
+
 test("order: a new rule comes first; before and after place it", async () => {
   const alice = await hs.user("alice");
   const room = i => `!room${i}:localhost`;
