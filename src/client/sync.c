@@ -25,24 +25,25 @@ struct parked_sync {
     enum presence_state presence;
     bool is_initial, full_state, use_state_after;
     struct str filter; /* JSON text of the filter, empty: none; behind this struct */
+    bool is_filter_stored;
 };
 
 /* ---- parameters ---- */
 
-/* The filter parameter: a JSON object, or the id of a stored one. *out is its JSON text. */
-static int read_filter(struct request *rq, struct str *out, struct err *err)
+/* The filter parameter: a JSON object, or the id of a stored one. */
+static int read_filter(struct request *rq, struct parked_sync *p, struct err *err)
 {
     struct str text = request_query(rq, "filter");
     bool is_lost;
-    *out = STR_NONE;
     if (text.n == 0) {
         return 0;
     }
     if (text.p[0] == '{') {
-        *out = text;
+        p->filter = text;
         return 0;
     }
-    int rc = filter_of_id(rq, text, out, &is_lost, err);
+    p->is_filter_stored = true;
+    int rc = filter_of_id(rq, text, &p->filter, &is_lost, err);
     if (rc == E_NOT_FOUND && is_lost) {
         return 0; /* clients that get no answer at all would not find out of it */
     }
@@ -50,15 +51,19 @@ static int read_filter(struct request *rq, struct str *out, struct err *err)
                              : rc;
 }
 
-static int parse_filter(struct arena *a, struct str text, struct filter *out, struct err *err)
+static int parse_filter(struct arena *a, const struct parked_sync *p, struct filter *out,
+                        struct err *err)
 {
     json_t *json;
     filter_defaults(out);
-    if (text.n == 0) {
+    if (p->filter.n == 0) {
         return 0;
     }
-    int rc = json_parse(a, text, JPARSE_REALS, &json, err);
-    return rc != 0 ? rc : filter_parse(a, json, out, err);
+    int rc = json_parse(a, p->filter, JPARSE_REALS, &json, err);
+    if (rc != 0) {
+        return rc;
+    }
+    return p->is_filter_stored ? filter_load(a, json, out, err) : filter_parse(a, json, out, err);
 }
 
 static int read_parameters(struct request *rq, struct parked_sync *p, int64_t *out_timeout,
@@ -82,7 +87,7 @@ static int read_parameters(struct request *rq, struct parked_sync *p, int64_t *o
         rc = request_query_enum(rq, "set_presence", states, PRESENCE_ONLINE, &presence, err);
     }
     p->presence = (enum presence_state)presence;
-    return rc == 0 ? read_filter(rq, &p->filter, err) : rc;
+    return rc == 0 ? read_filter(rq, p, err) : rc;
 }
 
 /* ---- answering ---- */
@@ -102,7 +107,7 @@ static int answer(struct request *rq, const struct long_poll *poll, struct buf *
                      .since = p->since,
                      .full_state = p->full_state,
                      .use_state_after = p->use_state_after};
-    int rc = parse_filter(rq->arena, p->filter, &s.filter, err);
+    int rc = parse_filter(rq->arena, p, &s.filter, err);
     rc = rc ? rc : sync_write(&s, out, out_found, err);
     *out_found |= p->full_state;
     return rc;

@@ -3,6 +3,7 @@
 
 #include "core/server.h"
 #include "matrix/canon.h"
+#include "matrix/ids.h"
 #include "store/events.h"
 #include "store/names.h"
 
@@ -83,6 +84,46 @@ static int parse_part(struct arena *a, const json_t *json, struct event_filter *
     return rc ? rc : check_patterns(&out->not_types, err);
 }
 
+static int check_ids(const struct str_list *ids, bool (*parse)(struct str, struct matrix_id *),
+                     const char *what, struct err *err)
+{
+    for (size_t i = 0; i < ids->n; i++) {
+        struct matrix_id id;
+        if (!parse(ids->p[i], &id)) {
+            return err_invalid_param(err, "\"%.*s\" in a filter is no %s", STR_ARG(ids->p[i]),
+                                     what);
+        }
+    }
+    return 0;
+}
+
+static int check_rooms(const struct str_list *yes, const struct str_list *no, struct err *err)
+{
+    int rc = check_ids(yes, room_id_parse, "room id", err);
+    return rc ? rc : check_ids(no, room_id_parse, "room id", err);
+}
+
+static int check_part(const struct event_filter *f, struct err *err)
+{
+    const struct str_list *users[] = {&f->senders, &f->not_senders, &f->related_by_senders};
+    int rc = check_rooms(&f->rooms, &f->not_rooms, err);
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(users); i++) {
+        rc = check_ids(users[i], user_id_parse, "user id", err);
+    }
+    return rc;
+}
+
+static int check_parts(const struct filter *f, struct err *err)
+{
+    const struct event_filter *parts[] = {&f->presence, &f->account_data, &f->timeline,
+                                          &f->state,    &f->ephemeral,    &f->room_account_data};
+    int rc = check_rooms(&f->rooms, &f->not_rooms, err);
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(parts); i++) {
+        rc = check_part(parts[i], err);
+    }
+    return rc;
+}
+
 static void clamp_limit(struct event_filter *f)
 {
     f->limit = f->has_limit ? MIN(f->limit, TIMELINE_LIMIT_MAX) : TIMELINE_LIMIT_DEFAULT;
@@ -100,7 +141,7 @@ int event_filter_parse(struct arena *a, const json_t *json, struct event_filter 
     *out = (struct event_filter){.limit = 0};
     int rc = parse_part(a, json, out, err);
     clamp_limit(out);
-    return rc;
+    return rc ? rc : check_part(out, err);
 }
 
 static int parse_room(struct arena *a, const json_t *json, struct filter *out, struct err *err)
@@ -125,7 +166,7 @@ static int parse_room(struct arena *a, const json_t *json, struct filter *out, s
     return rc;
 }
 
-int filter_parse(struct arena *a, const json_t *json, struct filter *out, struct err *err)
+int filter_load(struct arena *a, const json_t *json, struct filter *out, struct err *err)
 {
     struct top_filter top = {.presence = NULL};
     filter_defaults(out);
@@ -147,6 +188,12 @@ int filter_parse(struct arena *a, const json_t *json, struct filter *out, struct
     out->event_fields = top.event_fields;
     clamp_limit(&out->timeline);
     return rc;
+}
+
+int filter_parse(struct arena *a, const json_t *json, struct filter *out, struct err *err)
+{
+    int rc = filter_load(a, json, out, err);
+    return rc ? rc : check_parts(out, err);
 }
 
 /* '*' stands for any run of characters. */

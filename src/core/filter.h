@@ -34,6 +34,8 @@ enum { TIMELINE_LIMIT_DEFAULT = 10, TIMELINE_LIMIT_MAX = 1000 };
 
 /* Checks and decodes a whole filter (of /sync). Strings are borrowed from the tree, lists in the arena. */
 MUST_USE int filter_parse(struct arena *a, const json_t *json, struct filter *out, struct err *err);
+/* The same for one that was stored: it may be of a time when ids were not looked at. */
+MUST_USE int filter_load(struct arena *a, const json_t *json, struct filter *out, struct err *err);
 /* A RoomEventFilter (of /messages, /context, /search). */
 MUST_USE int event_filter_parse(struct arena *a, const json_t *json, struct event_filter *out,
                                 struct err *err);

@@ -31,7 +31,7 @@ static void lists_and_patterns_choose_events(void **state)
          "!r:b", false},
         {"{\"not_types\":[\"*\"]}", "m.room.message", "@a:b", "!r:b", false},
         {"{\"senders\":[\"@a:b\"]}", "m", "@a:b", "!r:b", true},
-        {"{\"senders\":[\"@a:*\"]}", "m", "@a:b", "!r:b", false},
+        {"{\"senders\":[\"@*:b\"]}", "m", "@a:b", "!r:b", false},
         {"{\"senders\":[\"@a:b\"],\"not_senders\":[\"@a:b\"]}", "m", "@a:b", "!r:b", false},
         {"{\"rooms\":[\"!r:b\"]}", "m", "@a:b", "!r:b", true},
         {"{\"rooms\":[]}", "m", "@a:b", "!r:b", false},
@@ -145,6 +145,15 @@ static void a_filter_of_the_wrong_shape_is_refused(void **state)
         "{\"room\":{\"timeline\":{\"types\":\"m\"}}}",
         "{\"room\":{\"rooms\":[5]}}",
         "{\"presence\":5}",
+        "{\"presence\":{\"senders\":[\"alice\"]}}",
+        "{\"account_data\":{\"not_senders\":[\"@alice\"]}}",
+        "{\"room\":{\"rooms\":[\"#room:b\"]}}",
+        "{\"room\":{\"not_rooms\":[\"\"]}}",
+        "{\"room\":{\"timeline\":{\"rooms\":[\"room:b\"]}}}",
+        "{\"room\":{\"state\":{\"not_rooms\":[\"!\"]}}}",
+        "{\"room\":{\"ephemeral\":{\"not_senders\":[\"@a:b\",\"@a:*\"]}}}",
+        "{\"room\":{\"account_data\":{\"senders\":[\"@a:b c\"]}}}",
+        "{\"room\":{\"timeline\":{\"related_by_senders\":[\"$a:b\"]}}}",
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct filter f;
@@ -154,6 +163,17 @@ static void a_filter_of_the_wrong_shape_is_refused(void **state)
             fail_msg("accepted: %s", bad[i]);
         }
     }
+}
+
+static void a_stored_filter_may_name_what_is_no_id(void **state)
+{
+    struct test_server *t = *state;
+    struct filter f;
+    json_t *json;
+    const char *text = "{\"room\":{\"rooms\":[\"room\"],\"timeline\":{\"senders\":[\"alice\"]}}}";
+    assert_ok(json_parse(&t->arena, str_c(text), JPARSE_REALS, &json, &t->err), &t->err);
+    assert_ok(filter_load(&t->arena, json, &f, &t->err), &t->err);
+    assert_false(filter_allows_room(&f, STR("!x:y")));
 }
 
 static void a_whole_filter_is_read(void **state)
@@ -213,6 +233,7 @@ int main(void)
         TEST_WITH_SERVER(contains_url_looks_at_the_content),
         TEST_WITH_SERVER(what_relates_to_an_event_chooses_it),
         TEST_WITH_SERVER(a_filter_of_the_wrong_shape_is_refused),
+        TEST_WITH_SERVER(a_stored_filter_may_name_what_is_no_id),
         TEST_WITH_SERVER(a_whole_filter_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,6 +144,28 @@ test("stored and inline filters do the same", async () => {
   assert.ok([403, 404].includes(strange.status));
 });
 
+test("a filter that is ill-formed, or names what is no id, is refused wherever one is taken", async () => {
+  const alice = await hs.user("alice");
+  const room = await alice.createRoom(), event = await alice.say(room, "x");
+  const refused = async (method, target, body) => {
+    const r = await hs.req(method, target, { token: alice.token, body, expect: 400 });
+    assert.ok(["M_BAD_JSON", "M_INVALID_PARAM"].includes(r.body.errcode), `${target} ${JSON.stringify(body)}: ${r.raw}`);
+  };
+  const parts = [{ senders: ["alice"] }, { senders: [alice.id, "@alice"] }, { not_senders: [room] }, { rooms: ["#a:localhost"] }, { not_rooms: [""] }, { related_by_senders: ["$x"] },
+    { types: "m.room.message" }, { limit: "1" }, { limit: -1 }, { contains_url: 1 }, [], 5];
+  for (const part of parts) {
+    for (const [method, target] of [["GET", `/rooms/${E(room)}/messages?dir=b`], ["GET", `/rooms/${E(room)}/context/${E(event)}?x=1`]]) await refused(method, `${target}&filter=${E(JSON.stringify(part))}`);
+    await refused("POST", "/search", { search_categories: { room_events: { search_term: "x", filter: part } } });
+    for (const where of ["timeline", "state", "ephemeral", "account_data", null]) {
+      const whole = where ? { room: { [where]: part } } : { presence: part };
+      await refused("POST", `/user/${E(alice.id)}/filter`, whole);
+      await refused("GET", `/sync?filter=${E(JSON.stringify(whole))}`);
+    }
+  }
+  for (const list of ["rooms", "not_rooms"]) await refused("POST", `/user/${E(alice.id)}/filter`, { room: { [list]: ["room"] } });
+  for (const word of ["nonsense", "[]", "5", "null", "{"]) await hs.req("GET", `/rooms/${E(room)}/messages?dir=b&filter=${E(word)}`, { token: alice.token, expect: 400 });
+});
+
 test("filters on rooms, types with wildcards, fields and URLs", async () => {
   const alice = await hs.user("alice");
   const [one, two] = [await alice.createRoom(), await alice.createRoom()];
