@@ -26,6 +26,6 @@ static int get_landing(struct request *rq, UNUSED struct err *err)
 }
 
 const struct route landing_routes[] = {
-    {HTTP_GET, "/", get_landing},
+    {HTTP_GET, "/", get_landing, .rate = RATE_NONE},
     {0},
 };

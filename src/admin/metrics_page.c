@@ -194,6 +194,6 @@ static int get_metrics(struct request *rq, UNUSED struct err *err)
 }
 
 const struct route metrics_page_routes[] = {
-    {HTTP_GET, "/metrics", get_metrics, .flags = ROUTE_QUIET},
+    {HTTP_GET, "/metrics", get_metrics, .flags = ROUTE_QUIET, .rate = RATE_NONE},
     {0},
 };

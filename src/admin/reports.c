@@ -76,6 +76,7 @@ static int get_reports(struct request *rq, struct err *err)
 }
 
 const struct route reports_routes[] = {
-    {HTTP_GET, "/_synapse/admin/v1/event_reports", get_reports, .auth = ROUTE_ADMIN},
+    {HTTP_GET, "/_synapse/admin/v1/event_reports", get_reports, .auth = ROUTE_ADMIN,
+     .rate = RATE_DEFAULT},
     {0},
 };

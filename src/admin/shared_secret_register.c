@@ -152,8 +152,8 @@ static int post_register(struct request *rq, struct err *err)
 }
 
 const struct route shared_secret_register_routes[] = {
-    {HTTP_GET, "/_synapse/admin/v1/register", get_nonce},
+    {HTTP_GET, "/_synapse/admin/v1/register", get_nonce, .rate = RATE_DEFAULT},
     {HTTP_POST, "/_synapse/admin/v1/register", post_register, .lane = LANE_SLOW,
-     BODY(struct wish, wish_fields)},
+     BODY(struct wish, wish_fields), .rate = RATE_DEFAULT},
     {0},
 };

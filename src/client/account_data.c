@@ -161,11 +161,11 @@ static int get_of_room(struct request *rq, struct err *err)
 
 const struct route account_data_routes[] = {
     {HTTP_GET, "/_matrix/client/v3/user/{userId}/account_data/{type}", get_global,
-     .auth = ROUTE_USER},
+     .auth = ROUTE_USER, .rate = RATE_DEFAULT},
     {HTTP_PUT, "/_matrix/client/v3/user/{userId}/account_data/{type}", put_global,
      .auth = ROUTE_USER, .body = ROUTE_BODY_JSON, .rate = RATE_DEFAULT, .flags = ROUTE_JSON_REALS},
     {HTTP_GET, "/_matrix/client/v3/user/{userId}/rooms/{roomId}/account_data/{type}", get_of_room,
-     .auth = ROUTE_USER},
+     .auth = ROUTE_USER, .rate = RATE_DEFAULT},
     {HTTP_PUT, "/_matrix/client/v3/user/{userId}/rooms/{roomId}/account_data/{type}", put_of_room,
      .auth = ROUTE_USER, .body = ROUTE_BODY_JSON, .rate = RATE_DEFAULT, .flags = ROUTE_JSON_REALS},
     {0},

@@ -135,11 +135,13 @@ static int get_whois(struct request *rq, struct err *err)
 #define LOCK    "/_matrix/client/v1/admin/lock/{userId}"
 #define SUSPEND "/_matrix/client/v1/admin/suspend/{userId}"
 const struct route admin_users_routes[] = {
-    {HTTP_GET, LOCK, get_locked, .auth = ROUTE_ADMIN},
-    {HTTP_PUT, LOCK, put_locked, .auth = ROUTE_ADMIN, BODY(struct flag_body, locked_fields)},
-    {HTTP_GET, SUSPEND, get_suspended, .auth = ROUTE_ADMIN},
+    {HTTP_GET, LOCK, get_locked, .auth = ROUTE_ADMIN, .rate = RATE_DEFAULT},
+    {HTTP_PUT, LOCK, put_locked, .auth = ROUTE_ADMIN, BODY(struct flag_body, locked_fields),
+     .rate = RATE_DEFAULT},
+    {HTTP_GET, SUSPEND, get_suspended, .auth = ROUTE_ADMIN, .rate = RATE_DEFAULT},
     {HTTP_PUT, SUSPEND, put_suspended, .auth = ROUTE_ADMIN,
-     BODY(struct flag_body, suspended_fields)},
-    {HTTP_GET, "/_matrix/client/v3/admin/whois/{userId}", get_whois, .auth = ROUTE_USER},
+     BODY(struct flag_body, suspended_fields), .rate = RATE_DEFAULT},
+    {HTTP_GET, "/_matrix/client/v3/admin/whois/{userId}", get_whois, .auth = ROUTE_USER,
+     .rate = RATE_DEFAULT},
     {0},
 };

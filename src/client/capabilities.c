@@ -170,13 +170,15 @@ static int get_turn_server(struct request *rq, UNUSED struct err *err)
 }
 
 const struct route capabilities_routes[] = {
-    {HTTP_GET, "/_matrix/client/versions", get_versions, .auth = ROUTE_NONE},
+    {HTTP_GET, "/_matrix/client/versions", get_versions, .auth = ROUTE_NONE, .rate = RATE_NONE},
     {HTTP_GET, "/_matrix/client/v3/capabilities", get_capabilities, .auth = ROUTE_USER,
      .rate = RATE_DEFAULT},
-    {HTTP_GET, "/.well-known/matrix/client", get_well_known_client, .auth = ROUTE_NONE},
+    {HTTP_GET, "/.well-known/matrix/client", get_well_known_client, .auth = ROUTE_NONE,
+     .rate = RATE_NONE},
     {HTTP_GET, "/.well-known/matrix/policy_server", get_well_known_policy_server,
-     .auth = ROUTE_NONE},
-    {HTTP_GET, "/.well-known/matrix/support", get_well_known_support, .auth = ROUTE_NONE},
+     .auth = ROUTE_NONE, .rate = RATE_NONE},
+    {HTTP_GET, "/.well-known/matrix/support", get_well_known_support, .auth = ROUTE_NONE,
+     .rate = RATE_NONE},
     {HTTP_GET, "/_matrix/client/v3/voip/turnServer", get_turn_server, .auth = ROUTE_USER,
      .rate = RATE_DEFAULT},
     {0},

@@ -173,8 +173,10 @@ static int post_delete_devices(struct request *rq, struct err *err)
 }
 
 const struct route devices_routes[] = {
-    {HTTP_GET, "/_matrix/client/v3/devices", get_devices, .auth = ROUTE_GUEST_OK},
-    {HTTP_GET, "/_matrix/client/v3/devices/{deviceId}", get_device, .auth = ROUTE_GUEST_OK},
+    {HTTP_GET, "/_matrix/client/v3/devices", get_devices, .auth = ROUTE_GUEST_OK,
+     .rate = RATE_DEFAULT},
+    {HTTP_GET, "/_matrix/client/v3/devices/{deviceId}", get_device, .auth = ROUTE_GUEST_OK,
+     .rate = RATE_DEFAULT},
     {HTTP_PUT, "/_matrix/client/v3/devices/{deviceId}", put_device, .auth = ROUTE_GUEST_OK,
      .rate = RATE_DEFAULT, BODY(struct device_body, device_fields)},
     {HTTP_DELETE, "/_matrix/client/v3/devices/{deviceId}", delete_device, .auth = ROUTE_USER,

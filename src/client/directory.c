@@ -323,7 +323,7 @@ const struct route directory_routes[] = {
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/aliases", get_room_aliases, .auth = ROUTE_USER,
      .rate = RATE_DEFAULT},
     {HTTP_GET, "/_matrix/client/v3/directory/list/room/{roomId}", get_visibility,
-     .auth = ROUTE_NONE},
+     .auth = ROUTE_NONE, .rate = RATE_DEFAULT},
     {HTTP_PUT, "/_matrix/client/v3/directory/list/room/{roomId}", put_visibility,
      .auth = ROUTE_USER, BODY(struct visibility_body, visibility_fields), .rate = RATE_DEFAULT},
     {0},

@@ -98,7 +98,7 @@ static int get_filter(struct request *rq, struct err *err)
 const struct route filter_routes[] = {
     {HTTP_POST, "/_matrix/client/v3/user/{userId}/filter", post_filter, .auth = ROUTE_USER,
      .body = ROUTE_BODY_JSON, .body_max = FILTER_MAX, .rate = RATE_DEFAULT},
-    {HTTP_GET, "/_matrix/client/v3/user/{userId}/filter/{filterId}", get_filter,
-     .auth = ROUTE_USER},
+    {HTTP_GET, "/_matrix/client/v3/user/{userId}/filter/{filterId}", get_filter, .auth = ROUTE_USER,
+     .rate = RATE_DEFAULT},
     {0},
 };

@@ -417,6 +417,7 @@ const struct route membership_routes[] = {
      .rate = RATE_DEFAULT},
     {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/unban", post_unban, .auth = ROUTE_USER,
      TARGET_BODY, .rate = RATE_DEFAULT},
-    {HTTP_GET, "/_matrix/client/v3/joined_rooms", get_joined_rooms, .auth = ROUTE_USER},
+    {HTTP_GET, "/_matrix/client/v3/joined_rooms", get_joined_rooms, .auth = ROUTE_USER,
+     .rate = RATE_DEFAULT},
     {0},
 };

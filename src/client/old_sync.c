@@ -481,9 +481,11 @@ static int get_events(struct request *rq, struct err *err)
 
 const struct route old_sync_routes[] = {
     {HTTP_GET, "/_matrix/client/v3/events", get_events, .auth = ROUTE_GUEST_OK, .rate = RATE_SYNC},
-    {HTTP_GET, "/_matrix/client/v3/events/{eventId}", get_one_event, .auth = ROUTE_USER},
-    {HTTP_GET, "/_matrix/client/v3/initialSync", get_initial_sync, .auth = ROUTE_USER},
+    {HTTP_GET, "/_matrix/client/v3/events/{eventId}", get_one_event, .auth = ROUTE_USER,
+     .rate = RATE_READ},
+    {HTTP_GET, "/_matrix/client/v3/initialSync", get_initial_sync, .auth = ROUTE_USER,
+     .rate = RATE_READ},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/initialSync", get_room_initial_sync,
-     .auth = ROUTE_GUEST_OK},
+     .auth = ROUTE_GUEST_OK, .rate = RATE_READ},
     {0},
 };

@@ -82,7 +82,8 @@ static int get_presence(struct request *rq, struct err *err)
 }
 
 const struct route presence_routes[] = {
-    {HTTP_GET, "/_matrix/client/v3/presence/{userId}/status", get_presence, .auth = ROUTE_USER},
+    {HTTP_GET, "/_matrix/client/v3/presence/{userId}/status", get_presence, .auth = ROUTE_USER,
+     .rate = RATE_DEFAULT},
     {HTTP_PUT, "/_matrix/client/v3/presence/{userId}/status", put_presence, .auth = ROUTE_USER,
      BODY(struct presence_body, presence_fields), .rate = RATE_DEFAULT},
     {0},

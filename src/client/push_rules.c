@@ -222,15 +222,15 @@ static int put_actions(struct request *rq, struct err *err)
 #define RULES "/_matrix/client/v3/pushrules/"
 #define RULE  RULES "global/{kind}/{ruleId}"
 const struct route push_rules_routes[] = {
-    {HTTP_GET, RULES, get_all, .auth = ROUTE_USER},
-    {HTTP_GET, RULES "global/", get_global, .auth = ROUTE_USER},
-    {HTTP_GET, RULE, get_rule, .auth = ROUTE_USER},
+    {HTTP_GET, RULES, get_all, .auth = ROUTE_USER, .rate = RATE_DEFAULT},
+    {HTTP_GET, RULES "global/", get_global, .auth = ROUTE_USER, .rate = RATE_DEFAULT},
+    {HTTP_GET, RULE, get_rule, .auth = ROUTE_USER, .rate = RATE_DEFAULT},
     {HTTP_PUT, RULE, put_rule, .auth = ROUTE_USER, .body = ROUTE_BODY_JSON, .rate = RATE_DEFAULT},
     {HTTP_DELETE, RULE, delete_rule, .auth = ROUTE_USER, .rate = RATE_DEFAULT},
-    {HTTP_GET, RULE "/enabled", get_enabled, .auth = ROUTE_USER},
+    {HTTP_GET, RULE "/enabled", get_enabled, .auth = ROUTE_USER, .rate = RATE_DEFAULT},
     {HTTP_PUT, RULE "/enabled", put_enabled, .auth = ROUTE_USER,
      BODY(struct enabled_body, enabled_fields), .rate = RATE_DEFAULT},
-    {HTTP_GET, RULE "/actions", get_actions, .auth = ROUTE_USER},
+    {HTTP_GET, RULE "/actions", get_actions, .auth = ROUTE_USER, .rate = RATE_DEFAULT},
     {HTTP_PUT, RULE "/actions", put_actions, .auth = ROUTE_USER,
      BODY(struct actions_body, actions_fields), .rate = RATE_DEFAULT},
     {0},

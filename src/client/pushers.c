@@ -229,7 +229,7 @@ static int post_set(struct request *rq, struct err *err)
 }
 
 const struct route pushers_routes[] = {
-    {HTTP_GET, "/_matrix/client/v3/pushers", get_pushers, .auth = ROUTE_USER},
+    {HTTP_GET, "/_matrix/client/v3/pushers", get_pushers, .auth = ROUTE_USER, .rate = RATE_DEFAULT},
     {HTTP_POST, "/_matrix/client/v3/pushers/set", post_set, .auth = ROUTE_USER,
      BODY(struct pusher_body, pusher_fields), .rate = RATE_DEFAULT, .flags = ROUTE_JSON_REALS},
     {0},

@@ -401,11 +401,11 @@ static int get_timestamp_to_event(struct request *rq, struct err *err)
 
 const struct route relations_routes[] = {
     {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/relations/{eventId}", get_relations,
-     .auth = ROUTE_USER, .flags = ROUTE_ALSO_UNSTABLE},
+     .auth = ROUTE_USER, .flags = ROUTE_ALSO_UNSTABLE, .rate = RATE_READ},
     {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/relations/{eventId}/{relType}", get_relations,
-     .auth = ROUTE_USER, .flags = ROUTE_ALSO_UNSTABLE},
+     .auth = ROUTE_USER, .flags = ROUTE_ALSO_UNSTABLE, .rate = RATE_READ},
     {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/relations/{eventId}/{relType}/{eventType}",
-     get_relations, .auth = ROUTE_USER, .flags = ROUTE_ALSO_UNSTABLE},
+     get_relations, .auth = ROUTE_USER, .flags = ROUTE_ALSO_UNSTABLE, .rate = RATE_READ},
     {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/threads", get_threads, .auth = ROUTE_USER,
      .rate = RATE_DEFAULT},
     {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/timestamp_to_event", get_timestamp_to_event,

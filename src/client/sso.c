@@ -33,8 +33,8 @@ static int get_auth_metadata(UNUSED struct request *rq, struct err *err)
 }
 
 const struct route sso_routes[] = {
-    {HTTP_GET, "/_matrix/client/v3/login/sso/redirect", get_redirect},
-    {HTTP_GET, "/_matrix/client/v3/login/sso/redirect/{idpId}", get_redirect},
-    {HTTP_GET, "/_matrix/client/v1/auth_metadata", get_auth_metadata},
+    {HTTP_GET, "/_matrix/client/v3/login/sso/redirect", get_redirect, .rate = RATE_DEFAULT},
+    {HTTP_GET, "/_matrix/client/v3/login/sso/redirect/{idpId}", get_redirect, .rate = RATE_DEFAULT},
+    {HTTP_GET, "/_matrix/client/v1/auth_metadata", get_auth_metadata, .rate = RATE_DEFAULT},
     {0},
 };

@@ -296,13 +296,15 @@ static int get_joined_members(struct request *rq, struct err *err)
 }
 
 const struct route state_routes[] = {
-    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state", get_state, .auth = ROUTE_GUEST_OK},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state", get_state, .auth = ROUTE_GUEST_OK,
+     .rate = RATE_READ},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}", get_state_event,
-     .auth = ROUTE_GUEST_OK},
+     .auth = ROUTE_GUEST_OK, .rate = RATE_READ},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", get_state_event,
-     .auth = ROUTE_GUEST_OK},
-    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/members", get_members, .auth = ROUTE_GUEST_OK},
+     .auth = ROUTE_GUEST_OK, .rate = RATE_READ},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/members", get_members, .auth = ROUTE_GUEST_OK,
+     .rate = RATE_READ},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/joined_members", get_joined_members,
-     .auth = ROUTE_USER},
+     .auth = ROUTE_USER, .rate = RATE_READ},
     {0},
 };

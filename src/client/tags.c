@@ -123,7 +123,7 @@ static int delete_tag(struct request *rq, struct err *err)
 
 #define TAGS "/_matrix/client/v3/user/{userId}/rooms/{roomId}/tags"
 const struct route tags_routes[] = {
-    {HTTP_GET, TAGS, get_tags, .auth = ROUTE_USER},
+    {HTTP_GET, TAGS, get_tags, .auth = ROUTE_USER, .rate = RATE_DEFAULT},
     {HTTP_PUT, TAGS "/{tag}", put_tag, .auth = ROUTE_USER, .body = ROUTE_BODY_JSON,
      .rate = RATE_DEFAULT, .flags = ROUTE_JSON_REALS},
     {HTTP_DELETE, TAGS "/{tag}", delete_tag, .auth = ROUTE_USER, .rate = RATE_DEFAULT},

@@ -155,7 +155,8 @@ static int post_delete(struct request *rq, struct err *err)
 }
 
 const struct route threepids_routes[] = {
-    {HTTP_GET, "/_matrix/client/v3/account/3pid", get_3pid, .auth = ROUTE_USER},
+    {HTTP_GET, "/_matrix/client/v3/account/3pid", get_3pid, .auth = ROUTE_USER,
+     .rate = RATE_DEFAULT},
     {HTTP_POST, "/_matrix/client/v3/account/3pid", post_3pid, .auth = ROUTE_USER,
      .rate = RATE_LOGIN, .lane = LANE_SLOW, BODY(struct creds_body, creds_fields)},
     {HTTP_POST, "/_matrix/client/v3/account/3pid/add", post_add, .auth = ROUTE_USER,

@@ -384,10 +384,11 @@ static int get_context(struct request *rq, struct err *err)
 }
 
 const struct route timeline_routes[] = {
-    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/messages", get_messages, .auth = ROUTE_GUEST_OK},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/messages", get_messages, .auth = ROUTE_GUEST_OK,
+     .rate = RATE_READ},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/event/{eventId}", get_event,
-     .auth = ROUTE_GUEST_OK},
+     .auth = ROUTE_GUEST_OK, .rate = RATE_READ},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/context/{eventId}", get_context,
-     .auth = ROUTE_GUEST_OK},
+     .auth = ROUTE_GUEST_OK, .rate = RATE_READ},
     {0},
 };

@@ -386,7 +386,11 @@ const struct config_key config_keys[] = {
         .reload = true),
 
     KEY(rate_limits.enabled, "true", "Whether the limits below apply.", .reload = true),
-    RATE(RATE_DEFAULT, "default", "50", "200", "Whatever has no limit of its own below, by user."),
+    RATE(RATE_DEFAULT, "default", "50", "200",
+         "Requests of one user that cost little: one thing read or written. Who is not signed in "
+         "counts by address."),
+    RATE(RATE_READ, "read", "20", "300",
+         "Requests of one user for pages of events, for state or members of rooms."),
     RATE(RATE_MESSAGE, "message", "10", "50", "Events sent by one user."),
     RATE(RATE_REGISTER, "register", "0.2", "10", "Registrations from one address."),
     RATE(RATE_LOGIN, "login", "0.2", "10", "Sign-ins from one address and to one account."),

@@ -39,7 +39,8 @@ static const char *const class_names[] = {
     [RATE_LOGIN] = "login",     [RATE_REGISTER] = "register", [RATE_EMAIL] = "email",
     [RATE_JOIN] = "join",       [RATE_INVITE] = "invite",     [RATE_MEDIA] = "media",
     [RATE_KEYS] = "keys",       [RATE_SEARCH] = "search",     [RATE_FEDERATION] = "federation",
-    [RATE_PREVIEW] = "preview", [RATE_SYNC] = "sync",
+    [RATE_PREVIEW] = "preview", [RATE_SYNC] = "sync",         [RATE_READ] = "read",
+    [RATE_UNSAID] = "unsaid",
 };
 _Static_assert(ARRAY_LEN(class_names) == RATE_CLASSES, "a name per class");
 
@@ -50,6 +51,7 @@ static const struct {
     struct rate_setting setting;
 } defaults[] = {
     {RATE_DEFAULT, RATE_BY_USER, {50, 500}},
+    {RATE_READ, RATE_BY_USER, {20, 300}}, /* scrolling back takes a page at a time */
     {RATE_MESSAGE, RATE_BY_USER, {10, 100}},
     {RATE_LOGIN, RATE_BY_ADDRESS, {0.2, 20}},
     {RATE_LOGIN, RATE_BY_ACCOUNT, {0.1, 10}},
@@ -170,7 +172,7 @@ static int64_t bucket_use(struct bucket *row, uint64_t key, struct rate_setting 
 static int limit(struct ratelimit *rl, enum rate_class c, enum rate_by by, struct str key,
                  bool take, struct err *err)
 {
-    if (!rl || c == RATE_NONE || !atomic_load_explicit(&rl->on, memory_order_relaxed)) {
+    if (!rl || c <= RATE_NONE || !atomic_load_explicit(&rl->on, memory_order_relaxed)) {
         return 0;
     }
     uint64_t hash;

@@ -14,8 +14,10 @@
 #include "base/err.h"
 
 enum rate_class {
+    RATE_UNSAID,  /* of tests only: a route of the program says its class, none is a word too */
     RATE_NONE,    /* not limited */
-    RATE_DEFAULT, /* ordinary reads and writes */
+    RATE_DEFAULT, /* whatever costs little: one row read or written */
+    RATE_READ,    /* pages of events, state, members: reads that cost more */
     RATE_MESSAGE, /* sending events, redactions, to-device */
     RATE_LOGIN,
     RATE_REGISTER, /* registration, availability of names */

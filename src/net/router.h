@@ -95,7 +95,7 @@ struct route {
     size_t body_max;             /* bytes; 0: HTTP_BODY_MAX, ignored if body_max_fn is set */
     const struct jfield *fields; /* decodes the JSON body into request.in */
     size_t in_size;              /* sizeof of that struct */
-    enum rate_class rate;
+    enum rate_class rate;        /* each route of the program says one */
     enum lane lane;
     unsigned flags;             /* enum route_flag */
     const char *const *aliases; /* further templates with the same parameters, NULL-terminated */

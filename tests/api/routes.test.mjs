@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { BIN, CLIENT, E, OWN_SERVER, useServer } from "./harness.mjs";
-import { AUTH, AWAITED, LIMITED, TWINS, UNDOCUMENTED } from "./spec/exceptions.mjs";
+import { AUTH, AWAITED, TWINS, UNDOCUMENTED, UNLIMITED } from "./spec/exceptions.mjs";
 import { listed, specified } from "./spec/listed.mjs";
 import { documented, routes } from "./spec/routes.mjs";
 import { ABSENT } from "./spec/specification.mjs";
@@ -49,11 +49,15 @@ test("who may call is what the specification says", options, () => {
   assert.deepEqual([...differing.values()].map(r => `${r.name}: ${r.route.auth}, the specification: ${r.endpoint.auth}`), []);
 });
 
+test("what has no limit is meant", () => {
+  const meant = UNLIMITED.flatMap(u => u.paths);
+  const unlimited = new Set(table.filter(r => r.counted_by.length === 0).map(r => r.path));
+  assert.deepEqual([...unlimited].filter(path => !meant.includes(path)), [], "without a limit, and without a reason in UNLIMITED");
+  assert.deepEqual(meant.filter(path => !unlimited.has(path)), [], "limited by now: take them out of UNLIMITED");
+});
+
 test("what the specification calls rate-limited is", options, () => {
-  const limited = r => r.route.counted_by.length > 0;
-  assert.deepEqual(built.filter(r => r.endpoint.rate_limited === "yes" && !limited(r)).map(r => r.name), [], "without a limit");
-  const ids = LIMITED.flatMap(l => l.ids);
-  assert.deepEqual(built.filter(r => r.endpoint.rate_limited === "no" && r.method === "GET" && limited(r)).map(r => r.id).sort(), ids.sort(), "limited, but not documented so");
+  assert.deepEqual(built.filter(r => r.endpoint.rate_limited === "yes" && r.route.counted_by.length === 0).map(r => r.name), []);
 });
 
 test("a body is asked for only where the specification has one", options, () => {

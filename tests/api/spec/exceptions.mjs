@@ -30,16 +30,11 @@ export const AUTH = [
   { ids: ["getVersions"], auth: "none", reason: "the answer is the same for everybody, also with a token that has died" },
 ];
 
-/** GETs that are limited although their OpenAPI names no 429. What writes or sends is limited in any case
- * ("Rate limiting": homeservers SHOULD). */
-export const LIMITED = [
-  { ids: ["getRoomSummary"], reason: "looks at rooms that the caller is not in" },
-  { ids: ["getKeysChanges"], reason: "walks through everybody whom the caller shares a room with" },
-  { ids: ["getProtocols", "getProtocolMetadata", "queryLocationByProtocol", "queryUserByProtocol", "queryLocationByAlias", "queryUserByID"], reason: "asks other programs" },
-  { ids: ["getRoomIdByAlias"], reason: "asks them too, for an alias that is not there yet" },
-  { ids: ["getNotifications", "getPublicRooms"], reason: "looks through many rooms" },
-  { ids: ["sync", "getEvents", "peekEvents"], reason: "a client that asks without waiting would keep a worker busy" },
-  { ids: ["getUserProfile", "getProfileField"], reason: "else one could go through all names" },
+/** Routes without a limit; every other has one ("Rate limiting": homeservers SHOULD). */
+export const UNLIMITED = [
+  { paths: ["/_matrix/client/versions"], reason: "costs nothing, and is what tells a client that the server is there" },
+  { paths: ["/.well-known/matrix/client", "/.well-known/matrix/policy_server", "/.well-known/matrix/support", "/"], reason: "costs nothing: a fixed text" },
+  { paths: ["/metrics"], reason: "is served where the operator's Prometheus is, and nobody else" },
 ];
 
 /** Of two operations with one method and path: when an exchange is of this one. */
