@@ -225,7 +225,6 @@ static int check(struct creation *c, struct err *err)
 
 /* ---- events ---- */
 
-/* A failure of the caller's own state is told as M_INVALID_ROOM_STATE. */
 static int add_raw(struct creation *c, struct str type, struct str state_key, struct str content,
                    struct err *err)
 {
@@ -343,11 +342,6 @@ static int add_power_levels(struct creation *c, struct err *err)
     for (struct json_iter it = json_iter(c->in->power_level_content_override); json_next(&it);) {
         json_put(content, it.key, json_incref((json_t *)it.value));
     }
-    if (c->version->has_privileged_creators) {
-        /* Clients that do not know version 12 name themselves, with a level that is less than what they have. */
-        struct str creator = c->rq->who.user_id;
-        json_object_deln(json_object_get(content, "users"), creator.p, creator.n);
-    }
     return add(c, STR("m.room.power_levels"), STR(""), content, err);
 }
 
@@ -413,12 +407,7 @@ static int add_initial(struct creation *c, const json_t *ev, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    rc = add(c, in.type, in.state_key, in.content, err);
-    if (rc == E_FORBIDDEN && err) {
-        err->http = 400;
-        err->errcode = "M_INVALID_ROOM_STATE";
-    }
-    return rc;
+    return add(c, in.type, in.state_key, in.content, err);
 }
 
 static int add_initial_state(struct creation *c, struct err *err)
@@ -503,6 +492,10 @@ static int build(struct creation *c, struct err *err)
     int rc = batch_begin_new_room(&c->batch, c->server, c->rq->arena, c->version, err);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(steps); i++) {
         rc = steps[i](c, err);
+    }
+    if (rc == E_FORBIDDEN && str_eq(str_c(err_errcode(err)), STR("M_FORBIDDEN"))) {
+        err->http = 400; /* by the rules of a room that is as the caller wants it */
+        err->errcode = "M_INVALID_ROOM_STATE";
     }
     if (rc == 0) {
         c->batch.room->is_published = str_eq(c->in->visibility, STR("public"));

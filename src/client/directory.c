@@ -7,7 +7,7 @@
 #include "client/handler.h"
 #include "client/routes.h"
 #include "core/appservices.h"
-#include "core/batch.h"
+#include "core/room_send.h"
 #include "matrix/ids.h"
 #include "store/rooms.h"
 #include "wire/canonical.h"

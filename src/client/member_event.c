@@ -5,6 +5,7 @@
 #include "core/limits.h"
 #include "core/live_user.h"
 #include "core/render.h"
+#include "core/room_send.h"
 #include "core/server.h"
 #include "matrix/ids.h"
 #include "matrix/power_levels.h"

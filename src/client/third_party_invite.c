@@ -2,7 +2,7 @@
 #include "client/third_party_invite.h"
 
 #include "client/member_event.h"
-#include "core/batch.h"
+#include "core/room_send.h"
 #include "core/server.h"
 #include "matrix/power_levels.h"
 #include "matrix/third_party_invite.h"

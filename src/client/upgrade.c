@@ -6,6 +6,7 @@
 #include "client/routes.h"
 #include "client/succession.h"
 #include "core/nodes.h"
+#include "core/room_send.h"
 #include "matrix/canon.h"
 #include "matrix/carried_levels.h"
 #include "matrix/ids.h"

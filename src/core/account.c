@@ -3,12 +3,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "core/batch.h"
 #include "core/changes.h"
 #include "core/device_list.h"
 #include "core/erasure.h"
 #include "core/limits.h"
 #include "core/live_user.h"
+#include "core/room_send.h"
 #include "core/server.h"
 #include "core/sign_in.h"
 #include "core/user_directory.h"

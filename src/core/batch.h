@@ -89,9 +89,4 @@ void batch_also(struct batch *b, int (*fn)(struct txn *t, void *arg), void *arg)
 MUST_USE int batch_commit(struct batch *b, struct err *err);
 void batch_end(struct batch *b);
 
-/* Begin, add one event, commit, end; retried when another node was faster. *out_event_id in the arena (NULL: not
- * wanted). With a transaction id that this device has used for this room, returns the id of then. */
-MUST_USE int room_send(struct server *s, struct arena *a, struct room *room,
-                       const struct new_event *ev, struct str *out_event_id, struct err *err);
-
 #endif

@@ -4,6 +4,7 @@
 #include "core/cache.h"
 #include "core/changes.h"
 #include "core/live_user.h"
+#include "core/room_send.h"
 #include "store/rooms.h"
 #include "tests/support/test_server.h"
 

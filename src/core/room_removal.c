@@ -2,8 +2,8 @@
 #include "core/room_removal.h"
 
 #include "base/clock.h"
-#include "core/batch.h"
 #include "core/purge.h"
+#include "core/room_send.h"
 #include "core/server.h"
 #include "store/names.h"
 #include "store/purge.h"

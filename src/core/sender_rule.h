@@ -17,5 +17,11 @@
  * join, knock, or leave (decline, take a knock back). Else err_not_in_room(). */
 MUST_USE int sender_rule_check(const struct new_event *want, enum membership now, bool is_first,
                                struct err *err);
+/* Whether its content can be what its type says. The auth rules refuse power levels that are not well-formed or that
+ * name a creator, but as they refuse what somebody may not do; this says that the request is wrong, whoever asks:
+ * E_INVALID, status 400. `create` is the event that made the room; NULL: there is none yet. */
+MUST_USE int sender_rule_check_content(const struct new_event *want,
+                                       const struct room_version *version,
+                                       const struct event *create, struct err *err);
 
 #endif

@@ -58,6 +58,50 @@ static void only_the_joined_send_but_for_steps_of_their_own(void **state)
     }
 }
 
+/* ---- contents ---- */
+
+static const struct {
+    const char *version, *content;
+    int rc;
+} levels[] = {
+    {"9", "{\"ban\":\"50\"}", 0},
+    {"10", "{\"ban\":\"50\"}", E_INVALID},
+    {"11", "{}", 0},
+    {"11", "{\"ban\":null}", E_INVALID},
+    {"11", "{\"users\":[]}", E_INVALID},
+    {"11", "{\"users\":{\"alice\":50}}", E_INVALID},
+    {"11", "{\"events\":{\"m.room.name\":\"50\"}}", E_INVALID},
+    {"11", "{\"notifications\":5}", E_INVALID},
+    {"11", "{\"users\":{\"" ALICE "\":100}}", 0},
+    {"12", "{\"users\":{\"" ALICE "\":100}}", E_INVALID},
+    {"12", "{\"users\":{\"" BOB "\":50}}", 0},
+    {"12", "{\"users\":{}}", 0},
+};
+
+static void sends_levels(struct test_server *t, struct room *room, const struct test_user *who,
+                         const char *content, int expected)
+{
+    struct new_event ev = test_state_event(who, "m.room.power_levels", STR(""), content);
+    int rc = room_send(t->server, &t->arena, room, &ev, NULL, &t->err);
+    if (rc != expected || (rc == E_INVALID && t->err.http != 400)) {
+        fail_msg("version %.*s, %s: %d instead of %d", STR_ARG(room->version->id), content, rc,
+                 expected);
+    }
+}
+
+static void power_levels_that_are_none_are_wrong_whoever_sends_them(void **state)
+{
+    struct test_server *t = *state;
+    struct test_user alice = test_user(t, "alice"), bob = test_user(t, "bob");
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+        struct room *room =
+            test_room(t, &alice, (struct test_room_options){.version = levels[i].version});
+        test_join(t, room, &bob);
+        sends_levels(t, room, &bob, levels[i].content, levels[i].rc ? levels[i].rc : E_FORBIDDEN);
+        sends_levels(t, room, &alice, levels[i].content, levels[i].rc);
+    }
+}
+
 /* ---- that no batch passes by it ---- */
 
 static void outsider_sends_aliases(struct test_server *t, struct room *room,
@@ -91,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_joined_send_but_for_steps_of_their_own),
+        TEST_WITH_SERVER(power_levels_that_are_none_are_wrong_whoever_sends_them),
         TEST_WITH_SERVER(aliases_of_outsiders_are_refused_in_every_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -745,10 +745,36 @@ test("version 12: creators outrank everybody, additional creators too", async ()
   await bob.setState(room, "m.room.power_levels", "", { ...power, users: { [carol.id]: 1000 } });
   await carol.fails(403, "M_FORBIDDEN", "POST", `/rooms/${E(room)}/kick`, { user_id: bob.id });
   await carol.fails(403, "M_FORBIDDEN", "POST", `/rooms/${E(room)}/ban`, { user_id: alice.id });
-  const bad = await hs.req("PUT", `/rooms/${E(room)}/state/m.room.power_levels/`, { token: alice.token, body: { users: { [alice.id]: 100 } } });
-  assert.ok([400, 403].includes(bad.status), `${bad.status}`);
   const r = await hs.req("POST", "/createRoom", { token: alice.token, body: { room_version: "12", creation_content: { additional_creators: ["nonsense"] } } });
   assert.equal(r.status, 400, `${r.raw}`);
+});
+
+test("power levels that are ill-formed, or name a creator of version 12, are refused as such on every way into a room", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const create = o => ({ power_level_content_override: o }), initial = o => ({ initial_state: [{ type: "m.room.power_levels", content: o }] });
+  const ILL_FORMED = [{ ban: "x" }, { kick: null }, { users: [] }, { users: { nobody: 50 } }, { users: { [bob.id]: "fifty" } }, { events: { "m.room.name": {} } }, { notifications: 5 }];
+  for (const room_version of ["9", "11", "12"]) {
+    const room = await alice.createRoom({ room_version, preset: "public_chat" });
+    await bob.join(room);
+    for (const levels of ILL_FORMED) {
+      for (const who of [alice, bob]) await who.fails(400, "M_BAD_JSON", "PUT", `/rooms/${E(room)}/state/m.room.power_levels/`, levels);
+      for (const way of [create, initial]) await alice.fails(400, "M_BAD_JSON", "POST", "/createRoom", { room_version, ...way(levels) });
+    }
+    await bob.fails(403, "M_FORBIDDEN", "PUT", `/rooms/${E(room)}/state/m.room.power_levels/`, { users: { [bob.id]: 100 } });
+  }
+  const room = await alice.createRoom({ room_version: "12", creation_content: { additional_creators: [bob.id] } });
+  for (const creator of [alice, bob]) {
+    const naming = { users: { [creator.id]: 100 } };
+    await alice.fails(400, "M_INVALID_PARAM", "PUT", `/rooms/${E(room)}/state/m.room.power_levels/`, naming);
+    for (const way of [create, initial]) await alice.fails(400, "M_INVALID_PARAM", "POST", "/createRoom", { room_version: "12", creation_content: { additional_creators: [bob.id] }, ...way(naming) });
+  }
+  await alice.fails(400, "M_INVALID_PARAM", "POST", "/createRoom", { room_version: "12", preset: "trusted_private_chat", invite: [bob.id], ...create({ users: { [bob.id]: 50 } }) });
+});
+
+test("a room that its maker could not make so is no valid state", async () => {
+  const alice = await hs.user("alice");
+  await alice.fails(400, "M_INVALID_ROOM_STATE", "POST", "/createRoom", { room_version: "11", name: "x", power_level_content_override: { users: {} } });
+  await alice.fails(400, "M_INVALID_ROOM_STATE", "POST", "/createRoom", { initial_state: [{ type: "m.room.create", content: {} }] });
 });
 
 test("a room that does not federate, or whose ACL keeps a server out, takes no invitations for its users", async () => {

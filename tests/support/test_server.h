@@ -24,6 +24,7 @@
 #include "core/batch.h"
 #include "core/config.h"
 #include "core/echo.h"
+#include "core/room_send.h"
 #include "core/server.h"
 #include "core/sync.h"
 #include "crypto/hash.h"
