@@ -6,6 +6,7 @@
 #ifndef INGOT_CLIENT_HANDLER_H
 #define INGOT_CLIENT_HANDLER_H
 
+#include "core/reading.h"
 #include "core/render.h"
 #include "core/room.h"
 #include "core/server.h"
@@ -16,6 +17,14 @@
 /* What a page of events stops at whatever its limit, with a token to go on: bytes of events (one may be 64 KiB); and
  * how many events are read at once, so that not much more is held than that. */
 enum { HANDLER_PAGE_BYTES = 4 << 20, HANDLER_PAGE_ROWS = 100 };
+/* A page of at most `limit` events within these bounds. */
+static inline struct reading handler_reading(size_t limit, unsigned rounds)
+{
+    return (struct reading){.limit = limit,
+                            .bytes_max = HANDLER_PAGE_BYTES,
+                            .chunk = HANDLER_PAGE_ROWS,
+                            .rounds = rounds};
+}
 
 /*
  * The room {roomId}, params[index], held by the request. Whether a room exists is nobody's business who has nothing to

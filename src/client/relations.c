@@ -17,25 +17,26 @@ enum {
     LEVELS = 3, /* of relations of relations: "Homeservers SHOULD traverse at least 3 levels" */
 };
 
-/* A reader of one room and the events he gets. */
+/* A reader of one room and the events they get. */
 struct page {
     struct request *rq;
     struct server *server;
     struct viewer viewer;
     struct ignored ignored;
     struct entry **events;
-    size_t n, limit, bytes;
+    struct reading reading;
     int64_t from, to; /* as in struct relation_query, in the order of positions */
     int64_t reached;  /* where the next page begins */
-    bool forward, at_end;
+    bool forward;
 };
 
 static int page_init(struct page *p, struct request *rq, int64_t limit, struct room *room,
                      struct err *err)
 {
-    *p = (struct page){.rq = rq, .server = server_of(rq), .limit = (size_t)limit};
+    *p = (struct page){
+        .rq = rq, .server = server_of(rq), .reading = handler_reading((size_t)limit, ROUNDS)};
     viewer_init_history(&p->viewer, p->server, rq->arena, room, rq->who.user_nid);
-    p->events = arena_array(rq->arena, struct entry *, p->limit);
+    p->events = arena_array(rq->arena, struct entry *, p->reading.limit);
     return ignored_load(p->server, rq->arena, rq->who.user_nid, &p->ignored, err);
 }
 
@@ -54,8 +55,8 @@ static int write_chunk(struct page *p, struct json_writer *w, struct err *err)
     renderer_init(&r, p->server, p->rq->arena, RENDER_CLIENT, p->rq->who.user_nid,
                   p->rq->who.device_nid);
     JW_KEY(w, "chunk");
-    int rc = render_events(&r, w, p->events, p->n, err);
-    if (!p->at_end) {
+    int rc = render_events(&r, w, p->events, p->reading.n, err);
+    if (!p->reading.at_end) {
         JW_STR(w, "next_batch", sync_token_of_position(p->server, p->rq->arena, p->reached));
     }
     return rc;
@@ -63,14 +64,8 @@ static int write_chunk(struct page *p, struct json_writer *w, struct err *err)
 
 static void page_put(struct page *p, struct entry *e)
 {
-    p->events[p->n++] = e;
-    p->bytes += e->ev->client_json.n;
-}
-
-/* How many are read at once; 0: the page is full, by number or by bytes. */
-static size_t page_wants(const struct page *p)
-{
-    return p->bytes < HANDLER_PAGE_BYTES ? MIN(p->limit - p->n, (size_t)HANDLER_PAGE_ROWS) : 0;
+    p->events[p->reading.n] = e;
+    reading_took(&p->reading, e);
 }
 
 /* ---- GET relations ---- */
@@ -96,35 +91,29 @@ static int relations_take(struct page *p, const struct relation_row *row, struct
     return rc == E_NOT_FOUND ? 0 : rc; /* purged since its row was read */
 }
 
-static int relations_rows(struct relations *q, struct relation_row **rows, size_t *n,
+static int relations_rows(struct relations *q, size_t want, struct relation_row **rows, size_t *n,
                           struct err *err)
 {
     struct page *p = &q->page;
     struct db_read *r = store_reader(p->server->store);
     *(p->forward ? &q->query.from : &q->query.to) = p->reached;
     /* One more than wanted, to know whether this is the end. */
-    q->query.limit = page_wants(p) + 1;
+    q->query.limit = want + 1;
     return q->recurse ? relations_tree(r, p->rq->arena, &q->query, LEVELS, rows, n, err)
                       : relations_list(r, p->rq->arena, &q->query, rows, n, err);
 }
 
-static int relations_read(struct relations *q, struct err *err)
+static int relations_read(void *relations, size_t want, struct err *err)
 {
-    struct page *p = &q->page;
-    p->at_end = q->nothing;
-    for (int round = 0; !p->at_end && page_wants(p) > 0 && round < ROUNDS; round++) {
-        struct relation_row *rows;
-        size_t n = 0, want = page_wants(p);
-        int rc = relations_rows(q, &rows, &n, err);
-        for (size_t i = 0; rc == 0 && i < MIN(n, want); i++) {
-            rc = relations_take(p, &rows[i], err);
-        }
-        if (rc != 0) {
-            return rc;
-        }
-        p->at_end = n <= want;
+    struct relations *q = relations;
+    struct relation_row *rows;
+    size_t n = 0;
+    int rc = relations_rows(q, want, &rows, &n, err);
+    for (size_t i = 0; rc == 0 && i < MIN(n, want); i++) {
+        rc = relations_take(&q->page, &rows[i], err);
     }
-    return 0;
+    q->page.reading.at_end = n <= want;
+    return rc;
 }
 
 /* The parent must be an event of this room that the caller may see; else 404, so that nothing can be probed. */
@@ -214,7 +203,8 @@ static int get_relations(struct request *rq, struct err *err)
         rc = relations_query(&q, err);
     }
     if (rc == 0) {
-        rc = relations_read(&q, err);
+        q.page.reading.at_end = q.nothing;
+        rc = reading_go_on(&q.page.reading, relations_read, &q, err);
     }
     return rc == 0 ? reply_relations(&q, err) : rc;
 }
@@ -263,24 +253,25 @@ static int threads_take(struct page *p, const struct thread_row *row, struct err
     return rc;
 }
 
-static int threads_read(struct page *p, struct thread_query *q, struct err *err)
+struct threads {
+    struct page page;
+    struct thread_query query;
+};
+
+static int threads_read(void *threads, size_t want, struct err *err)
 {
-    p->reached = p->from;
-    for (int round = 0; !p->at_end && page_wants(p) > 0 && round < ROUNDS; round++) {
-        struct thread_row *rows;
-        size_t n = 0, want = page_wants(p);
-        q->before = p->reached == INT64_MAX ? INT64_MAX : p->reached + 1;
-        q->limit = want + 1;
-        int rc = threads_list(store_reader(p->server->store), p->rq->arena, q, &rows, &n, err);
-        for (size_t i = 0; rc == 0 && i < MIN(n, want); i++) {
-            rc = threads_take(p, &rows[i], err);
-        }
-        if (rc != 0) {
-            return rc;
-        }
-        p->at_end = n <= want;
+    struct threads *t = threads;
+    struct page *p = &t->page;
+    struct thread_row *rows;
+    size_t n = 0;
+    t->query.before = p->reached == INT64_MAX ? INT64_MAX : p->reached + 1;
+    t->query.limit = want + 1;
+    int rc = threads_list(store_reader(p->server->store), p->rq->arena, &t->query, &rows, &n, err);
+    for (size_t i = 0; rc == 0 && i < MIN(n, want); i++) {
+        rc = threads_take(p, &rows[i], err);
     }
-    return 0;
+    p->reading.at_end = n <= want;
+    return rc;
 }
 
 static int reply_threads(struct page *p, struct err *err)
@@ -296,8 +287,8 @@ static int reply_threads(struct page *p, struct err *err)
 static int get_threads(struct request *rq, struct err *err)
 {
     static const char *const includes[] = {"all", "participated", NULL};
-    struct thread_query q = {.upto = INT64_MAX};
-    struct page p;
+    struct threads t = {.query = {.upto = INT64_MAX}};
+    struct page *p = &t.page;
     struct room *room;
     int64_t limit;
     int include;
@@ -309,21 +300,21 @@ static int get_threads(struct request *rq, struct err *err)
         rc = handler_room(rq, 0, &room, err);
     }
     if (rc == 0) {
-        rc = page_init(&p, rq, limit, room, err);
+        rc = page_init(p, rq, limit, room, err);
     }
     if (rc == 0) {
-        rc = viewer_may_read(&p.viewer, &q.upto, err);
+        rc = viewer_may_read(&p->viewer, &t.query.upto, err);
     }
     if (rc == 0) {
-        p.from = INT64_MAX;
-        rc = read_token(&p, "from", &p.from, err);
+        p->reached = INT64_MAX;
+        rc = read_token(p, "from", &p->reached, err);
     }
     if (rc == 0) {
-        q.room_nid = room->nid;
-        q.participant_nid = include == 1 ? rq->who.user_nid : 0;
-        rc = threads_read(&p, &q, err);
+        t.query.room_nid = room->nid;
+        t.query.participant_nid = include == 1 ? rq->who.user_nid : 0;
+        rc = reading_go_on(&p->reading, threads_read, &t, err);
     }
-    return rc == 0 ? reply_threads(&p, err) : rc;
+    return rc == 0 ? reply_threads(p, err) : rc;
 }
 
 /* ---- GET timestamp_to_event ---- */

@@ -358,7 +358,7 @@ static int put_session(struct request *rq, struct err *err)
 
 /* ---- reading keys ---- */
 
-struct reading {
+struct backup_reading {
     struct request *rq;
     struct json_writer w;
     struct err *err;
@@ -375,7 +375,7 @@ static void write_session_members(struct json_writer *w, const struct backup_ses
     JW_RAW(w, "session_data", row->session_data);
 }
 
-static void close_room(struct reading *g)
+static void close_room(struct backup_reading *g)
 {
     if (g->room.p) {
         jw_end(&g->w);
@@ -386,7 +386,7 @@ static void close_room(struct reading *g)
 static int write_session(void *row, void *arg)
 {
     const struct backup_session *session = row;
-    struct reading *g = arg;
+    struct backup_reading *g = arg;
     if (g->by_room && !(g->room.p && str_eq(g->room, session->room_id))) {
         close_room(g);
         g->room = arena_str(g->rq->arena, session->room_id);
@@ -404,7 +404,7 @@ static int write_session(void *row, void *arg)
 
 static int write_only_session(void *row, void *arg)
 {
-    struct reading *g = arg;
+    struct backup_reading *g = arg;
     jw_object(&g->w);
     write_session_members(&g->w, row);
     jw_end(&g->w);
@@ -413,7 +413,7 @@ static int write_only_session(void *row, void *arg)
 }
 
 static int read_only_session(struct request *rq, const struct backup_range *range,
-                             struct reading *g, struct err *err)
+                             struct backup_reading *g, struct err *err)
 {
     struct backup_session row;
     int rc = backup_sessions_each(store_reader(server_of(rq)->store), range, &row,
@@ -422,7 +422,7 @@ static int read_only_session(struct request *rq, const struct backup_range *rang
 }
 
 static int read_range_of_keys(struct request *rq, const struct backup_range *range,
-                              struct reading *g, struct err *err)
+                              struct backup_reading *g, struct err *err)
 {
     struct backup_session row;
     jw_object(&g->w);
@@ -441,7 +441,7 @@ static int get_keys(struct request *rq, unsigned n, struct err *err)
     struct backup_range range;
     struct key_backup b;
     struct buf out = BUF_INIT(RESPONSE_MAX);
-    struct reading g = {.rq = rq, .w = jw_over(&out), .err = err, .by_room = n == 0};
+    struct backup_reading g = {.rq = rq, .w = jw_over(&out), .err = err, .by_room = n == 0};
     int rc = read_range(rq, n, &range, err);
     if (rc == 0) {
         rc = get_backup(rq, range.version, &b, err);

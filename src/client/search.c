@@ -107,7 +107,8 @@ struct search {
     bool by_room, by_sender;
     struct cursor cursor;
     struct found *found;
-    size_t n, limit, bytes; /* bytes: of what is found and its context */
+    struct reading reading; /* the page of what is found */
+    size_t context_bytes;   /* of what stands around it */
     int64_t count;
     bool more;
 };
@@ -223,8 +224,8 @@ static int read_filter(struct search *s, struct err *err)
 {
     const json_t *filter = s->want.filter ? s->want.filter : json_object();
     int rc = event_filter_parse(s->rq->arena, filter, &s->filter, err);
-    s->limit = (size_t)MIN(s->filter.limit, LIMIT_MAX);
-    s->found = arena_array(s->rq->arena, struct found, s->limit);
+    s->reading = handler_reading((size_t)MIN(s->filter.limit, LIMIT_MAX), ROUNDS);
+    s->found = arena_array(s->rq->arena, struct found, s->reading.limit);
     return rc;
 }
 
@@ -371,11 +372,6 @@ static int judge(struct search *s, const struct search_hit *hit, struct readable
     return rc;
 }
 
-static bool is_full(const struct search *s)
-{
-    return s->n >= s->limit || s->bytes >= HANDLER_PAGE_BYTES;
-}
-
 /* Puts a hit on the page if the filter lets it. */
 static int take(struct search *s, const struct search_hit *hit, struct readable *in,
                 struct err *err)
@@ -388,8 +384,8 @@ static int take(struct search *s, const struct search_hit *hit, struct readable 
         rc = event_filter_allows_related(&s->filter, s->server, s->rq->arena, e->ev, &ok, err);
     }
     if (rc == 0 && ok) {
-        s->found[s->n++] = (struct found){e, in, hit->rank};
-        s->bytes += e->ev->client_json.n;
+        s->found[s->reading.n] = (struct found){e, in, hit->rank};
+        reading_took(&s->reading, e);
         s->count += s->cursor.count ? 0 : 1;
     }
     return rc == E_NOT_FOUND ? 0 : rc; /* purged since */
@@ -404,7 +400,7 @@ static int take_window(struct search *s, const struct search_hit *hits, size_t n
         struct readable *in = NULL;
         bool visible;
         rc = judge(s, &hits[i], &in, &visible, err);
-        if (!is_full(s)) {
+        if (reading_wants(&s->reading) > 0) {
             s->cursor.at = s->query.by_rank ? offset + (int64_t)i + 1 : hits[i].position - 1;
             rc = rc == 0 && visible ? take(s, &hits[i], in, err) : rc;
         } else if (rc == 0 && visible) {
@@ -415,64 +411,86 @@ static int take_window(struct search *s, const struct search_hit *hits, size_t n
     return rc;
 }
 
+static int find_on(void *search, size_t want, struct err *err)
+{
+    struct search *s = search;
+    struct search_hit *hits;
+    size_t n = 0;
+    (void)want; /* what stands behind the page is counted */
+    s->query.limit = WINDOW;
+    s->query.upto = s->query.by_rank ? s->cursor.upto : s->cursor.at;
+    s->query.offset = s->cursor.at;
+    int rc = search_find(store_reader(s->server->store), s->rq->arena, &s->query, &hits, &n, err);
+    s->reading.at_end = n < WINDOW;
+    return rc ? rc : take_window(s, hits, n, err);
+}
+
 static int find(struct search *s, struct err *err)
 {
-    size_t n = WINDOW;
-    int rc = 0;
     s->count = s->cursor.count;
     if (s->query.by_rank && s->cursor.upto == INT64_MAX) {
         s->cursor.upto = store_position(s->server->store);
     }
-    for (int round = 0; rc == 0 && n == WINDOW && !is_full(s) && round < ROUNDS; round++) {
-        struct search_hit *hits;
-        s->query.limit = WINDOW;
-        s->query.upto = s->query.by_rank ? s->cursor.upto : s->cursor.at;
-        s->query.offset = s->cursor.at;
-        rc = search_find(store_reader(s->server->store), s->rq->arena, &s->query, &hits, &n, err);
-        rc = rc == 0 ? take_window(s, hits, n, err) : rc;
-    }
-    s->more = s->more || n == WINDOW;
+    int rc = reading_go_on(&s->reading, find_on, s, err);
+    s->more = s->more || !s->reading.at_end;
     return rc;
 }
 
 /* ---- the context of a hit ---- */
 
 struct side {
+    struct search *search;
+    struct readable *in;
+    bool forward;
     struct entry **events;
-    size_t n;
+    struct reading reading;
     int64_t reached;
 };
 
-/* Less than was asked for where the answer is large already: `start` and `end` say where it goes on. */
-static int read_side(struct search *s, struct readable *in, bool forward, size_t limit,
-                     struct side *side, struct err *err)
+static int side_take(struct side *side, const struct event_row *row, struct err *err)
 {
-    struct arena *a = s->rq->arena;
-    size_t n = 1;
-    side->events = arena_array(a, struct entry *, limit);
-    for (int round = 0; n > 0 && side->n < limit && s->bytes < CONTEXT_BYTES && round < ROUNDS;
-         round++) {
-        struct event_row *rows;
-        int rc = events_timeline(
-            store_reader(s->server->store), a, in->room->nid, forward ? side->reached : INT64_MIN,
-            forward ? in->upto : side->reached, forward ? EVENTS_OLDEST_FIRST : EVENTS_NEWEST_FIRST,
-            limit - side->n, &rows, &n, err);
-        for (size_t i = 0; rc == 0 && i < n; i++) {
-            bool visible = false;
-            struct entry *e;
-            rc = entry_hold_row(s->server, a, &rows[i], &e, err);
-            rc = rc == 0 ? viewer_sees(&in->viewer, e, &visible, err) : rc;
-            if (rc == 0 && visible && !ignored_hides(&s->ignored, e->ev)) {
-                side->events[side->n++] = e;
-                s->bytes += e->ev->client_json.n;
-            }
-            side->reached = rows[i].position - !forward;
-        }
-        if (rc != 0) {
-            return rc;
-        }
+    struct search *s = side->search;
+    struct entry *e;
+    bool visible = false;
+    int rc = entry_hold_row(s->server, s->rq->arena, row, &e, err);
+    rc = rc ? rc : viewer_sees(&side->in->viewer, e, &visible, err);
+    if (rc == 0 && visible && !ignored_hides(&s->ignored, e->ev)) {
+        side->events[side->reading.n] = e;
+        reading_took(&side->reading, e);
     }
-    return 0;
+    side->reached = row->position - !side->forward;
+    return rc;
+}
+
+static int side_go_on(void *arg, size_t want, struct err *err)
+{
+    struct side *side = arg;
+    struct arena *a = side->search->rq->arena;
+    bool forward = side->forward;
+    struct event_row *rows;
+    size_t n = 0;
+    int rc = events_timeline(
+        store_reader(side->search->server->store), a, side->in->room->nid,
+        forward ? side->reached : INT64_MIN, forward ? side->in->upto : side->reached,
+        forward ? EVENTS_OLDEST_FIRST : EVENTS_NEWEST_FIRST, want, &rows, &n, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = side_take(side, &rows[i], err);
+    }
+    side->reading.at_end = n < want;
+    return rc;
+}
+
+/* Less than was asked for where the answer is large already: `start` and `end` say where it goes on. */
+static int read_side(struct side *side, size_t limit, struct err *err)
+{
+    struct search *s = side->search;
+    size_t held = s->reading.bytes + s->context_bytes;
+    side->events = arena_array(s->rq->arena, struct entry *, limit);
+    side->reading = handler_reading(limit, ROUNDS);
+    side->reading.bytes_max = CONTEXT_BYTES - MIN(held, (size_t)CONTEXT_BYTES);
+    int rc = reading_go_on(&side->reading, side_go_on, side, err);
+    s->context_bytes += side->reading.bytes;
+    return rc;
 }
 
 /* What the sender of an event was called then. */
@@ -509,7 +527,7 @@ static int write_profiles(struct renderer *r, struct json_writer *w, const struc
     JW_OBJECT(w, "profile_info");
     int rc = write_profile(r, w, e, &seen, err);
     for (size_t k = 0; k < 2; k++) {
-        for (size_t i = 0; rc == 0 && i < sides[k].n; i++) {
+        for (size_t i = 0; rc == 0 && i < sides[k].reading.n; i++) {
             rc = write_profile(r, w, sides[k].events[i], &seen, err);
         }
     }
@@ -522,10 +540,12 @@ static int write_context(struct search *s, struct renderer *r, struct json_write
                          const struct found *found, struct err *err)
 {
     const struct entry *e = found->entry;
-    struct side sides[2] = {{.reached = e->position - 1}, {.reached = e->position}};
-    int rc = read_side(s, found->in, false, (size_t)s->context.before_limit, &sides[0], err);
+    struct side sides[2] = {
+        {.search = s, .in = found->in, .reached = e->position - 1},
+        {.search = s, .in = found->in, .reached = e->position, .forward = true}};
+    int rc = read_side(&sides[0], (size_t)s->context.before_limit, err);
     if (rc == 0) {
-        rc = read_side(s, found->in, true, (size_t)s->context.after_limit, &sides[1], err);
+        rc = read_side(&sides[1], (size_t)s->context.after_limit, err);
     }
     if (rc != 0) {
         return rc;
@@ -534,9 +554,9 @@ static int write_context(struct search *s, struct renderer *r, struct json_write
     JW_STR(w, "start", sync_token_of_position(s->server, r->arena, sides[0].reached));
     JW_STR(w, "end", sync_token_of_position(s->server, r->arena, sides[1].reached));
     JW_KEY(w, "events_before");
-    rc = render_events(r, w, sides[0].events, sides[0].n, err);
+    rc = render_events(r, w, sides[0].events, sides[0].reading.n, err);
     JW_KEY(w, "events_after");
-    rc = rc == 0 ? render_events(r, w, sides[1].events, sides[1].n, err) : rc;
+    rc = rc == 0 ? render_events(r, w, sides[1].events, sides[1].reading.n, err) : rc;
     if (rc == 0 && s->context.include_profile) {
         rc = write_profiles(r, w, e, sides, err);
     }
@@ -551,7 +571,7 @@ static int write_results(struct search *s, struct renderer *r, struct json_write
 {
     int rc = 0;
     JW_ARRAY(w, "results");
-    for (size_t i = 0; rc == 0 && i < s->n; i++) {
+    for (size_t i = 0; rc == 0 && i < s->reading.n; i++) {
         jw_object(w);
         if (s->query.by_rank) {
             JW_RAW(w, "rank", arena_printf(s->rq->arena, "%.6f", s->found[i].rank));
@@ -608,7 +628,7 @@ static int write_states(struct search *s, struct renderer *r, struct json_writer
     struct imap seen = {0};
     int rc = 0;
     JW_OBJECT(w, "state");
-    for (size_t i = 0; rc == 0 && i < s->n; i++) {
+    for (size_t i = 0; rc == 0 && i < s->reading.n; i++) {
         bool is_new;
         imap_at(&seen, s->found[i].in->room->nid, &is_new);
         rc = is_new ? write_state_of(s, r, w, s->found[i].in, err) : 0;
@@ -633,7 +653,7 @@ static void write_group(struct search *s, struct json_writer *w, char kind, size
     jw_object(w);
     JW_INT(w, "order", order);
     JW_ARRAY(w, "results");
-    for (size_t i = first; i < s->n; i++) {
+    for (size_t i = first; i < s->reading.n; i++) {
         if (group_of(&s->found[i], kind) == value) {
             jw_str(w, s->found[i].entry->ev->event_id);
         }
@@ -650,7 +670,7 @@ static void write_groups_by(struct search *s, struct json_writer *w, char kind)
     struct imap seen = {0};
     int64_t order = 0;
     jw_object(w);
-    for (size_t i = 0; i < s->n; i++) {
+    for (size_t i = 0; i < s->reading.n; i++) {
         bool is_new;
         imap_at(&seen, group_of(&s->found[i], kind), &is_new);
         if (is_new) {

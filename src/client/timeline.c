@@ -24,11 +24,9 @@ struct page {
     bool forward;
     int64_t from,
         to; /* exclusive start, inclusive end in the direction of reading; see page_read */
-    size_t limit;
     struct entry **events;
-    size_t n, bytes;
+    struct reading reading;
     int64_t reached; /* position that reading got to: token of the next page */
-    bool at_end;     /* there is nothing further */
 };
 
 static int page_rows(struct page *p, struct event_row **rows, size_t *n, size_t limit,
@@ -53,11 +51,24 @@ static int page_take(struct page *p, const struct event_row *row, struct err *er
     if (rc == 0 && ok && event_filter_allows(&p->filter, e->ev)) {
         rc = event_filter_allows_related(&p->filter, s, p->rq->arena, e->ev, &ok, err);
         if (rc == 0 && ok) {
-            p->events[p->n++] = e;
-            p->bytes += e->ev->client_json.n;
+            p->events[p->reading.n] = e;
+            reading_took(&p->reading, e);
         }
     }
     p->reached = p->forward ? row->position : row->position - 1;
+    return rc;
+}
+
+static int page_go_on(void *page, size_t want, struct err *err)
+{
+    struct page *p = page;
+    struct event_row *rows;
+    size_t n = 0;
+    int rc = page_rows(p, &rows, &n, want, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = page_take(p, &rows[i], err);
+    }
+    p->reading.at_end = n < want;
     return rc;
 }
 
@@ -65,25 +76,13 @@ static int page_take(struct page *p, const struct event_row *row, struct err *er
  * Reads from `from` until the limit is reached, or the page is large. Backwards: events with to < position <= from,
  * newest first. Forwards: from < position <= to, oldest first.
  */
-static int page_read(struct page *p, struct err *err)
+static int page_read(struct page *p, size_t limit, struct err *err)
 {
-    p->events = arena_array(p->rq->arena, struct entry *, p->limit);
+    size_t pages = (limit + HANDLER_PAGE_ROWS - 1) / HANDLER_PAGE_ROWS;
+    p->reading = handler_reading(limit, ROUNDS * (unsigned)pages);
+    p->events = arena_array(p->rq->arena, struct entry *, limit);
     p->reached = p->from;
-    for (size_t looked = 0; !p->at_end && p->n < p->limit && p->bytes < HANDLER_PAGE_BYTES &&
-                            looked < ROUNDS * p->limit;) {
-        struct event_row *rows;
-        size_t n, want = MIN(p->limit - p->n, (size_t)HANDLER_PAGE_ROWS);
-        int rc = page_rows(p, &rows, &n, want, err);
-        for (size_t i = 0; rc == 0 && i < n; i++) {
-            rc = page_take(p, &rows[i], err);
-        }
-        if (rc != 0) {
-            return rc;
-        }
-        looked += n;
-        p->at_end = n < want;
-    }
-    return 0;
+    return reading_go_on(&p->reading, page_go_on, p, err);
 }
 
 static int page_init(struct page *p, struct request *rq, unsigned room_param, struct err *err)
@@ -165,13 +164,13 @@ static int write_messages(struct page *p, struct json_writer *w, struct err *err
                                   p->from == INT64_MAX   ? store_position(r.server->store)
                                   : p->from == INT64_MIN ? 0
                                                          : p->from));
-    if (!p->at_end) {
+    if (!p->reading.at_end) {
         JW_STR(w, "end", sync_token_of_position(r.server, a, p->reached));
     }
     JW_KEY(w, "chunk");
-    int rc = render_events(&r, w, p->events, p->n, err);
+    int rc = render_events(&r, w, p->events, p->reading.n, err);
     if (rc == 0) {
-        rc = write_speakers(p, &r, w, p->events, p->n, err);
+        rc = write_speakers(p, &r, w, p->events, p->reading.n, err);
     }
     jw_end(w);
     return rc;
@@ -200,10 +199,9 @@ static int get_messages(struct request *rq, struct err *err)
         return rc;
     }
     p.forward = direction == 1;
-    p.limit = (size_t)limit;
     rc = read_tokens(&p, err);
     if (rc == 0) {
-        rc = page_read(&p, err);
+        rc = page_read(&p, (size_t)limit, err);
     }
     if (rc == 0) {
         rc = write_messages(&p, &w, err);
@@ -251,8 +249,7 @@ static int read_side(const struct page *base, int64_t position, bool forward, si
     out->forward = forward;
     out->from = forward ? position : position - 1;
     out->to = forward ? base->to : INT64_MIN;
-    out->limit = limit;
-    return page_read(out, err);
+    return page_read(out, limit, err);
 }
 
 struct state_walk {
@@ -336,20 +333,20 @@ static int write_context(struct page *before, struct page *after, const struct e
     struct renderer r;
     struct imap senders = {0};
     struct arena *a = before->rq->arena;
-    const struct entry *last = after->n ? after->events[after->n - 1] : e;
+    const struct entry *last = after->reading.n ? after->events[after->reading.n - 1] : e;
     handler_renderer(&r, before->rq);
     imap_at(&senders, e->ev->ids.sender, NULL);
-    add_senders(&senders, before->events, before->n);
-    add_senders(&senders, after->events, after->n);
+    add_senders(&senders, before->events, before->reading.n);
+    add_senders(&senders, after->events, after->reading.n);
     jw_object(w);
     JW_STR(w, "start", sync_token_of_position(r.server, a, before->reached));
     JW_STR(w, "end", sync_token_of_position(r.server, a, after->reached));
     JW_KEY(w, "event");
     int rc = render_event(&r, w, e, err);
     JW_KEY(w, "events_before");
-    rc = rc == 0 ? render_events(&r, w, before->events, before->n, err) : rc;
+    rc = rc == 0 ? render_events(&r, w, before->events, before->reading.n, err) : rc;
     JW_KEY(w, "events_after");
-    rc = rc == 0 ? render_events(&r, w, after->events, after->n, err) : rc;
+    rc = rc == 0 ? render_events(&r, w, after->events, after->reading.n, err) : rc;
     rc = rc == 0 ? write_context_state(before, &r, w, last, &senders, err) : rc;
     jw_end(w);
     imap_release(&senders);

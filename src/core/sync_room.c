@@ -4,6 +4,7 @@
 #include "base/vec.h"
 #include "core/lazy_members.h"
 #include "core/nodes.h"
+#include "core/reading.h"
 #include "core/server.h"
 #include "core/sync_internal.h"
 #include "core/unread.h"
@@ -19,21 +20,23 @@ enum {
 };
 
 struct timeline {
+    struct sync_room *room;
+    struct viewer *viewer;
     struct entry **events; /* newest first */
-    size_t n, bytes;
+    struct reading reading;
     bool limited;
     bool skipped;       /* state events were left out, by the filter or for want of visibility */
     int64_t prev_batch; /* position before the oldest one */
 };
 
 /* Appends the events of a chunk that the client may and wants to see. */
-static int take_wanted(struct sync_room *r, struct viewer *viewer, struct timeline *t,
-                       struct entry **chunk, size_t n, struct err *err)
+static int take_wanted(struct timeline *t, struct entry **chunk, size_t n, struct err *err)
 {
+    struct sync_room *r = t->room;
     const struct event_filter *f = &r->sync->filter.timeline;
     for (size_t i = 0; i < n; i++) {
         bool ok;
-        int rc = viewer_sees(viewer, chunk[i], &ok, err);
+        int rc = viewer_sees(t->viewer, chunk[i], &ok, err);
         if (rc == 0 && ok) {
             ok = event_filter_allows(f, chunk[i]->ev) &&
                  !sync_is_ignored_event(r->sync, chunk[i]->ev);
@@ -46,8 +49,8 @@ static int take_wanted(struct sync_room *r, struct viewer *viewer, struct timeli
             return rc;
         }
         if (ok) {
-            t->events[t->n++] = chunk[i];
-            t->bytes += chunk[i]->ev->client_json.n;
+            t->events[t->reading.n] = chunk[i];
+            reading_took(&t->reading, chunk[i]);
         } else {
             t->skipped = t->skipped || chunk[i]->ev->is_state;
         }
@@ -55,35 +58,53 @@ static int take_wanted(struct sync_room *r, struct viewer *viewer, struct timeli
     return 0;
 }
 
-/* The next older events, at most n. *out_more: there are still older ones. */
-static int read_on(struct sync_room *r, struct viewer *viewer, struct timeline *t, size_t n,
-                   bool *out_more, struct err *err)
+/* The next older events. */
+static int read_older(void *timeline, size_t n, struct err *err)
 {
+    struct timeline *t = timeline;
+    struct sync_room *r = t->room;
     struct sync *s = r->sync;
     struct entry **chunk;
+    bool more;
     int rc = room_timeline(s->server, s->arena, r->room, r->from, t->prev_batch, n, &chunk, &n,
-                           out_more, err);
-    rc = rc ? rc : take_wanted(r, viewer, t, chunk, n, err);
+                           &more, err);
+    t->reading.at_end = rc == 0 && !more;
+    rc = rc ? rc : take_wanted(t, chunk, n, err);
     if (rc == 0 && n > 0) {
         t->prev_batch = chunk[n - 1]->position - 1;
     }
     return rc;
 }
 
+static struct timeline timeline_of(struct sync_room *r, struct viewer *viewer, size_t limit,
+                                   int64_t position)
+{
+    return (struct timeline){.room = r,
+                             .viewer = viewer,
+                             .events = arena_array(r->sync->arena, struct entry *, limit),
+                             .reading = {.limit = limit,
+                                         .bytes_max = TIMELINE_BYTES,
+                                         .chunk = TIMELINE_CHUNK,
+                                         .rounds = TIMELINE_ROUNDS},
+                             .prev_batch = position};
+}
+
+/* For whether there is any: as many as one look takes. */
+static int read_far(void *timeline, size_t n, struct err *err)
+{
+    (void)n;
+    return read_older(timeline, TIMELINE_CHUNK, err);
+}
+
 /* The timeline is full: whether there is something older that the client wants ("limited"). If there is not, all of
  * the time since the last /sync was looked through, and what was left out on the way counts like the rest. */
-static int find_older(struct sync_room *r, struct viewer *viewer, struct timeline *t,
-                      bool *out_found, struct err *err)
+static int find_older(struct timeline *t, bool *out_found, struct err *err)
 {
-    enum { CHUNK = 50 };
-    struct timeline older = {.events = arena_array(r->sync->arena, struct entry *, CHUNK),
-                             .prev_batch = t->prev_batch};
-    bool more = true;
-    int rc = 0;
-    for (int round = 0; rc == 0 && more && older.n == 0 && round < TIMELINE_ROUNDS; round++) {
-        rc = read_on(r, viewer, &older, round == 0 ? 1 : CHUNK, &more, err);
-    }
-    *out_found = older.n > 0 || more;
+    struct timeline older = timeline_of(t->room, t->viewer, TIMELINE_CHUNK, t->prev_batch);
+    older.reading.limit = 1;
+    int rc = read_older(&older, 1, err); /* nearly always enough */
+    rc = rc ? rc : reading_go_on(&older.reading, read_far, &older, err);
+    *out_found = older.reading.n > 0 || !older.reading.at_end;
     t->skipped = t->skipped || (!*out_found && older.skipped);
     return rc;
 }
@@ -91,19 +112,15 @@ static int find_older(struct sync_room *r, struct viewer *viewer, struct timelin
 static int read_timeline(struct sync_room *r, struct timeline *t, struct err *err)
 {
     struct sync *s = r->sync;
-    size_t limit = (size_t)s->filter.timeline.limit;
     struct viewer viewer;
+    bool more = false;
     viewer_init(&viewer, s->server, s->arena, r->room, s->user_nid);
-    *t = (struct timeline){.events = arena_array(s->arena, struct entry *, limit),
-                           .prev_batch = r->to};
-    bool more = true;
-    int rc = 0;
-    for (int round = 0;
-         rc == 0 && more && t->n < limit && t->bytes < TIMELINE_BYTES && round < TIMELINE_ROUNDS;
-         round++) {
-        rc = read_on(r, &viewer, t, MIN(limit - t->n, (size_t)TIMELINE_CHUNK), &more, err);
+    *t = timeline_of(r, &viewer, (size_t)s->filter.timeline.limit, r->to);
+    int rc = reading_go_on(&t->reading, read_older, t, err);
+    if (rc == 0 && !t->reading.at_end) {
+        rc = find_older(t, &more, err);
     }
-    rc = rc == 0 && more ? find_older(r, &viewer, t, &more, err) : rc;
+    t->viewer = NULL;
     t->limited = more || r->is_back || s->catches_up;
     return rc;
 }
@@ -111,10 +128,10 @@ static int read_timeline(struct sync_room *r, struct timeline *t, struct err *er
 static int write_timeline(struct sync_room *r, const struct timeline *t, struct err *err)
 {
     struct sync *s = r->sync;
-    int rc = render_expect(&s->render, t->events, t->n, err);
+    int rc = render_expect(&s->render, t->events, t->reading.n, err);
     JW_OBJECT(&s->w, "timeline");
     JW_ARRAY(&s->w, "events");
-    for (size_t i = t->n; rc == 0 && i-- > 0;) {
+    for (size_t i = t->reading.n; rc == 0 && i-- > 0;) {
         rc = render_event(&s->render, &s->w, t->events[i], err);
     }
     jw_end(&s->w);
@@ -185,7 +202,7 @@ static int state_at(struct sync_room *r, int64_t position, struct state_id *out,
 static int state_target(struct sync_room *r, const struct timeline *t, struct state_id *out,
                         struct err *err)
 {
-    const struct entry *oldest = t->n ? t->events[t->n - 1] : NULL;
+    const struct entry *oldest = t->reading.n ? t->events[t->reading.n - 1] : NULL;
     if (r->sync->use_state_after || t->skipped || !oldest || oldest->position > r->state_to) {
         return state_at(r, MIN(r->to, r->state_to), out, err);
     }
@@ -295,7 +312,7 @@ static int collect_state(struct state_list *l, const struct timeline *t, struct 
         return 0;
     }
     bool nothing_between = !l->room->whole && !t->limited && !t->skipped && !s->use_state_after;
-    if (nothing_between && (!l->lazy || t->n == 0)) {
+    if (nothing_between && (!l->lazy || t->reading.n == 0)) {
         return 0;
     }
     int rc = state_target(l->room, t, &target, err);
@@ -332,7 +349,8 @@ static bool is_shown(const struct state_slice *slice, size_t i)
     const uint64_t *nids = slice->list->nids.p;
     const struct timeline *t = slice->timeline;
     bool shown = i > 0 && nids[i] == nids[i - 1];
-    for (size_t k = 0; k < t->n && !shown && !slice->list->room->sync->use_state_after; k++) {
+    for (size_t k = 0; k < t->reading.n && !shown && !slice->list->room->sync->use_state_after;
+         k++) {
         shown = t->events[k]->ev->ids.event == nids[i];
     }
     return shown;
@@ -398,7 +416,7 @@ static int write_state(struct state_list *l, const struct timeline *t, size_t *o
 
 static void note_senders(struct state_list *l, const struct timeline *t)
 {
-    for (size_t i = 0; i < t->n; i++) {
+    for (size_t i = 0; i < t->reading.n; i++) {
         imap_set(&l->senders, t->events[i]->ev->ids.sender, (union map_val){.u = 1});
     }
     if (l->room->whole) {
@@ -497,14 +515,14 @@ static int write_sections(struct sync_room *r, struct state_list *l, const struc
         rc = sync_write_room_account_data(r, &n_account, err);
     }
     /* A gap is news even if nothing of what was looked at passed the filter: further back there may be more. */
-    *out_found = t->n + n_state + n_ephemeral + n_account > 0 || t->limited || r->is_left ||
+    *out_found = t->reading.n + n_state + n_ephemeral + n_account > 0 || t->limited || r->is_left ||
                  (r->sync->log_reaches && r->changed & SYNC_RECEIPTS);
     return rc;
 }
 
 static bool timeline_changes_summary(const struct timeline *t)
 {
-    for (size_t i = 0; i < t->n; i++) {
+    for (size_t i = 0; i < t->reading.n; i++) {
         if (t->events[i]->ev->is_state && is_of_summary(t->events[i]->ev->ids.type)) {
             return true;
         }
