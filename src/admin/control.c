@@ -15,12 +15,14 @@
 
 #include "admin/operations.h"
 #include "base/log.h"
+#include "base/open_files.h"
 #include "core/server.h"
 
 #define REQUEST_MAX  (1 << 20)
 #define REPLY_MAX    (16 << 20)
 #define PATIENCE_SEC 10  /* for a command to send its request */
 #define ANSWER_SEC   600 /* for the server to do the work */
+#define PAUSE_MS     200 /* when there are no file descriptors */
 
 struct control {
     struct server *server;
@@ -142,23 +144,37 @@ static void serve_one(struct control *c, int fd)
     buf_release(&reply);
 }
 
+/* False: there are no file descriptors for it, a pause is due. */
+static bool accept_one(struct control *c)
+{
+    int fd = accept4(c->socket, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0) {
+        serve_one(c, fd);
+        (void)close(fd);
+    } else if (open_files_is_shortage(errno)) {
+        open_files_complain("commands to the server wait");
+        return false;
+    }
+    return true;
+}
+
 static void *serve(void *arg)
 {
     struct control *c = arg;
-    struct pollfd fds[] = {{.fd = c->socket, .events = POLLIN}, {.fd = c->stop, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = c->stop, .events = POLLIN}, {.fd = c->socket, .events = POLLIN}};
+    bool is_pausing = false;
     for (;;) {
-        if (poll(fds, 2, -1) < 0 && errno != EINTR) {
+        /* During a pause only the stop is waited for. */
+        int n = is_pausing ? poll(fds, 1, PAUSE_MS) : poll(fds, 2, -1);
+        if (n < 0 && errno != EINTR) {
             log_error("the control socket broke", LOG_CSTR("why", strerror(errno)));
             return NULL;
         }
-        if (fds[1].revents) {
+        if (n > 0 && fds[0].revents) {
             return NULL;
         }
-        int fd = fds[0].revents ? accept4(c->socket, NULL, NULL, SOCK_CLOEXEC) : -1;
-        if (fd >= 0) {
-            serve_one(c, fd);
-            (void)close(fd);
-        }
+        bool has_come = n > 0 && !is_pausing && fds[1].revents;
+        is_pausing = has_come && !accept_one(c);
     }
 }
 

@@ -461,14 +461,18 @@ static void check_certificate(struct doctor *d, const struct config_listener *l)
 static void check_descriptors(struct doctor *d)
 {
     struct rlimit l;
-    int64_t wanted = d->config->limits.max_connections + 256;
-    if (getrlimit(RLIMIT_NOFILE, &l) != 0 || (int64_t)l.rlim_max >= wanted) {
+    int64_t wanted = d->config->limits.max_connections;
+    if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_max > INT32_MAX ||
+        config_most_connections(d->config, (int64_t)l.rlim_max) >= wanted) {
         report(d, "open files", FINDING_OK, "enough for limits.max_connections");
         return;
     }
-    report(d, "open files", FINDING_WARNING, "the limit is %lld, max_connections is %lld",
-           (long long)l.rlim_max, (long long)d->config->limits.max_connections)
-        ->advice = STR("Raise LimitNOFILE (systemd) or `ulimit -n`, or lower max_connections.");
+    report(d, "open files", FINDING_WARNING,
+           "the limit is %lld, enough for %lld connections; limits.max_connections is %lld",
+           (long long)l.rlim_max,
+           (long long)config_most_connections(d->config, (int64_t)l.rlim_max), (long long)wanted)
+        ->advice =
+        STR("Raise LimitNOFILE (systemd) or `ulimit -n`, or lower limits.max_connections.");
 }
 
 /* ---- the rest --------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -117,6 +118,44 @@ int err_http(const struct err *err)
 const char *err_errcode(const struct err *err)
 {
     return err->errcode ? err->errcode : defaults[kind_index(err)].errcode;
+}
+
+/* What a client is told of it; NULL: nothing, since it will not pass by itself. */
+static const char *passing_trouble(int system_error)
+{
+    switch (system_error) {
+    case ENOSPC:
+    case EDQUOT:
+    case EROFS:
+    case EIO:
+    case ENOENT: /* the directory has gone: not mounted */
+        return "The storage of this server is full or broken; try later";
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EAGAIN:
+        return "This server has too much to do at the moment; try later";
+    default:
+        return NULL;
+    }
+}
+
+int err_system(struct err *err, int system_error, const char *fmt, ...)
+{
+    const char *trouble = passing_trouble(system_error);
+    int rc = trouble ? err_set(err, E_BUSY, 503, "M_UNKNOWN", "%s", trouble)
+                     : err_set(err, E_INTERNAL, 500, "M_UNKNOWN", "Internal server error");
+    if (err) {
+        va_list ap;
+        va_start(ap, fmt);
+        format(err->detail, sizeof(err->detail), fmt, ap);
+        va_end(ap);
+        size_t n = strlen(err->detail);
+        (void)snprintf(err->detail + n, sizeof(err->detail) - n, ": %s",
+                       strerrordesc_np(system_error));
+    }
+    return rc;
 }
 
 #define DEFINE_ERR(name, kind, http, errcode)                                                      \

@@ -48,6 +48,11 @@ void err_cause(struct err *err, const struct err *cause);
 int err_http(const struct err *err);            /* status, derived from kind if not set */
 const char *err_errcode(const struct err *err); /* errcode, derived from kind if not set */
 
+/* What the system refused a file or a socket with: E_BUSY (503) where it passes (the disk is full or broken, there are
+ * no file descriptors left, no memory), else E_INTERNAL. The text and the system's word for `system_error` go to
+ * detail. */
+int err_system(struct err *err, int system_error, const char *fmt, ...) PRINTF(3, 4);
+
 /* The errors that many places raise. */
 int err_bad_json(struct err *err, const char *fmt, ...) PRINTF(2, 3);      /* 400 M_BAD_JSON */
 int err_invalid_param(struct err *err, const char *fmt, ...) PRINTF(2, 3); /* 400 M_INVALID_PARAM */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/err.h"
 
+#include <errno.h>
+
 #include "tests/support/test.h"
 
 static void an_error_carries_kind_status_code_and_words(void **state)
@@ -104,6 +106,21 @@ static void the_common_errors_have_their_codes(void **state)
     }
 }
 
+static void what_the_system_refuses_for_now_is_not_our_fault_for_good(void **state)
+{
+    (void)state;
+    struct err err;
+    static const int passing[] = {ENOSPC, EDQUOT, EROFS, EIO, EMFILE, ENFILE, ENOMEM};
+    for (size_t i = 0; i < ARRAY_LEN(passing); i++) {
+        assert_int_equal(err_system(&err, passing[i], "cannot open %s", "a file"), E_BUSY);
+        assert_int_equal(err_http(&err), 503);
+    }
+    assert_int_equal(err_system(&err, EACCES, "cannot open %s", "a file"), E_INTERNAL);
+    assert_int_equal(err_http(&err), 500);
+    assert_string_equal(err.message, "Internal server error");
+    assert_string_equal(err.detail, "cannot open a file: Permission denied");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +130,7 @@ int main(void)
         TEST(a_long_text_is_cut_between_characters),
         TEST(details_that_do_not_fit_are_cut),
         TEST(the_common_errors_have_their_codes),
+        TEST(what_the_system_refuses_for_now_is_not_our_fault_for_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,17 @@ unsigned config_workers(const struct config *c)
     return c->limits.workers ? (unsigned)c->limits.workers : (unsigned)MAX(processors, 1) * 4 + 24;
 }
 
+int64_t config_most_connections(const struct config *c, int64_t open_files)
+{
+    enum {
+        OF_A_WORKER = 4, /* the database and its files, another server, a file of its own */
+        BESIDE = 128,    /* listening, logs, processes for pictures, the network threads' own */
+    };
+    int64_t fixed = BESIDE + (int64_t)config_workers(c) * OF_A_WORKER;
+    /* Of the rest a quarter is for uploads, long answers and pushes. */
+    return MAX(open_files / 4, (open_files - fixed) / 4 * 3);
+}
+
 /* ---- checks ----------------------------------------------------------------------------------- */
 
 static size_t edit_distance(const char *a, const char *b)

@@ -228,6 +228,8 @@ void config_free(struct config *c); /* accepts NULL */
 struct db_config config_database(const struct config *c, struct arena *a);
 /* How many threads run requests (limits.workers). */
 unsigned config_workers(const struct config *c);
+/* How many connections clients may have when the system allows so many open files. */
+int64_t config_most_connections(const struct config *c, int64_t open_files);
 
 /* Sizes and durations as the file has them, for the command line: bytes, milliseconds. */
 MUST_USE bool config_size_parse(struct str text, int64_t *out);

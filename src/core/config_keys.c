@@ -625,7 +625,11 @@ const struct config_key config_keys[] = {
         .max = 256),
     KEY(limits.memory_budget, "256M", "Memory for caches.", .as = CONFIG_SIZE, .min = MB,
         .max = 1024 * GB),
-    KEY(limits.max_connections, "20000", "Connections open at a time.", .min = 16, .max = 1000000),
+    KEY(limits.max_connections, "20000",
+        "Connections open at a time, for each listener; those where a /sync waits count apart. All "
+        "together take at most three quarters of the file descriptors that the system allows "
+        "(LimitNOFILE, ulimit -n). Who comes beyond is answered 503.",
+        .min = 16, .max = 1000000),
     KEY(limits.max_connections_per_address, "2000",
         "Of them, those from one address; trusted_proxies and this machine itself have no limit. "
         "0: none.",

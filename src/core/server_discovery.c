@@ -146,7 +146,10 @@ static void ask(struct server_discovery *d, struct arena *a, struct str name, st
     *out = STR("");
     http_client_run(d->client, &f);
     bool is_there = understand(a, &f, out);
-    remember(d, name, *out, is_there ? lifetime_of(&f) : ERROR_MS);
+    bool is_ours = f.rc == E_BUSY && err_http(&f.err) == 503; /* says nothing about the other */
+    if (!is_ours) {
+        remember(d, name, *out, is_there ? lifetime_of(&f) : ERROR_MS);
+    }
     http_fetch_release(&f);
 }
 

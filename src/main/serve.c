@@ -3,7 +3,6 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "base/clock.h"
 #include "base/heap.h"
 #include "base/log.h"
+#include "base/open_files.h"
 #include "base/pool.h"
 #include "base/vec.h"
 #include "client/authenticate.h"
@@ -41,6 +41,7 @@ struct service {
     struct http_server *http;
     struct control *control;
     struct appservice_sender *appservices;
+    unsigned max_sockets;
 };
 
 static struct config *newest(const struct service *sv)
@@ -104,6 +105,27 @@ static struct http_listener_config *listeners(struct arena *a, const struct conf
     return out;
 }
 
+/* Each connection is a file descriptor: never more of them than the system has, less what the rest needs. */
+static int bound_connections(struct service *sv, struct err *err)
+{
+    enum { FILES_LEAST = 128 };
+    const struct config *c = newest(sv);
+    int64_t limit = open_files_raise_limit(), most = config_most_connections(c, limit);
+    if (limit < FILES_LEAST) {
+        return err_set(err, E_INVALID, 0, NULL,
+                       "the limit of open files is %lld, which is too few to serve anybody; raise "
+                       "LimitNOFILE (systemd) or ulimit -n",
+                       (long long)limit);
+    }
+    if (most < c->limits.max_connections) {
+        log_warn("fewer connections are possible than limits.max_connections allows",
+                 LOG_INT("possible", most), LOG_INT("limit", limit),
+                 LOG_CSTR("help", "raise LimitNOFILE (systemd) or ulimit -n"));
+    }
+    sv->max_sockets = (unsigned)most;
+    return 0;
+}
+
 static int start_http(struct service *sv, struct err *err)
 {
     const struct config *c = newest(sv);
@@ -125,6 +147,7 @@ static int start_http(struct service *sv, struct err *err)
         .access_log = true,
         .threads = (unsigned)c->limits.network_threads,
         .max_connections = (unsigned)c->limits.max_connections,
+        .max_sockets = sv->max_sockets,
         .max_per_address = (unsigned)c->limits.max_connections_per_address,
         .spare_loopback = true,
     };
@@ -318,16 +341,6 @@ static sigset_t block_signals(void)
     return set;
 }
 
-/* Every connection is a file: take what the system allows. */
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 int serve(struct config *config, struct err *err)
 {
     struct service sv = {.lock = {.fd = -1}};
@@ -335,10 +348,10 @@ int serve(struct config *config, struct err *err)
     /* Blocked before the first thread is made, so that only the wait below gets them. */
     sigset_t signals = block_signals();
     int64_t started = clock_mono_ms(), stopping = 0;
-    raise_file_limit();
     heap_setup();
     log_setup(config->log.level, config->log.format);
-    int rc = start(&sv, err);
+    int rc = bound_connections(&sv, err);
+    rc = rc ? rc : start(&sv, err);
     if (rc == 0) {
         log_info("ready", LOG_STR("server_name", config->server_name),
                  LOG_INT("ms", clock_mono_ms() - started));

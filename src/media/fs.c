@@ -10,15 +10,7 @@
 
 int fs_fail(struct err *err, const char *what, const char *path)
 {
-    int saved = errno;
-    bool is_full = saved == ENOSPC || saved == EDQUOT || saved == EROFS || saved == EIO;
-    if (!is_full) {
-        return err_internal(err, "%s %s: %s", what, path, strerror(saved));
-    }
-    err_set(err, E_BUSY, 503, "M_UNKNOWN",
-            "The media storage of this server is full or broken; try later");
-    err_detail(err, "%s %s: %s", what, path, strerror(saved));
-    return E_BUSY;
+    return err_system(err, errno, "%s %s", what, path);
 }
 
 static int parent_of(const char *path, char out[PATH_MAX])
@@ -89,11 +81,12 @@ void fs_remove_tree(int dir, const char *name, unsigned *budget)
     }
 }
 
-int fs_open_again(int fd)
+int fs_open_again(int fd, int *out_fd, struct err *err)
 {
     char self[40];
     (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-    return open(self, O_RDONLY | O_CLOEXEC);
+    *out_fd = open(self, O_RDONLY | O_CLOEXEC);
+    return *out_fd >= 0 ? 0 : fs_fail(err, "cannot open again", "a temporary file");
 }
 
 int fs_write_all(int fd, struct str bytes, struct err *err)

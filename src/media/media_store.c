@@ -165,11 +165,17 @@ static int find_cached(const char *path, struct media_file *out, struct err *err
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return E_NOT_FOUND;
+        return errno == ENOENT || errno == ENOTDIR ? E_NOT_FOUND
+                                                   : fs_fail(err, "cannot open", path);
     }
     ssize_t n = pread(fd, head, sizeof(head), 0);
-    enum picture_kind kind = picture_sniff(str_n(head, n > 0 ? (size_t)n : 0));
-    if (kind == PICTURE_NONE || fstat(fd, &st) != 0) {
+    if (n < 0 || fstat(fd, &st) != 0) {
+        int rc = fs_fail(err, "cannot read", path);
+        (void)close(fd);
+        return rc;
+    }
+    enum picture_kind kind = picture_sniff(str_n(head, (size_t)n));
+    if (kind == PICTURE_NONE) {
         (void)close(fd);
         return no_thumbnail(err);
     }

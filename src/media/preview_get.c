@@ -143,11 +143,10 @@ static int unpack_body(struct preview_get *g)
 {
     size_t max = MIN(limit_of(g->server->config, g->kind), THUMB_MAX_BYTES);
     struct buf contents = BUF_INIT(max);
-    int again = fs_open_again(g->fd);
-    int rc = again >= 0 ? thumbnailer_unpack(media_thumbnailer(g->server->media), again, g->coding,
-                                             max, &contents, &g->err)
-                        : err_internal(&g->err, "a temporary file cannot be opened again");
-    if (again >= 0) {
+    int again, rc = fs_open_again(g->fd, &again, &g->err);
+    if (rc == 0) {
+        rc = thumbnailer_unpack(media_thumbnailer(g->server->media), again, g->coding, max,
+                                &contents, &g->err);
         (void)close(again);
     }
     g->is_cut = g->is_cut || contents.n == max;

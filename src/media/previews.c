@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "media/previews.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -130,12 +131,17 @@ static struct str sentence(struct preview_job *j, int kind, const struct err *er
                                : arena_str(&j->arena, str_c(err->message));
 }
 
+/* Full disk, no file descriptors, shutdown: no fault of the page, and gone soon. */
+static bool is_ours(int kind, const struct err *err)
+{
+    return kind == E_BUSY && err_http(err) == 503;
+}
+
 static void fail(struct preview_job *j, int kind, const struct err *err)
 {
-    bool is_ours = kind == E_BUSY && err_http(err) == 503; /* full disk, shutdown */
     log_info("no preview of a page", LOG_STR("host", j->page_url.host),
              LOG_CSTR("reason", err->message), LOG_CSTR("detail", err->detail));
-    if (!is_ours) {
+    if (!is_ours(kind, err)) {
         j->row.status = 502;
         j->row.body = sentence(j, kind, err);
         j->row.expires_ts = clock_wall_ms() + FAILURE_MS;
@@ -150,13 +156,12 @@ static int read_facts(struct preview_job *j, int fd, bool is_html, struct str ch
                       struct buf *out, struct err *err)
 {
     size_t max = (size_t)j->server->config->media.previews.max_page_size;
-    int again = fs_open_again(fd);
-    if (again < 0) {
-        return err_internal(err, "a temporary file cannot be opened again");
-    }
-    int rc = thumbnailer_read_page(media_thumbnailer(j->server->media), again, is_html, charset,
+    int again, rc = fs_open_again(fd, &again, err);
+    if (rc == 0) {
+        rc = thumbnailer_read_page(media_thumbnailer(j->server->media), again, is_html, charset,
                                    max, out, err);
-    (void)close(again);
+        (void)close(again);
+    }
     return rc;
 }
 
@@ -181,15 +186,17 @@ static int read_page(struct preview_job *j, struct err *err)
     return rc;
 }
 
-/* The text of HTML in an oEmbed answer. */
-static void read_snippet(struct preview_job *j, struct str html, struct preview *into)
+/* The text of HTML in an oEmbed answer, if it can be read. An error only if that is ours. */
+static int read_snippet(struct preview_job *j, struct str html, struct preview *into,
+                        struct err *err)
 {
     struct preview read;
-    struct err ignored;
     struct buf facts = BUF_INIT(PAGE_FACTS_MAX);
     int fd = memfd_create("oembed", MFD_CLOEXEC);
-    if (fd >= 0 && write(fd, html.p, html.n) == (ssize_t)html.n &&
-        read_facts(j, fd, true, STR("utf-8"), &facts, &ignored) == 0) {
+    bool is_written = fd >= 0 && write(fd, html.p, html.n) == (ssize_t)html.n;
+    int rc = is_written ? read_facts(j, fd, true, STR("utf-8"), &facts, err)
+                        : err_system(err, errno, "memfd_create");
+    if (rc == 0) {
         preview_from_page(&j->arena, buf_str(&facts), &read);
         into->description = read.description;
     }
@@ -197,25 +204,22 @@ static void read_snippet(struct preview_job *j, struct str html, struct preview 
         (void)close(fd);
     }
     buf_release(&facts);
+    return rc != 0 && is_ours(rc, err) ? rc : 0;
 }
 
-static bool read_oembed(struct preview_job *j, struct preview *out)
+static int read_oembed(struct preview_job *j, struct preview *out, struct err *err)
 {
-    struct err ignored;
     struct str html;
     json_t *answer;
     char *text = arena_alloc(&j->arena, j->get.size);
     if (pread(j->get.fd, text, j->get.size, 0) != (ssize_t)j->get.size) {
-        return false;
+        return err_internal(err, "an oEmbed answer cannot be read");
     }
-    int rc = json_parse(&j->arena, str_n(text, j->get.size), JPARSE_REALS, &answer, &ignored);
-    if (rc != 0 || !preview_from_oembed(&j->arena, answer, out, &html)) {
-        return false;
+    int rc = json_parse(&j->arena, str_n(text, j->get.size), JPARSE_REALS, &answer, err);
+    if (rc == 0 && !preview_from_oembed(&j->arena, answer, out, &html)) {
+        rc = err_bad_json(err, "This is no oEmbed answer");
     }
-    if (html.n > 0) {
-        read_snippet(j, html, out);
-    }
-    return true;
+    return rc == 0 && html.n > 0 ? read_snippet(j, html, out, err) : rc;
 }
 
 /* ---- the picture ------------------------------------------------------------------------------ */
@@ -228,24 +232,27 @@ static bool is_blocked(struct preview_job *j)
                            &block, &ignored) != E_NOT_FOUND;
 }
 
-static bool measure(struct preview_job *j)
+/* Fills j->image.type if it is a picture. An error only if that is ours. */
+static int measure(struct preview_job *j, struct err *err)
 {
     char head[PICTURE_SNIFF_BYTES];
-    struct err ignored;
-    int w = 0, h = 0, fd = fs_open_again(j->get.fd);
     ssize_t n = pread(j->get.fd, head, sizeof(head), 0);
     enum picture_kind kind = picture_sniff(str_n(head, n > 0 ? (size_t)n : 0));
-    bool is_picture =
-        fd >= 0 && kind != PICTURE_NONE &&
-        thumbnailer_measure(media_thumbnailer(j->server->media), fd,
-                            (uint64_t)j->server->config->media.max_pixels, &w, &h, &ignored) == 0;
-    if (fd >= 0) {
-        (void)close(fd);
+    j->image.type = STR_NONE;
+    if (kind == PICTURE_NONE) {
+        return 0;
     }
-    j->image.type = is_picture ? str_c(picture_content_type(kind)) : STR_NONE;
+    int w = 0, h = 0, fd, rc = fs_open_again(j->get.fd, &fd, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = thumbnailer_measure(media_thumbnailer(j->server->media), fd,
+                             (uint64_t)j->server->config->media.max_pixels, &w, &h, err);
+    (void)close(fd);
     j->image.width = w;
     j->image.height = h;
-    return is_picture;
+    j->image.type = rc == 0 ? str_c(picture_content_type(kind)) : STR_NONE;
+    return rc != 0 && is_ours(rc, err) ? rc : 0;
 }
 
 /* Takes the file of the step into the store, pinned; its row is written with the preview's. E_BUSY on a full disk; a
@@ -254,10 +261,14 @@ static int keep_image(struct preview_job *j, struct err *err)
 {
     struct server *s = j->server;
     int64_t now = clock_wall_ms();
-    if (j->get.is_cut || j->get.size == 0 || !measure(j)) {
+    if (j->get.is_cut || j->get.size == 0) {
         return 0;
     }
-    int rc = blob_put(media_blobs(s->media), j->get.fd, &j->blob, err);
+    int rc = measure(j, err);
+    if (rc != 0 || j->image.type.n == 0) {
+        return rc;
+    }
+    rc = blob_put(media_blobs(s->media), j->get.fd, &j->blob, err);
     if (rc != 0) {
         return rc;
     }
@@ -297,7 +308,7 @@ static void image_done(struct preview_get *g)
     struct err err = g->err;
     bool is_there = g->rc == 0 && g->status == 200 && g->kind == PREVIEW_IMAGE;
     int rc = is_there ? keep_image(j, &err) : g->rc;
-    if (rc == E_BUSY && err_http(&err) == 503) { /* ours: no room, or the server stops */
+    if (rc != 0 && is_ours(rc, &err)) {
         fail(j, rc, &err);
     } else {
         succeed(j);
@@ -329,8 +340,14 @@ static void oembed_done(struct preview_get *g)
 {
     struct preview_job *j = container_of(g, struct preview_job, get);
     struct preview answer;
-    bool is_there =
-        g->rc == 0 && g->status == 200 && g->kind == PREVIEW_JSON && read_oembed(j, &answer);
+    struct err err = g->err;
+    bool has_come = g->rc == 0 && g->status == 200 && g->kind == PREVIEW_JSON;
+    int rc = has_come ? read_oembed(j, &answer, &err) : g->rc;
+    if (rc != 0 && is_ours(rc, &err)) {
+        fail(j, rc, &err);
+        return;
+    }
+    bool is_there = has_come && rc == 0;
     if (is_there) {
         preview_fill(&j->preview, &answer);
     }
@@ -359,7 +376,9 @@ static int read_file(struct preview_job *j, struct err *err)
 {
     if (j->get.kind != PREVIEW_IMAGE) {
         int rc = read_page(j, err);
-        return rc ? err_set(err, E_INVALID, 502, "M_UNKNOWN", "The page cannot be read") : 0;
+        return rc == 0 || is_ours(rc, err)
+                   ? rc
+                   : err_set(err, E_INVALID, 502, "M_UNKNOWN", "The page cannot be read");
     }
     preview_from_file(&j->arena, STR_NONE, j->page_url.path, &j->preview);
     return keep_image(j, err);

@@ -96,7 +96,7 @@ static int worker_start(struct thumbnailer *t, struct worker *w, struct err *err
 {
     int pair[2], rc;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-        return err_internal(err, "socketpair: %s", strerror(errno));
+        return err_system(err, errno, "socketpair");
     }
     /* dup2 onto itself would keep CLOEXEC; a spare descriptor above keeps clear of that. */
     int theirs = fcntl(pair[1], F_DUPFD_CLOEXEC, THUMB_SOCKET + 1);
@@ -108,9 +108,9 @@ static int worker_start(struct thumbnailer *t, struct worker *w, struct err *err
     }
     if (rc != 0) {
         (void)close(pair[0]);
-        rc = err_set(err, E_BUSY, 503, "M_UNKNOWN", "This server cannot make thumbnails now");
-        err_detail(err, "cannot start %s", t->program);
-        return rc;
+        (void)err_set(err, E_BUSY, 503, "M_UNKNOWN", "This server cannot make thumbnails now");
+        err_detail(err, "cannot start %s: %s", t->program, strerrordesc_np(rc));
+        return E_BUSY;
     }
     lock_take(&t->lock);
     w->pid = pid;
@@ -305,7 +305,7 @@ static int make_with(struct thumbnailer *t, struct worker *w, const struct thumb
     for (int tries = 0; tries < 2 && o == OUTCOME_DIED; tries++) {
         int rc = w->pid == 0 ? worker_start(t, w, err) : 0;
         if (rc != 0 || ftruncate(result, 0) != 0) {
-            return rc != 0 ? rc : err_internal(err, "ftruncate: %s", strerror(errno));
+            return rc != 0 ? rc : err_system(err, errno, "ftruncate");
         }
         o = ask(t, w, rq, picture, result, reply);
     }
@@ -324,7 +324,7 @@ static int run(struct thumbnailer *t, int fd, const struct thumb_request *rq,
     }
     int result = memfd_create("thumbnail", MFD_CLOEXEC);
     if (result < 0) {
-        return err_internal(err, "memfd_create: %s", strerror(errno));
+        return err_system(err, errno, "memfd_create");
     }
     struct worker *w = worker_take(t);
     int rc = make_with(t, w, rq, fd, result, reply, err);
@@ -397,7 +397,7 @@ int thumbnailer_check(struct thumbnailer *t, struct err *err)
     struct buf out = BUF_INIT(THUMB_MAX_BYTES);
     int rc, fd = memfd_create("picture", MFD_CLOEXEC);
     if (fd < 0 || write(fd, pixel, sizeof(pixel)) != (ssize_t)sizeof(pixel)) {
-        rc = err_internal(err, "memfd_create: %s", strerror(errno));
+        rc = err_system(err, errno, "memfd_create");
     } else {
         rc = thumbnailer_make(t, fd, &spec, 1000, &out, err);
     }

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/map.h"
+#include "base/open_files.h"
 
 enum {
     PER_DESTINATION = 8,
@@ -49,7 +50,7 @@ struct http_transfer {
     char *url;
     unsigned header_lines;
     bool is_refused, is_too_large, is_unwanted, has_begun; /* has_begun: the body */
-    int write_error;                                       /* errno of body_fd */
+    int system_error; /* errno of what failed here, not there: body_fd, the socket */
     char reason[CURL_ERROR_SIZE];
 };
 
@@ -120,7 +121,10 @@ static curl_socket_t open_socket(void *arg, UNUSED curlsocktype purpose, struct 
         t->is_refused = true;
         return CURL_SOCKET_BAD;
     }
-    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    int fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    bool is_shortage = fd < 0 && (open_files_is_shortage(errno) || errno == ENOBUFS);
+    t->system_error = is_shortage ? errno : 0;
+    return fd;
 }
 
 /* A connection that is used again may be one that another fetch, with other rights, has opened. */
@@ -165,7 +169,7 @@ static size_t write_body(struct http_transfer *t, struct str bytes)
     for (struct str rest = str_n(bytes.p, MIN(bytes.n, room)); rest.n > 0;) {
         ssize_t n = write(f->body_fd, rest.p, rest.n);
         if (n < 0) {
-            t->write_error = errno;
+            t->system_error = errno;
             return 0;
         }
         f->body_size += (uint64_t)n;
@@ -264,19 +268,28 @@ static struct http_transfer *transfer_new(struct http_client *c, struct http_fet
     return t;
 }
 
+/* Failures that libcurl and the resolver also report when they can open nothing. */
+static bool may_be_shortage(CURLcode code)
+{
+    return code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT ||
+           code == CURLE_FAILED_INIT || code == CURLE_OUT_OF_MEMORY ||
+           code == CURLE_SSL_CACERT_BADFILE;
+}
+
 static int outcome(struct http_transfer *t, CURLcode code)
 {
     struct err *err = &t->fetch->err;
     if (code == CURLE_OK || t->is_unwanted) {
         return 0;
     }
+    if (t->system_error == 0 && may_be_shortage(code) && open_files_are_short()) {
+        t->system_error = EMFILE;
+    }
     int rc;
     if (t->is_refused) {
         rc = err_set(err, E_FORBIDDEN, 403, "M_FORBIDDEN", "The address is not a public one");
-    } else if (t->write_error) {
-        rc = err_set(err, E_BUSY, 503, "M_UNKNOWN", "This server has no room for it now");
-        err_detail(err, "%s", strerror(t->write_error));
-        return rc;
+    } else if (t->system_error) {
+        return err_system(err, t->system_error, "asking another server");
     } else if (t->is_too_large) {
         rc = err_set(err, E_LIMIT, 502, "M_TOO_LARGE", "The other server's answer is too large");
     } else if (code == CURLE_OPERATION_TIMEDOUT) {

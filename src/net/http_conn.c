@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/open_files.h"
 #include "net/parking.h"
 #include "net/tcp_read.h"
 #include "net/temp_file.h"
@@ -99,12 +100,11 @@ void http_conn_on_socket(void *listener, struct MHD_Connection *mhd, void **cont
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         struct conn *c = conn_new(l, mhd);
         *context = c;
-        atomic_fetch_add(&l->server->connections, 1);
         http_conn_count_address(l->server, &c->address, 1);
         return;
     }
     struct conn *c = *context;
-    atomic_fetch_sub(&l->server->connections, 1);
+    atomic_fetch_sub(&l->connections, 1);
     http_conn_count_address(l->server, &c->address, -1);
     request_unref(c->ex ? &c->ex->rq : NULL);
     free(c);
@@ -272,7 +272,10 @@ static enum MHD_Result detach(struct exchange *ex)
     ex->peer_n = ex->conn->peer_n;
     ex->park.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (ex->park.fd >= 0) {
+        atomic_fetch_add(&ex->server->detached, 1);
         http_conn_count_address(ex->server, &ex->conn->address, 1);
+    } else if (open_files_is_shortage(errno)) { /* the client sees its connection close */
+        open_files_complain("a long poll cannot wait");
     }
     return MHD_NO;
 }
@@ -298,9 +301,8 @@ static bool open_upload(struct exchange *ex)
 static enum MHD_Result refuse_upload(struct exchange *ex)
 {
     struct err err = {0};
-    log_error("upload not stored", LOG_CSTR("req", ex->rq.id), LOG_CSTR("reason", strerror(errno)));
-    err_set(&err, E_BUSY, 503, "M_UNKNOWN",
-            "The storage of this server is full or broken; try later");
+    (void)err_system(&err, errno, "storing an upload");
+    log_error("upload not stored", LOG_CSTR("req", ex->rq.id), LOG_CSTR("reason", err.detail));
     if (ex->rq.body_fd >= 0) {
         close(ex->rq.body_fd);
         ex->rq.body_fd = -1;

@@ -33,13 +33,15 @@
 #include "wire/json.h"
 #include "wire/url.h"
 
+struct acceptor;
 struct parking;
 struct tls_cert;
 
 struct http_listener {
     struct http_server *server;
-    _Atomic(struct MHD_Daemon *) daemon; /* its first requests may come before it is set */
-    int fd;                              /* listening socket, ours */
+    struct MHD_Daemon *daemon;
+    int fd;                          /* listening socket */
+    atomic_int_fast64_t connections; /* that libmicrohttpd has */
     unsigned serve;
     uint16_t port;
     struct address_range *proxies;
@@ -60,10 +62,11 @@ struct http_server {
     struct http_server_config config; /* defaults filled in */
     struct http_listener *listeners;
     struct parking *parking;
+    struct acceptor *acceptor;
     struct route_stats *stats; /* one per route, one more for unknown paths */
     atomic_bool stopping;
     atomic_uint_fast64_t next_id;
-    atomic_int_fast64_t connections;
+    atomic_int_fast64_t detached; /* sockets that are parked, or sent to outside of libmicrohttpd */
     struct lock lock;
     struct cond idle;
     size_t working;          /* exchanges on workers or parked */
@@ -200,6 +203,8 @@ void http_conn_resume(struct exchange *ex, enum stage stage);
 void http_conn_count_address(struct http_server *s, const struct address *a, int delta);
 
 /* http_server.c: accounts for the drain at shutdown. s may be gone after *_ends. */
+/* Open connections, parked ones too. */
+size_t http_server_sockets(const struct http_server *s);
 void http_server_work_begins(struct http_server *s);
 void http_server_work_ends(struct http_server *s);
 void http_server_sending_begins(struct http_server *s);

@@ -4,10 +4,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/acceptor.h"
 #include "net/parking.h"
 #include "net/tls_cert.h"
 
@@ -147,7 +149,8 @@ static int start_daemon(struct http_listener *l, struct err *err)
 {
     const struct http_server_config *c = &l->server->config;
     /* Turbo: see parking.h; libmicrohttpd must not shut a socket down that we have duplicated. */
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO |
+                     MHD_USE_NO_LISTEN_SOCKET;
     struct MHD_OptionItem options[8] = {{MHD_OPTION_END, 0, NULL}};
     size_t n = 0;
     if (c->threads > 1) {
@@ -162,11 +165,11 @@ static int start_daemon(struct http_listener *l, struct err *err)
     }
     options[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     l->daemon = MHD_start_daemon(
-        flags, 0, http_conn_on_accept, l, http_conn_on_request, l, MHD_OPTION_LISTEN_SOCKET, l->fd,
-        MHD_OPTION_URI_LOG_CALLBACK, http_conn_on_uri, l, MHD_OPTION_NOTIFY_COMPLETED,
-        http_conn_on_completed, l, MHD_OPTION_NOTIFY_CONNECTION, http_conn_on_socket, l,
-        MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)c->header_max, MHD_OPTION_CONNECTION_LIMIT, c->max_connections,
+        flags, 0, http_conn_on_accept, l, http_conn_on_request, l, MHD_OPTION_URI_LOG_CALLBACK,
+        http_conn_on_uri, l, MHD_OPTION_NOTIFY_COMPLETED, http_conn_on_completed, l,
+        MHD_OPTION_NOTIFY_CONNECTION, http_conn_on_socket, l, MHD_OPTION_UNESCAPE_CALLBACK,
+        unescape_nothing, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)c->header_max,
+        MHD_OPTION_CONNECTION_LIMIT, UINT_MAX / 2, /* the acceptor counts */
         MHD_OPTION_CONNECTION_TIMEOUT, c->idle_seconds, MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     return l->daemon ? 0 : err_set(err, E_INTERNAL, 0, NULL, "the HTTP server does not start");
@@ -190,10 +193,9 @@ static int start_listener(struct http_listener *l, const struct http_listener_co
     return start_daemon(l, err);
 }
 
-static void quiesce(struct http_listener *l)
+static void close_listening(struct http_listener *l)
 {
-    if (l->daemon && l->fd >= 0) {
-        MHD_quiesce_daemon(l->daemon);
+    if (l->fd >= 0) {
         close(l->fd);
         l->fd = -1;
     }
@@ -201,11 +203,9 @@ static void quiesce(struct http_listener *l)
 
 static void listener_release(struct http_listener *l)
 {
-    quiesce(l);
+    close_listening(l);
     if (l->daemon) {
         MHD_stop_daemon(l->daemon);
-    } else if (l->fd >= 0) {
-        close(l->fd);
     }
     tls_cert_free(l->cert);
     free(l->proxies);
@@ -213,10 +213,23 @@ static void listener_release(struct http_listener *l)
 
 /* --- the server --- */
 
+static int64_t connections(const struct http_server *s)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < s->config.n_listeners; i++) {
+        n += atomic_load(&s->listeners[i].connections);
+    }
+    return n;
+}
+
+size_t http_server_sockets(const struct http_server *s)
+{
+    return (size_t)MAX(connections(s) + atomic_load(&s->detached), 0);
+}
+
 static double count_connections(void *server)
 {
-    struct http_server *s = server;
-    return (double)atomic_load(&s->connections);
+    return (double)connections(server);
 }
 
 static double count_parked(void *server)
@@ -288,6 +301,7 @@ int http_server_new(const struct http_server_config *config, struct http_server 
         http_server_free(s, 0);
         return rc;
     }
+    s->acceptor = acceptor_new(s);
     *out = s;
     return 0;
 }
@@ -318,8 +332,10 @@ int64_t http_server_certificate_end(const struct http_server *s, size_t listener
 
 void http_server_stop(struct http_server *s)
 {
+    acceptor_free(s->acceptor);
+    s->acceptor = NULL;
     for (size_t i = 0; i < s->config.n_listeners; i++) {
-        quiesce(&s->listeners[i]);
+        close_listening(&s->listeners[i]);
     }
     atomic_store(&s->stopping, true);
     parking_stop(s->parking);

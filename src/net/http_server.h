@@ -54,6 +54,7 @@ struct http_server_config {
     bool access_log;
     unsigned threads;         /* network threads per listener; 0: 2 */
     unsigned max_connections; /* per listener, parked ones apart; 0: 20,000 */
+    unsigned max_sockets;     /* over all listeners, with parked ones; 0: no limit */
     unsigned max_per_address; /* connections, trusted proxies apart; 0: no limit */
     bool spare_loopback;   /* max_per_address does not count this machine: a proxy may run on it */
     unsigned max_parked;   /* 0: 100,000; beyond, a long poll is answered at once */

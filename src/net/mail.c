@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 
 #include "base/clock.h"
+#include "base/open_files.h"
 #include "base/rand.h"
 
 enum {
@@ -99,6 +100,8 @@ static int outcome(struct conversation *c, CURLcode code, struct err *err)
     err_detail(err, "SMTP: %s", c->reason[0] ? c->reason : curl_easy_strerror(code));
     if (answer) {
         err_detail(err, " (last answer %ld)", answer);
+    } else if (open_files_are_short()) {
+        err_detail(err, "no file descriptors are left");
     }
     return rc;
 }

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/vec.h"
+#include "net/acceptor.h"
 
 enum {
     EVENTS = 128,
@@ -382,7 +383,11 @@ static enum progress send_some(struct exchange *ex)
 static void uncount(const struct exchange *ex)
 {
     struct address a;
-    if (ex->park.fd >= 0 && address_from_sockaddr((const struct sockaddr *)&ex->peer, &a)) {
+    if (ex->park.fd < 0) {
+        return;
+    }
+    atomic_fetch_sub(&ex->server->detached, 1);
+    if (address_from_sockaddr((const struct sockaddr *)&ex->peer, &a)) {
         http_conn_count_address(ex->server, &a, -1);
     }
 }
@@ -397,9 +402,8 @@ static void finish(struct exchange *ex, bool keep)
     ex->park.fd = -1;
     buf_release(&ex->park.head);
     exchange_release_run(ex);
-    struct MHD_Daemon *daemon = atomic_load(&ex->listener->daemon);
-    if (keep && daemon) {
-        MHD_add_connection(daemon, fd, (struct sockaddr *)&ex->peer, ex->peer_n);
+    if (keep) {
+        acceptor_hand_over(ex->listener, fd, (struct sockaddr *)&ex->peer, ex->peer_n);
     } else if (fd >= 0) {
         close(fd);
     }

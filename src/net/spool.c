@@ -22,10 +22,7 @@ void spool_release(struct spool *s)
 
 static int fail(const char *doing, struct err *err)
 {
-    err_set(err, E_BUSY, 503, "M_UNKNOWN",
-            "The storage of this server is full or broken; try later");
-    err_detail(err, "%s an answer's temporary file: %s", doing, strerror(errno));
-    return E_BUSY;
+    return err_system(err, errno, "%s an answer's temporary file", doing);
 }
 
 static int append(struct spool *s, struct str bytes, struct err *err)
