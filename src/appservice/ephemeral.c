@@ -14,7 +14,7 @@ enum {
     EACH_MAX = 1000
 }; /* rooms with typing, rooms with receipts, users: of more the rest is left out */
 
-struct news {
+struct changed {
     struct imap typing, receipts, presence; /* nids of rooms, rooms, users */
 };
 
@@ -38,13 +38,13 @@ static void note(struct imap *set, uint64_t nid)
 
 static void gather(void *arg, const struct change *c)
 {
-    struct news *news = arg;
+    struct changed *changed = arg;
     if (c->kind == CHANGE_RECEIPT) {
-        note(&news->receipts, c->room);
+        note(&changed->receipts, c->room);
     } else if (c->kind == CHANGE_TYPING) {
-        note(&news->typing, c->room);
+        note(&changed->typing, c->room);
     } else if (c->kind == CHANGE_PRESENCE) {
-        note(&news->presence, c->user);
+        note(&changed->presence, c->user);
     }
 }
 
@@ -210,16 +210,16 @@ int ephemeral_write(struct line *l, struct arena *a, int64_t upto, int64_t seria
                     struct json_writer *w, size_t *out_n, struct err *err)
 {
     struct server *s = l->sender->server;
-    struct news news = {0};
+    struct changed changed = {0};
     struct writing x = {.line = l, .server = s, .arena = a, .w = w, .upto = upto};
-    (void)changes_each(s, l->ephemeral_position, upto, gather, &news);
-    (void)changes_each_volatile(s, l->serial, serial, gather, &news);
-    int rc = each_room(&x, &news.typing, write_typing, err);
-    rc = rc ? rc : each_room(&x, &news.receipts, write_receipts, err);
-    rc = rc ? rc : each_user(&x, &news.presence, err);
-    imap_release(&news.typing);
-    imap_release(&news.receipts);
-    imap_release(&news.presence);
+    (void)changes_each(s, l->ephemeral_position, upto, gather, &changed);
+    (void)changes_each_volatile(s, l->serial, serial, gather, &changed);
+    int rc = each_room(&x, &changed.typing, write_typing, err);
+    rc = rc ? rc : each_room(&x, &changed.receipts, write_receipts, err);
+    rc = rc ? rc : each_user(&x, &changed.presence, err);
+    imap_release(&changed.typing);
+    imap_release(&changed.receipts);
+    imap_release(&changed.presence);
     *out_n = x.n;
     return rc;
 }

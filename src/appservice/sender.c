@@ -327,11 +327,11 @@ static void wake(void *arg)
     lock_release(&s->lock);
 }
 
-static void on_news(void *arg, enum appservices_news news, struct str id)
+static void on_change(void *arg, enum appservices_change change, struct str id)
 {
     struct appservice_sender *s = arg;
     lock_take(&s->lock);
-    if (news == APPSERVICES_RELOADED) {
+    if (change == APPSERVICES_RELOADED) {
         s->is_reloaded = true;
     } else {
         char *copy = xmalloc(id.n + 1);
@@ -473,7 +473,7 @@ int appservice_sender_start(struct server *server, struct appservice_sender **ou
     }
     s->watcher = (struct changes_watcher){.wake = wake, .arg = s, .wants_volatile = true};
     changes_watch(server, &s->watcher);
-    appservices_watch(server, on_news, s);
+    appservices_watch(server, on_change, s);
     bug_on(pthread_create(&s->thread, NULL, run, s) != 0);
     *out = s;
     return 0;

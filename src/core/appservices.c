@@ -14,7 +14,7 @@ struct appservices {
     _Atomic(struct appservice_set *) now;
     VEC(struct appservice_set *) all; /* the newest last */
     struct lock lock;                 /* RANK_REGISTRY: the watcher */
-    void (*watcher)(void *arg, enum appservices_news news, struct str id);
+    void (*watcher)(void *arg, enum appservices_change change, struct str id);
     void *watcher_arg;
 };
 
@@ -99,7 +99,8 @@ int appservices_load(struct server *s, const struct config *config, struct err *
 }
 
 void appservices_watch(struct server *s,
-                       void (*fn)(void *arg, enum appservices_news news, struct str id), void *arg)
+                       void (*fn)(void *arg, enum appservices_change change, struct str id),
+                       void *arg)
 {
     struct appservices *a = s->appservices;
     lock_take(&a->lock);
@@ -108,12 +109,12 @@ void appservices_watch(struct server *s,
     lock_release(&a->lock);
 }
 
-void appservices_tell(struct server *s, enum appservices_news news, struct str id)
+void appservices_tell(struct server *s, enum appservices_change change, struct str id)
 {
     struct appservices *a = s->appservices;
     lock_take(&a->lock);
     if (a->watcher) {
-        a->watcher(a->watcher_arg, news, id);
+        a->watcher(a->watcher_arg, change, id);
     }
     lock_release(&a->lock);
 }

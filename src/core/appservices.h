@@ -23,9 +23,10 @@ const struct appservice_set *appservices_now(const struct server *s);
 
 /* For the sender of transactions: called after each load, and with the id of one that has just answered a ping.
  * NULL: nobody any more. */
-enum appservices_news { APPSERVICES_RELOADED, APPSERVICES_REACHED };
+enum appservices_change { APPSERVICES_RELOADED, APPSERVICES_REACHED };
 void appservices_watch(struct server *s,
-                       void (*fn)(void *arg, enum appservices_news news, struct str id), void *arg);
-void appservices_tell(struct server *s, enum appservices_news news, struct str id);
+                       void (*fn)(void *arg, enum appservices_change change, struct str id),
+                       void *arg);
+void appservices_tell(struct server *s, enum appservices_change change, struct str id);
 
 #endif

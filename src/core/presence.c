@@ -289,7 +289,7 @@ int presence_set(struct server *s, uint64_t user_nid, enum presence_state state,
         return err_too_large(err, "A status message has at most %d bytes", STATUS_MAX);
     }
     struct presence_user *u = lock_user(s, user_nid);
-    bool news = change_state(p, u, state);
+    bool has_changed = change_state(p, u, state);
     bool said = change_status(p, u, status_msg);
     if (state == PRESENCE_ONLINE) {
         u->active_wall = clock_wall_ms();
@@ -300,7 +300,7 @@ int presence_set(struct server *s, uint64_t user_nid, enum presence_state state,
     lock_release(&p->lock);
     /* States come and go by themselves; what somebody wrote must last once it is answered. */
     int rc = said ? flush(s, err) : 0;
-    if (news || said) {
+    if (has_changed || said) {
         announce(s, user_nid);
     }
     return rc;
@@ -324,9 +324,10 @@ void presence_active(struct server *s, uint64_t user_nid)
     }
     struct presence_user *u = lock_user(s, user_nid);
     u->active_wall = clock_wall_ms();
-    bool news = u->state == PRESENCE_UNAVAILABLE && change_state(s->presence, u, PRESENCE_ONLINE);
+    bool has_changed =
+        u->state == PRESENCE_UNAVAILABLE && change_state(s->presence, u, PRESENCE_ONLINE);
     lock_release(&s->presence->lock);
-    if (news) {
+    if (has_changed) {
         announce(s, user_nid);
     }
 }
@@ -375,12 +376,12 @@ void presence_sync_begin(struct server *s, uint64_t user_nid, uint64_t device_ni
     u->syncs++;
     /* Going on polling brings back who was gone; it is no sign of life from somebody who is idle. */
     bool counts = note_poll(u, device_nid, state) || u->state == PRESENCE_OFFLINE;
-    bool news = counts && change_state(s->presence, u, best_asked(u));
-    if (news) {
+    bool has_changed = counts && change_state(s->presence, u, best_asked(u));
+    if (has_changed) {
         u->active_wall = clock_wall_ms();
     }
     lock_release(&s->presence->lock);
-    if (news) {
+    if (has_changed) {
         announce(s, user_nid);
     }
 }

@@ -17,9 +17,9 @@
 #include "core/nodes.h"
 #include "core/policy_server.h"
 #include "core/presence.h"
-#include "core/received.h"
 #include "core/room.h"
 #include "core/thirdparty_cache.h"
+#include "core/to_device_received.h"
 #include "core/typing.h"
 #include "core/unread.h"
 #include "core/user_directory.h"
@@ -85,7 +85,7 @@ static void make_caches(struct server *s)
     s->presence = presence_new(s);
     s->unread = unread_new(s);
     s->key_counts = key_counts_new();
-    s->received = received_new();
+    s->to_device_received = to_device_received_new();
     s->appservices = appservices_new();
     s->thirdparty = thirdparty_cache_new();
     s->policy_servers = policy_servers_new();
@@ -145,7 +145,7 @@ void server_free(struct server *s)
     }
     reloads_free(s->reloads);
     store_close(&s->store);
-    received_free(s->received);
+    to_device_received_free(s->to_device_received);
     policy_servers_free(s->policy_servers);
     signing_key_wipe(&s->key);
     free(s);

@@ -34,7 +34,7 @@ struct server {
     struct unread *unread;
     struct lazy_members *lazy;
     struct key_counts *key_counts;
-    struct received *received;
+    struct to_device_received *to_device_received;
     struct appservices *appservices;
     struct thirdparty_cache *thirdparty;
     struct tasks *tasks;

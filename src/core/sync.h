@@ -78,7 +78,8 @@ struct sync_room {
     bool is_back;     /* he had left: the timeline does not go on where it ended for his client */
     unsigned changed; /* bits of enum sync_changed: what may have changed */
     bool is_left;
-    uint64_t only_event; /* of a left room he gets nothing but this member event; 0: not so */
+    uint64_t
+        only_membership_event; /* of a left room nothing but this member event is told; 0: not so */
 };
 /* Writes the member of the room ("!id":{…}) into the open object; nothing if there is nothing new. */
 MUST_USE int sync_write_room(struct sync_room *r, struct err *err);

@@ -2,9 +2,9 @@
 /* What /sync gives for end-to-end encryption: to-device messages, device lists, key counts. */
 #include "core/device_list.h"
 #include "core/key_counts.h"
-#include "core/received.h"
 #include "core/server.h"
 #include "core/sync_internal.h"
+#include "core/to_device_received.h"
 #include "store/one_time_keys.h"
 #include "store/to_device.h"
 
@@ -25,7 +25,7 @@ static int forget_received(struct sync *s, struct err *err)
     int rc = to_device_has_upto(store_reader(s->server->store), s->device_nid, s->since.to_device,
                                 &any, err);
     if (rc == 0 && any) {
-        received_forget(s->server, s->device_nid, s->since.to_device);
+        to_device_received_delete(s->server, s->device_nid, s->since.to_device);
     }
     return rc;
 }
@@ -41,7 +41,7 @@ static int write_messages(struct sync *s, struct err *err)
 {
     struct to_device_row *rows;
     size_t n = 0;
-    int64_t from = MAX(last_received(s), received_upto(s->server, s->device_nid));
+    int64_t from = MAX(last_received(s), to_device_received_upto(s->server, s->device_nid));
     int rc = to_device_list(store_reader(s->server->store), s->arena, s->device_nid, from,
                             s->upto.position, TO_DEVICE_MAX, &rows, &n, err);
     if (rc != 0 || n == 0) {

@@ -307,8 +307,8 @@ static int collect_state(struct state_list *l, const struct timeline *t, struct 
     struct sync *s = l->room->sync;
     struct node_overlay nodes;
     struct state_id target;
-    if (l->room->only_event) {
-        vec_push(&l->nids, l->room->only_event);
+    if (l->room->only_membership_event) {
+        vec_push(&l->nids, l->room->only_membership_event);
         return 0;
     }
     bool nothing_between = !l->room->whole && !t->limited && !t->skipped && !s->use_state_after;

@@ -90,7 +90,7 @@ static int bound_left(struct sync_room *r, const struct user_room *ur, struct er
     bool had_left = !s->is_initial && before != MEMBERSHIP_JOIN && r->state_to <= s->since.position;
     bool is_reminder = s->catches_up && !s->filter.include_leave;
     if (!was_joined || had_left || is_reminder) {
-        r->only_event = ur->event_nid;
+        r->only_membership_event = ur->event_nid;
         r->from = ur->position - 1;
     } else if (before == MEMBERSHIP_JOIN) {
         r->from = s->since.position;
@@ -106,11 +106,11 @@ static int bound_left(struct sync_room *r, const struct user_room *ur, struct er
  * since is no reason not to tell his other devices that he left. */
 static int write_left(struct sync *s, const struct user_room *ur, struct err *err)
 {
-    bool news = !s->is_initial && ur->position > s->since.position;
+    bool left_since = !s->is_initial && ur->position > s->since.position;
     bool asked_for =
         (((s->is_initial || s->full_state) && s->filter.include_leave) || s->catches_up) &&
         !ur->forgotten;
-    if (!news && !asked_for) {
+    if (!left_since && !asked_for) {
         return 0;
     }
     struct sync_room r = {.sync = s,

@@ -94,8 +94,8 @@ int sync_write_room_account_data(struct sync_room *r, size_t *out_n, struct err 
     JW_OBJECT(&s->w, "account_data");
     JW_ARRAY(&s->w, "events");
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        bool news = r->whole || rows[i].position > s->since.position;
-        if (news && rows[i].position <= s->upto.position &&
+        bool is_new = r->whole || rows[i].position > s->since.position;
+        if (is_new && rows[i].position <= s->upto.position &&
             event_filter_allows_parts(&s->filter.room_account_data, rows[i].type, STR_NONE,
                                       r->room->room_id)) {
             write_data_event(&s->w, rows[i].type, rows[i].content);
@@ -115,8 +115,8 @@ static int write_push_rules(struct sync *s, size_t *n, struct err *err)
     int rc = stored_push_rules_get(store_reader(s->server->store), s->arena, s->user_nid, &stored,
                                    &position, err);
     rc = rc == E_NOT_FOUND ? 0 : rc;
-    bool news = s->is_initial || (position > s->since.position && position <= s->upto.position);
-    if (rc != 0 || !news ||
+    bool is_new = s->is_initial || (position > s->since.position && position <= s->upto.position);
+    if (rc != 0 || !is_new ||
         !event_filter_allows_parts(&s->filter.account_data, STR("m.push_rules"), STR_NONE,
                                    STR_NONE)) {
         return rc;
@@ -231,9 +231,9 @@ static int write_typing(struct sync_room *r, size_t *out_n, struct err *err)
     const uint64_t *users;
     int64_t serial;
     size_t n = typing_users(s->server, s->arena, r->room->nid, &users, &serial);
-    bool news = r->whole ? n > 0 : serial > s->since.serial;
-    if (!news || !event_filter_allows_parts(&s->filter.ephemeral, STR("m.typing"), STR_NONE,
-                                            r->room->room_id)) {
+    bool has_changed = r->whole ? n > 0 : serial > s->since.serial;
+    if (!has_changed || !event_filter_allows_parts(&s->filter.ephemeral, STR("m.typing"), STR_NONE,
+                                                   r->room->room_id)) {
         return 0;
     }
     struct str *ids = arena_array(s->arena, struct str, n);

@@ -23,7 +23,7 @@ enum {
 /* Immutable, one block. */
 struct memo {
     struct refcount refs;
-    struct grounds grounds;
+    struct count_epochs epochs;
     int64_t upto;    /* events up to here are counted */
     size_t unsaved;  /* of them, how many the store's row does not know */
     struct str body; /* tallies, encoded; behind this */
@@ -49,7 +49,7 @@ struct counting {
     struct room *room;
     uint64_t user;
     struct reader *reader;
-    struct grounds grounds;
+    struct count_epochs epochs;
     int64_t from, upto; /* from: events up to here are counted */
     size_t unsaved;
     bool is_anew; /* nothing was remembered */
@@ -100,7 +100,7 @@ static void remember(struct counting *c)
     }
     size_t n = buf_str(&body).n;
     struct memo *m = xmalloc(sizeof(*m) + n);
-    *m = (struct memo){.grounds = c->grounds,
+    *m = (struct memo){.epochs = c->epochs,
                        .upto = c->upto,
                        .unsaved = c->unsaved,
                        .body = str_n((char *)(m + 1), n)};
@@ -200,12 +200,12 @@ static int begin(struct counting *c, const struct memo *m, struct err *err)
 {
     bool found = false;
     int rc = 0;
-    if (m && m->grounds.rules == c->grounds.rules) {
+    if (m && m->epochs.rules == c->epochs.rules) {
         rc = tallies_decode(c->arena, m->body, &c->tallies, err);
         c->from = m->upto;
         c->unsaved = m->unsaved;
         found = true;
-        if (rc == 0 && m->grounds.receipts != c->grounds.receipts) {
+        if (rc == 0 && m->epochs.receipts != c->epochs.receipts) {
             rc = apply_receipts(c, err);
         }
     } else {
@@ -236,14 +236,14 @@ static int read_name(struct counting *c, struct err *err)
     return rc == E_NOT_FOUND ? 0 : rc;
 }
 
-static int ask(struct counting *c, struct unread_news *news, struct arena *scratch, size_t i,
+static int ask(struct counting *c, struct unread_range *range, struct arena *scratch, size_t i,
                const struct event *ev, struct push_result *out, struct err *err)
 {
     int rc = read_name(c, err);
     struct push_reader who = {.user_id = c->reader->user_id, .display_name = c->display_name};
     struct unread *u = c->server->unread;
     int64_t now = clock_mono_ms(), budget = unread_work_left(u, c->user, now), left = budget;
-    rc = rc ? rc : unread_news_ask(news, scratch, i, ev, c->reader->rules, &who, &left, out, err);
+    rc = rc ? rc : unread_range_ask(range, scratch, i, ev, c->reader->rules, &who, &left, out, err);
     unread_work_done(u, c->user, now, budget - left);
     return rc;
 }
@@ -324,13 +324,13 @@ static int uncount_redacted(struct counting *c, struct arena *scratch, const str
     return rc == E_NOT_FOUND ? 0 : rc;
 }
 
-static int count_notifying(struct counting *c, struct unread_news *news, struct arena *scratch,
+static int count_notifying(struct counting *c, struct unread_range *range, struct arena *scratch,
                            size_t i, struct err *err)
 {
-    const struct entry *e = news->entries[i];
+    const struct entry *e = range->entries[i];
     struct push_result result;
     struct str root;
-    int rc = ask(c, news, scratch, i, e->ev, &result, err);
+    int rc = ask(c, range, scratch, i, e->ev, &result, err);
     if (rc != 0 || (!result.notify && !result.highlight)) {
         return rc;
     }
@@ -343,25 +343,25 @@ static int count_notifying(struct counting *c, struct unread_news *news, struct 
     return rc;
 }
 
-static int count_event(struct counting *c, struct unread_news *news, struct arena *scratch,
+static int count_event(struct counting *c, struct unread_range *range, struct arena *scratch,
                        size_t i, struct err *err)
 {
-    const struct entry *e = news->entries[i];
+    const struct entry *e = range->entries[i];
     int rc = uncount_redacted(c, scratch, e, err);
     if (rc == 0 && e->ev->ids.sender == c->user && !(e->flags & EVENT_REJECTED)) {
         rc = count_own(c, scratch, e, err);
     }
-    return rc == 0 && may_notify(c, e) ? count_notifying(c, news, scratch, i, err) : rc;
+    return rc == 0 && may_notify(c, e) ? count_notifying(c, range, scratch, i, err) : rc;
 }
 
-static int count_news(struct counting *c, struct unread_news *news, struct err *err)
+static int count_entries(struct counting *c, struct unread_range *range, struct err *err)
 {
     struct arena scratch;
     int rc = 0;
     arena_init(&scratch, 0);
-    for (size_t i = news->n; rc == 0 && i-- > 0;) {
-        if (news->entries[i]->position > c->from) {
-            rc = count_event(c, news, &scratch, i, err);
+    for (size_t i = range->n; rc == 0 && i-- > 0;) {
+        if (range->entries[i]->position > c->from) {
+            rc = count_event(c, range, &scratch, i, err);
             c->unsaved++;
             arena_reset(&scratch);
         }
@@ -374,22 +374,22 @@ static int count_news(struct counting *c, struct unread_news *news, struct err *
  * out: then counting begins anew with the newest. */
 static int count_range(struct counting *c, struct arena *held, struct err *err)
 {
-    struct unread_news news;
-    int rc = unread_news_init(&news, c->server, held, c->room, c->from, c->upto, false, err);
-    if (rc == 0 && news.more && !c->is_anew) {
+    struct unread_range range;
+    int rc = unread_range_init(&range, c->server, held, c->room, c->from, c->upto, false, err);
+    if (rc == 0 && range.more && !c->is_anew) {
         rc = begin_anew(c, err);
     }
-    return rc == 0 ? count_news(c, &news, err) : rc;
+    return rc == 0 ? count_entries(c, &range, err) : rc;
 }
 
-static int count_events(struct counting *c, struct unread_news *shared, struct err *err)
+static int count_events(struct counting *c, struct unread_range *shared, struct err *err)
 {
     if (c->from >= c->upto) {
         return 0;
     }
     if (shared && shared->from <= c->from && shared->upto >= c->upto && !shared->more) {
         c->upto = shared->upto;
-        return count_news(c, shared, err);
+        return count_entries(c, shared, err);
     }
     /* A thousand rows are a megabyte: an initial sync asks for hundreds of rooms. */
     struct arena held;
@@ -425,10 +425,10 @@ static void answer(struct arena *a, const struct tallies *all, bool by_thread,
 }
 
 /* Brings the tallies up to date, and remembers them. */
-static int bring_up(struct counting *c, struct unread_news *shared, struct err *err)
+static int bring_up(struct counting *c, struct unread_range *shared, struct err *err)
 {
     struct unread *u = c->server->unread;
-    c->grounds = unread_grounds(u, c->user, c->room->nid);
+    c->epochs = unread_epochs_now(u, c->user, c->room->nid);
     struct memo *m = cache_get(u->memos, (struct cache_key){c->user, c->room->nid});
     if (m) {
         arena_defer(c->arena, memo_unref, m);
@@ -441,7 +441,7 @@ static int bring_up(struct counting *c, struct unread_news *shared, struct err *
         rc = count_events(c, shared, err);
     }
     if (rc == 0 &&
-        !(m && m->upto == c->upto && memcmp(&m->grounds, &c->grounds, sizeof(c->grounds)) == 0)) {
+        !(m && m->upto == c->upto && memcmp(&m->epochs, &c->epochs, sizeof(c->epochs)) == 0)) {
         remember(c);
     }
     return rc;
@@ -472,19 +472,19 @@ int unread_evaluate(struct server *s, struct arena *a, uint64_t user_nid, struct
                     const struct entry *e, struct push_result *out, struct err *err)
 {
     struct counting c = {.server = s, .arena = a, .room = room, .user = user_nid};
-    struct unread_news news = {.server = s, .arena = a, .room = room};
+    struct unread_range range = {.server = s, .arena = a, .room = room};
     *out = (struct push_result){0};
     int rc = unread_reader_get(s, a, user_nid, &c.reader, err);
-    return rc == 0 && may_notify(&c, e) ? ask(&c, &news, a, SIZE_MAX, e->ev, out, err) : rc;
+    return rc == 0 && may_notify(&c, e) ? ask(&c, &range, a, SIZE_MAX, e->ev, out, err) : rc;
 }
 
 /* ---- for many readers ---- */
 
-int unread_news_read(struct server *s, struct arena *a, struct room *room, int64_t from,
-                     int64_t upto, struct unread_news **out, struct err *err)
+int unread_range_read(struct server *s, struct arena *a, struct room *room, int64_t from,
+                      int64_t upto, struct unread_range **out, struct err *err)
 {
-    *out = arena_new(a, struct unread_news);
-    return unread_news_init(*out, s, a, room, from, upto, true, err);
+    *out = arena_new(a, struct unread_range);
+    return unread_range_init(*out, s, a, room, from, upto, true, err);
 }
 
 /* The positions of marks after `since`. */
@@ -502,16 +502,16 @@ static size_t marks_after(struct arena *a, const struct tallies *all, int64_t si
     return n;
 }
 
-int unread_count_news(struct unread_news *news, struct arena *a, uint64_t user_nid, int64_t since,
-                      struct unread_new *out, struct err *err)
+int unread_range_count(struct unread_range *range, struct arena *a, uint64_t user_nid,
+                       int64_t since, struct unread_since *out, struct err *err)
 {
-    struct counting c = {.server = news->server,
+    struct counting c = {.server = range->server,
                          .arena = a,
-                         .room = news->room,
+                         .room = range->room,
                          .user = user_nid,
-                         .upto = news->upto};
+                         .upto = range->upto};
     struct unread_counts counts;
-    int rc = bring_up(&c, news, err);
+    int rc = bring_up(&c, range, err);
     if (rc == 0) {
         answer(a, &c.tallies, false, &counts);
         out->count = counts.main;
@@ -524,7 +524,7 @@ int unread_count_news(struct unread_news *news, struct arena *a, uint64_t user_n
 
 struct unread_scan {
     struct counting counting;
-    struct unread_news news; /* for what its rules ask of the room */
+    struct unread_range range; /* for what its rules ask of the room */
     int64_t join;
 };
 
@@ -537,7 +537,7 @@ int unread_scan_new(struct server *s, struct arena *a, uint64_t user_nid, struct
                                        .room = room,
                                        .user = user_nid,
                                        .upto = room_view_hold(a, room)->position};
-    scan->news = (struct unread_news){.server = s, .arena = a, .room = room};
+    scan->range = (struct unread_range){.server = s, .arena = a, .room = room};
     int rc = bring_up(&scan->counting, NULL, err);
     rc = rc ? rc : find_join(&scan->counting, &scan->join, err);
     *out = scan;
@@ -554,7 +554,7 @@ int unread_scan_look(struct unread_scan *scan, const struct entry *e, struct unr
     if (out->is_before_join || !may_notify(c, e)) {
         return 0;
     }
-    int rc = ask(c, &scan->news, c->arena, SIZE_MAX, e->ev, &result, err);
+    int rc = ask(c, &scan->range, c->arena, SIZE_MAX, e->ev, &result, err);
     if (rc == 0 && result.notify) {
         out->notify = true;
         out->highlight = result.highlight;

@@ -72,19 +72,19 @@ MUST_USE int unread_thread_of(struct server *s, struct arena *a, const struct en
 bool unread_reads(struct arena *a, const struct entry *e, struct str *out_root);
 
 /*
- * For many readers of one room: what is new in it is read once, and what their rules have in common is evaluated
- * once. In the arena; one thread.
+ * For many readers of one room: its events with from < position <= upto are read once, and what the readers' rules have
+ * in common is evaluated once. In the arena; one thread.
  */
-struct unread_news;
-MUST_USE int unread_news_read(struct server *s, struct arena *a, struct room *room, int64_t from,
-                              int64_t upto, struct unread_news **out, struct err *err);
-struct unread_new {
+struct unread_range;
+MUST_USE int unread_range_read(struct server *s, struct arena *a, struct room *room, int64_t from,
+                               int64_t upto, struct unread_range **out, struct err *err);
+struct unread_since {
     struct unread_count count; /* as unread_count gives it */
     const int64_t *positions;  /* of the unread events after `since`, in no order; in the arena */
     size_t n;
 };
-MUST_USE int unread_count_news(struct unread_news *news, struct arena *a, uint64_t user_nid,
-                               int64_t since, struct unread_new *out, struct err *err);
+MUST_USE int unread_range_count(struct unread_range *range, struct arena *a, uint64_t user_nid,
+                                int64_t since, struct unread_since *out, struct err *err);
 
 /*
  * Event by event, for the list of notifications: one user's view of one room, in the arena. Made when its first event

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of this module share: unread.c counts, unread_reader.c knows the readers and when what is remembered
- * is void, unread_marks.c holds what was counted, unread_news.c the events. */
+ * is void, unread_marks.c holds what was counted, unread_range.c the events that are looked at. */
 #ifndef INGOT_CORE_UNREAD_INTERNAL_H
 #define INGOT_CORE_UNREAD_INTERNAL_H
 
@@ -35,11 +35,12 @@ struct unread {
 
 /* ---- unread_reader.c ---- */
 
-/* What an answer rests on. All counters only grow, so a sum is as good as its parts. */
-struct grounds {
+/* How often what a count is made from has changed (unread_reader.c): a count holds while these are the same. All
+ * counters only grow, so a sum is as good as its parts. */
+struct count_epochs {
     int64_t rules, receipts;
 };
-struct grounds unread_grounds(struct unread *u, uint64_t user, uint64_t room);
+struct count_epochs unread_epochs_now(struct unread *u, uint64_t user, uint64_t room);
 
 /* What is the same for a user in all rooms. */
 struct reader {
@@ -92,10 +93,10 @@ void tallies_encode(const struct tallies *t, int64_t upto, struct buf *out);
 MUST_USE int tallies_decode(struct arena *a, struct str encoded, struct tallies *out,
                             struct err *err);
 
-/* ---- unread_news.c ---- */
+/* ---- unread_range.c ---- */
 
-/* The newest events of a room with from < position <= upto, for push rules to be asked about. */
-struct unread_news {
+/* The newest events of a room with from < position <= upto: read once, for the push rules of one reader or of many. */
+struct unread_range {
     struct server *server;
     struct arena *arena;
     struct room *room;
@@ -110,14 +111,14 @@ struct unread_news {
     const struct event *create;
 };
 /* is_shared: more than one reader will ask. */
-MUST_USE int unread_news_init(struct unread_news *news, struct server *s, struct arena *a,
-                              struct room *room, int64_t from, int64_t upto, bool is_shared,
-                              struct err *err);
-/* What the reader's rules say of an event of the room; `i` is its place in news->entries, SIZE_MAX if it is none of
+MUST_USE int unread_range_init(struct unread_range *range, struct server *s, struct arena *a,
+                               struct room *room, int64_t from, int64_t upto, bool is_shared,
+                               struct err *err);
+/* What the reader's rules say of an event of the room; `i` is its place in range->entries, SIZE_MAX if it is none of
  * them. Of the scratch arena nothing is kept. */
-MUST_USE int unread_news_ask(struct unread_news *news, struct arena *scratch, size_t i,
-                             const struct event *ev, const struct push_ruleset *rules,
-                             const struct push_reader *who, int64_t *budget,
-                             struct push_result *out, struct err *err);
+MUST_USE int unread_range_ask(struct unread_range *range, struct arena *scratch, size_t i,
+                              const struct event *ev, const struct push_ruleset *rules,
+                              const struct push_reader *who, int64_t *budget,
+                              struct push_result *out, struct err *err);
 
 #endif

@@ -10,7 +10,7 @@
 
 /*
  * Forgetting is counting: what is remembered bears the counts of when it was begun, and holds while they are the
- * same. So an answer that was worked out while its grounds changed is void by itself, without any lock. Keys that
+ * same. So an answer that was worked out while the counts changed is void by itself, without any lock. Keys that
  * meet in one counter cost an evaluation too many.
  */
 enum epoch_of { EPOCH_RULES, EPOCH_RECEIPTS, EPOCH_ROOM };
@@ -23,11 +23,11 @@ static atomic_int_least64_t *epoch(struct unread *u, enum epoch_of what, uint64_
     return &u->epochs[(hash >> 32) % UNREAD_EPOCHS];
 }
 
-struct grounds unread_grounds(struct unread *u, uint64_t user, uint64_t room)
+struct count_epochs unread_epochs_now(struct unread *u, uint64_t user, uint64_t room)
 {
-    return (struct grounds){.rules = atomic_load(epoch(u, EPOCH_RULES, user, 0)) +
-                                     atomic_load(epoch(u, EPOCH_ROOM, 0, room)),
-                            .receipts = atomic_load(epoch(u, EPOCH_RECEIPTS, user, room))};
+    return (struct count_epochs){.rules = atomic_load(epoch(u, EPOCH_RULES, user, 0)) +
+                                          atomic_load(epoch(u, EPOCH_ROOM, 0, room)),
+                                 .receipts = atomic_load(epoch(u, EPOCH_RECEIPTS, user, room))};
 }
 
 struct forgetting {

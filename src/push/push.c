@@ -67,31 +67,31 @@ static bool keep_sending(struct push *p)
 
 /* Those that the reader has not read yet; what is after `upto` is for the next time. */
 static void collect(struct push_user *u, uint64_t room_nid, int64_t upto,
-                    const struct unread_new *fresh)
+                    const struct unread_since *unread)
 {
-    for (size_t i = 0; i < fresh->n; i++) {
-        if (fresh->positions[i] <= upto) {
+    for (size_t i = 0; i < unread->n; i++) {
+        if (unread->positions[i] <= upto) {
             vec_push(&u->found,
-                     (struct awaiting){.room = room_nid, .position = fresh->positions[i]});
+                     (struct awaiting){.room = room_nid, .position = unread->positions[i]});
         }
     }
 }
 
-static int look_as(struct push *p, struct arena *a, struct unread_news *news, uint64_t room_nid,
+static int look_as(struct push *p, struct arena *a, struct unread_range *range, uint64_t room_nid,
                    struct push_user *u, struct err *err)
 {
-    struct unread_new fresh;
-    int rc = unread_count_news(news, a, u->nid, p->looked, &fresh, err);
+    struct unread_since unread;
+    int rc = unread_range_count(range, a, u->nid, p->looked, &unread, err);
     if (rc == 0) {
-        badge_set_room(u, room_nid, &fresh.count);
-        collect(u, room_nid, p->position, &fresh);
+        badge_set_room(u, room_nid, &unread.count);
+        collect(u, room_nid, p->position, &unread);
     }
     return rc;
 }
 
 /* A user who is behind is looked at on his own. */
-static int look_as_member(struct push *p, struct unread_news *news, uint64_t room_nid, uint64_t nid,
-                          struct err *err)
+static int look_as_member(struct push *p, struct unread_range *range, uint64_t room_nid,
+                          uint64_t nid, struct err *err)
 {
     const union map_val *v = imap_find(&p->users, nid);
     struct push_user *u = v ? v->ptr : NULL;
@@ -102,7 +102,7 @@ static int look_as_member(struct push *p, struct unread_news *news, uint64_t roo
     arena_init(&a, 0);
     struct arena *outer = json_arena_enter(&a);
     push_user_mark(p, u);
-    int rc = look_as(p, &a, news, room_nid, u, err);
+    int rc = look_as(p, &a, range, room_nid, u, err);
     json_arena_leave(outer);
     arena_release(&a);
     return rc;
@@ -128,16 +128,16 @@ static size_t members_of(struct push *p, struct arena *a, struct room *room, con
 static int look_at_room(struct push *p, struct arena *a, uint64_t room_nid, struct err *err)
 {
     struct room *room;
-    struct unread_news *news;
+    struct unread_range *range;
     const uint64_t *users;
     int rc = room_hold_nid(p->server, a, room_nid, &room, err);
     size_t n = rc == 0 ? members_of(p, a, room, &users) : 0;
     if (n > 0) {
         int64_t upto = room_view_hold(a, room)->position;
-        rc = unread_news_read(p->server, a, room, p->looked, upto, &news, err);
+        rc = unread_range_read(p->server, a, room, p->looked, upto, &range, err);
     }
     for (size_t i = 0; rc == 0 && i < n && keep_sending(p); i++) {
-        rc = look_as_member(p, news, room_nid, users[i], err);
+        rc = look_as_member(p, range, room_nid, users[i], err);
     }
     return rc;
 }
@@ -181,20 +181,20 @@ struct look {
 static int look_at_timeline(struct look *l, uint64_t room_nid, struct err *err)
 {
     struct room *room;
-    struct unread_news *news;
-    struct unread_new fresh;
+    struct unread_range *range;
+    struct unread_since unread;
     struct push *p = l->push;
     int rc = room_hold_nid(p->server, l->arena, room_nid, &room, err);
     if (rc == 0) {
         int64_t upto = room_view_hold(l->arena, room)->position;
-        rc = unread_news_read(p->server, l->arena, room, upto, upto, &news, err);
+        rc = unread_range_read(p->server, l->arena, room, upto, upto, &range, err);
     }
     if (rc == 0) {
-        rc = unread_count_news(news, l->arena, l->user->nid, l->from, &fresh, err);
+        rc = unread_range_count(range, l->arena, l->user->nid, l->from, &unread, err);
     }
     if (rc == 0) {
-        badge_set_room(l->user, room_nid, &fresh.count);
-        collect(l->user, room_nid, p->position, &fresh);
+        badge_set_room(l->user, room_nid, &unread.count);
+        collect(l->user, room_nid, p->position, &unread);
     }
     return rc;
 }
@@ -227,7 +227,7 @@ static int look_as_user(struct look *l, const struct user_room *ur, struct err *
     return rc == 0 ? badge_count_room(l->push, l->arena, l->user, ur->room, err) : rc;
 }
 
-static int look_at_his_room(struct look *l, struct user_room *ur, struct err *err)
+static int look_at_room_of(struct look *l, struct user_room *ur, struct err *err)
 {
     struct arena a; /* of this room alone: a user may be in a thousand */
     arena_init(&a, 0);
@@ -250,14 +250,14 @@ static int look_at_dirty(struct look *l, struct err *err)
         rc = user_room(l->push->server, l->user->nid, nid, &ur, err);
         ur.room = nid;
         if (rc == 0) {
-            rc = look_at_his_room(l, &ur, err);
+            rc = look_at_room_of(l, &ur, err);
         }
     }
     return rc;
 }
 
 /* Whether anything happened in the room since; without loading it. */
-static int has_news(struct look *l, uint64_t room_nid, bool *out, struct err *err)
+static int changed_since(struct look *l, uint64_t room_nid, bool *out, struct err *err)
 {
     struct arena a;
     struct room_row row;
@@ -273,13 +273,13 @@ static int look_at_all(struct look *l, struct err *err)
     struct arena a;
     struct user_room *rooms;
     size_t n = 0;
-    bool news;
+    bool is_changed;
     arena_init(&a, 0);
     int rc = user_rooms(l->push->server, &a, l->user->nid, &rooms, &n, err);
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        rc = has_news(l, rooms[i].room, &news, err);
-        if (rc == 0 && news) {
-            rc = look_at_his_room(l, &rooms[i], err);
+        rc = changed_since(l, rooms[i].room, &is_changed, err);
+        if (rc == 0 && is_changed) {
+            rc = look_at_room_of(l, &rooms[i], err);
         }
     }
     arena_release(&a);

@@ -374,7 +374,7 @@ static int send_event(struct push *p, struct pusher *x, const struct awaiting *w
     return 0;
 }
 
-static bool badge_is_news(const struct pusher *x, struct badge now)
+static bool badge_has_changed(const struct pusher *x, struct badge now)
 {
     return x->knows_told ? x->told.unread != now.unread || x->told.calls != now.calls
                          : x->tells_badge;
@@ -384,7 +384,7 @@ static int send_badge(struct push *p, struct pusher *x, struct err *err)
 {
     struct notification n = {.pusher = x, .badge = badge_of(p, x->user)};
     struct str body;
-    if (!badge_is_news(x, n.badge)) {
+    if (!badge_has_changed(x, n.badge)) {
         x->tells_badge = false;
         return 0;
     }

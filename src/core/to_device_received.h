@@ -3,21 +3,21 @@
  * To-device messages that a device has received: a sync with a newer token says so. They are deleted without anybody
  * waiting for that commit; until it is durable, what they are is remembered here. Any thread.
  */
-#ifndef INGOT_CORE_RECEIVED_H
-#define INGOT_CORE_RECEIVED_H
+#ifndef INGOT_CORE_TO_DEVICE_RECEIVED_H
+#define INGOT_CORE_TO_DEVICE_RECEIVED_H
 
 #include "base/compiler.h"
 
 struct server;
-struct received;
+struct to_device_received;
 
-struct received *received_new(void);
+struct to_device_received *to_device_received_new(void);
 /* After the store was closed. NULL is allowed. */
-void received_free(struct received *r);
+void to_device_received_free(struct to_device_received *r);
 
-/* The device has everything with position <= upto: deletes it soon. */
-void received_forget(struct server *s, uint64_t device_nid, int64_t upto);
+/* The device has everything with position <= upto: has it deleted. */
+void to_device_received_delete(struct server *s, uint64_t device_nid, int64_t upto);
 /* Up to which position messages that are still stored count as deleted; 0: none do. */
-int64_t received_upto(struct server *s, uint64_t device_nid);
+int64_t to_device_received_upto(struct server *s, uint64_t device_nid);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/received.h"
+#include "core/to_device_received.h"
 
 #include <stdlib.h>
 
@@ -9,26 +9,26 @@
 #include "core/server.h"
 #include "store/to_device.h"
 
-struct received {
+struct to_device_received {
     struct lock lock;    /* RANK_CACHE */
     struct imap pending; /* device nid -> position, while a deletion is under way */
 };
 
 struct deletion {
     struct store_job job;
-    struct received *received;
+    struct to_device_received *received;
     uint64_t device;
     int64_t upto;
 };
 
-struct received *received_new(void)
+struct to_device_received *to_device_received_new(void)
 {
-    struct received *r = xcalloc(1, sizeof(*r));
+    struct to_device_received *r = xcalloc(1, sizeof(*r));
     lock_init(&r->lock, RANK_CACHE, "received messages");
     return r;
 }
 
-void received_free(struct received *r)
+void to_device_received_free(struct to_device_received *r)
 {
     if (r) {
         imap_release(&r->pending);
@@ -37,9 +37,9 @@ void received_free(struct received *r)
     }
 }
 
-int64_t received_upto(struct server *s, uint64_t device_nid)
+int64_t to_device_received_upto(struct server *s, uint64_t device_nid)
 {
-    struct received *r = s->received;
+    struct to_device_received *r = s->to_device_received;
     lock_take(&r->lock);
     const union map_val *v = imap_find(&r->pending, device_nid);
     int64_t upto = v ? v->i : 0;
@@ -56,7 +56,7 @@ static int delete_messages(struct txn *t, void *arg)
 /* A later deletion for the same device may be under way already: then its position stays. */
 static void unmark(const struct deletion *d)
 {
-    struct received *r = d->received;
+    struct to_device_received *r = d->received;
     lock_take(&r->lock);
     const union map_val *v = imap_find(&r->pending, d->device);
     if (v && v->i == d->upto) {
@@ -78,25 +78,25 @@ static void deleted(struct store_job *job)
 }
 
 /* Whether it was not marked already: a request that waits asks each time it wakes. */
-static bool mark(struct received *r, uint64_t device, int64_t upto)
+static bool mark(struct to_device_received *r, uint64_t device, int64_t upto)
 {
     lock_take(&r->lock);
     union map_val *v = imap_at(&r->pending, device, NULL);
-    bool is_news = v->i < upto;
+    bool is_new = v->i < upto;
     v->i = MAX(v->i, upto);
     lock_release(&r->lock);
-    return is_news;
+    return is_new;
 }
 
-void received_forget(struct server *s, uint64_t device_nid, int64_t upto)
+void to_device_received_delete(struct server *s, uint64_t device_nid, int64_t upto)
 {
-    if (!mark(s->received, device_nid, upto)) {
+    if (!mark(s->to_device_received, device_nid, upto)) {
         return;
     }
     struct deletion *d = xcalloc(1, sizeof(*d));
     *d = (struct deletion){
         .job = {.name = "to-device-received", .body = delete_messages, .done = deleted, .arg = d},
-        .received = s->received,
+        .received = s->to_device_received,
         .device = device_nid,
         .upto = upto,
     };
