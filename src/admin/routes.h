@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the operator and his tools reach by HTTP: each table is defined in the file of that name. */
+/* What the operator and their tools reach by HTTP: each table is defined in the file of that name. */
 #ifndef INGOT_ADMIN_ROUTES_H
 #define INGOT_ADMIN_ROUTES_H
 

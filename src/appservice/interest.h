@@ -3,7 +3,7 @@
  * What an application service wants to hear of (application-service-api, "Registration"): events that one of its users
  * sent or is the target of, and all events of rooms in which one of them is joined or that have an id or an alias of
  * its namespaces. Asked in the order of the stream, about the room as it was at each event: what was said while its
- * user was there is not lost because he has left before it is sent. One thread.
+ * user was there is not lost because they have left before it is sent. One thread.
  */
 #ifndef INGOT_APPSERVICE_INTEREST_H
 #define INGOT_APPSERVICE_INTEREST_H
@@ -18,7 +18,7 @@ struct server;
 struct interest {
     struct server *server;
     const struct appservice *as;
-    struct imap users; /* user nid -> whether he is one of its users */
+    struct imap users; /* user nid -> whether it is one of its users */
     struct imap rooms; /* room nid -> what is known of it, see interest.c */
 };
 
@@ -33,7 +33,7 @@ MUST_USE int interest_in_event(struct interest *in, const struct stream_row *eve
 MUST_USE int interest_in_room(struct interest *in, uint64_t room_nid, int64_t position, bool *out,
                               struct err *err);
 MUST_USE int interest_has_user(struct interest *in, uint64_t user_nid, bool *out, struct err *err);
-/* Whether he shares a room with one of its users, or is one of them. */
+/* Whether the user shares a room with one of its users, or is one of them. */
 MUST_USE int interest_in_company(struct interest *in, uint64_t user_nid, int64_t position,
                                  bool *out, struct err *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Changing the password and ending the account ("Account management"). Both work without an access token too: the
- * password or his e-mail address then says who it is.
+ * password or the e-mail address then says who it is.
  */
 #include "core/account.h"
 #include "client/identity.h"
@@ -40,7 +40,7 @@ static int post_password(struct request *rq, struct err *err)
     const struct password_body *in = rq->in;
     struct server *s = server_of(rq);
     bool logs_out = in->logout_devices || !in->has_logout_devices;
-    /* Who forgot his password is not signed in; who is has a device that a thief may hold. */
+    /* Who forgot their password is not signed in; who is has a device that a thief may hold. */
     static const unsigned flows[] = {UIA_PASSWORD, UIA_EMAIL_KNOWN};
     bool may_reset = rq->who.user_nid == 0 && mailer_is_on(s->config);
     struct uia_result uia;

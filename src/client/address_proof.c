@@ -115,7 +115,7 @@ static int check_wish(struct request *rq, const struct proof_wish *w, struct str
 
 struct owner {
     bool is_known;
-    struct str user; /* his id */
+    struct str user; /* the user's id */
 };
 
 static int find_owner(struct request *rq, struct str address, struct owner *out, struct err *err)

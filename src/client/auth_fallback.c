@@ -118,7 +118,7 @@ static void answer_registration_token(struct visit *v, json_t *auth)
     json_put_str(auth, "token", field(v, "token"));
 }
 
-/* Who is signed in need not say who he is. */
+/* Who is signed in need not say who they are. */
 static struct str user_of(struct visit *v)
 {
     struct store *store = server_of(v->rq)->store;

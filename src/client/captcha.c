@@ -27,7 +27,7 @@ static const struct provider *provider_of(struct request *rq)
     return &providers[server_of(rq)->config->captcha.provider];
 }
 
-/* The URL is the operator's own, so it may lead to a machine of his network. */
+/* The URL is the operator's own, so it may lead to a machine of their network. */
 static void ask(struct request *rq, struct str response, struct http_fetch *f)
 {
     static const char *const headers[] = {"Content-Type: application/x-www-form-urlencoded", NULL};

@@ -170,7 +170,7 @@ static void invite_strangers(struct creation *c, struct room *room)
     }
 }
 
-/* One write for all whom nobody here has heard of: each would be one of its own when his event is made. */
+/* One write for all whom nobody here has heard of: each would be one of its own when the invitee's event is made. */
 static int know_invitees(struct creation *c, struct err *err)
 {
     struct str_list invite = c->invite;

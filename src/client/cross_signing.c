@@ -288,7 +288,7 @@ static int no_such_key(struct err *err, const struct target *t)
     return err_not_found(err, "%.*s has no such key", STR_ARG(t->user_id));
 }
 
-/* His own: a device, signed by his self-signing key; or the master key, signed by his devices. */
+/* The user's own: a device, signed by the self-signing key; or the master key, signed by a device. */
 static int find_own_target(struct signatures *s, struct target *t, struct err *err)
 {
     struct device_keys_row row;
@@ -305,7 +305,7 @@ static int find_own_target(struct signatures *s, struct target *t, struct err *e
     return cross_signing_get(reader_of(s), s->arena, t->nid, CROSS_SIGNING_MASTER, &t->stored, err);
 }
 
-/* Another's: only his master key, signed by one's user-signing key. */
+/* Another user's: only their master key, signed by one's user-signing key. */
 static int find_other_target(struct signatures *s, struct target *t, struct err *err)
 {
     json_t *key;

@@ -159,7 +159,7 @@ static int may_list(struct request *rq, struct room *room, const char *otherwise
     return rc == 0 && (!joined || have < needed) ? err_forbidden(err, "%s", otherwise) : rc;
 }
 
-/* The room's m.room.canonical_alias should not name an alias that is gone; if he may not change it, it stays. */
+/* The room's m.room.canonical_alias should not name an alias that is gone; if the user may not change it, it stays. */
 static int drop_from_canonical(struct request *rq, struct room *room, struct str alias,
                                struct err *err)
 {

@@ -338,7 +338,7 @@ static const struct jfield query_fields[] = {
     {0},
 };
 
-/* One user with his keys, and the signatures on them that the asker may see: the user's own and the asker's. */
+/* One user with their keys, and the signatures on them that the asker may see: the user's own and the asker's. */
 struct queried {
     struct str user_id;
     uint64_t nid;
@@ -513,7 +513,7 @@ static int write_cross_key(struct query *q, const struct queried *u, struct str 
     return rc;
 }
 
-/* Whom a user has verified is his own affair: nobody else gets his user-signing key. */
+/* Whom a user has verified is their own affair: nobody else gets their user-signing key. */
 static int write_cross_keys(struct query *q, const char *section, enum cross_signing_usage usage,
                             struct err *err)
 {

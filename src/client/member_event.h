@@ -52,7 +52,7 @@ MUST_USE int member_meets_condition(struct server *s, struct arena *a, const str
 MUST_USE int member_may_know(struct server *s, struct arena *a, struct room *room,
                              uint64_t user_nid, bool *out, struct err *err);
 /*
- * For a join to a room with a restricted join rule: a member who may invite and so can let him in, if one of the
+ * For a join to a room with a restricted join rule: a member who may invite and so can let them in, if one of the
  * rule's conditions holds. *out is empty when the join needs no such user.
  */
 MUST_USE int member_find_authoriser(struct server *s, struct arena *a, struct room *room,

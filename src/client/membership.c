@@ -57,7 +57,7 @@ static int send_change(struct request *rq, struct room *room, const struct membe
 
 /* ---- join and knock ---- */
 
-/* He is in, whatever becomes of his settings. */
+/* The join holds, whatever becomes of the settings: a failure is only logged. */
 static void carry_over(struct request *rq, struct room *room)
 {
     struct err why = {0};
@@ -295,7 +295,7 @@ static int check_target(struct request *rq, struct room *room, const struct acti
     const struct member_body *in = rq->in;
     struct store *store = server_of(rq)->store;
     struct matrix_id id;
-    uint64_t target; /* 0 if nobody here has ever heard of him */
+    uint64_t target; /* 0 if nobody here has ever heard of them */
     if (!user_id_parse(in->user_id, &id)) {
         return err_invalid_param(err, "\"%.*s\" is not a user id", STR_ARG(in->user_id));
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GET notifications: what the caller's push rules let notify, newest first. Nothing is kept for it: the events of his
+ * GET notifications: what the caller's push rules let notify, newest first. Nothing is kept for it: the events of their
  * rooms are read backwards, all rooms at once by position, and the rules are asked. The work of one request is bounded
  * (SCAN_MAX events); where it ends early, the next token goes on from there.
  */

@@ -188,7 +188,7 @@ static int sync_without_rooms(struct request *rq, json_t **out, struct sync_toke
     return rc;
 }
 
-/* Not of somebody whom he ignores ("Ignoring Users"), and none if he wants none ("Invite permission"). */
+/* Not of somebody whom the user ignores ("Ignoring Users"), and none if they want none ("Invite permission"). */
 static int write_invite(struct snapshot *s, struct room *room, uint64_t event_nid)
 {
     struct entry *e;
@@ -221,7 +221,7 @@ static int write_user_room(struct snapshot *s, const struct user_room *ur, bool 
         return write_invite(s, room, ur->event_nid);
     }
     rc = write_room(s, room);
-    /* An invitation that he turned down leaves nothing to be shown. */
+    /* An invitation that was turned down leaves nothing to be shown. */
     return rc == E_FORBIDDEN ? 0 : rc;
 }
 
@@ -309,7 +309,7 @@ static int get_one_event(struct request *rq, struct err *err)
 struct parked_events {
     struct long_poll poll;
     int64_t from;
-    uint64_t room; /* 0: all that he is joined to */
+    uint64_t room; /* 0: all that the user is joined to */
 };
 
 struct stream {

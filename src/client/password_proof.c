@@ -45,7 +45,7 @@ static struct str local_part(const struct server *s, struct str user)
     return user_id_parse(user, &id) && str_eq(id.domain, s->server_name) ? id.local : STR_NONE;
 }
 
-/* Whom somebody says to be: failures are counted by what he said, so that they do not tell whose address it is. */
+/* Whom somebody says to be: failures are counted by what was said, so that they do not tell whose address it is. */
 struct claim {
     struct str key;
     struct str localpart; /* empty: nobody of this server */
@@ -81,7 +81,7 @@ static int claim_of_address(struct request *rq, const struct identifier *id, str
     return rc == E_NOT_FOUND ? 0 : rc;
 }
 
-/* Who is signed in need not say who he is. */
+/* Who is signed in need not say who they are. */
 static int read_claim(struct request *rq, const struct credentials *c, struct claim *out,
                       struct err *err)
 {

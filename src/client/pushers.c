@@ -151,7 +151,7 @@ static int check_url(struct request *rq, struct str url, struct err *err)
     return 0;
 }
 
-/* Letters go only to an address of his own. */
+/* Letters go only to an address of the user's own. */
 static int check_email(struct request *rq, const struct pusher_body *in, struct err *err)
 {
     struct server *s = server_of(rq);

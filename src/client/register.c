@@ -106,7 +106,7 @@ static int register_guest(struct request *rq, struct err *err)
     return create_and_sign_in(rq, &account, &who, true, err);
 }
 
-/* "Guest users can also upgrade their account": the token says whose it is, and the name must be the one that he has.
+/* "Guest users can also upgrade their account": the token says whose it is, and the name must be the guest's.
  * *out_nid is 0 where that is not asked for. */
 static int find_guest(struct request *rq, const struct register_body *in, uint64_t *out_nid,
                       struct err *err)

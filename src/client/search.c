@@ -268,7 +268,7 @@ static bool was_there(const struct member_row *m)
             (m->membership == MEMBERSHIP_LEAVE || m->membership == MEMBERSHIP_BAN));
 }
 
-/* The rooms that he is or was in, of which the filter and the cursor leave some. */
+/* The rooms that the user is or was in, of which the filter and the cursor leave some. */
 static int read_rooms(struct search *s, struct err *err)
 {
     struct imap only = {0}, not = {0};
@@ -343,7 +343,7 @@ static int readable_of(struct search *s, uint64_t room_nid, struct readable **ou
     return rc == E_FORBIDDEN ? 0 : rc;
 }
 
-/* Whether he may see it at all; `count` must not tell how often a word stands in what he may not read. */
+/* Whether the user may see it at all; `count` must not tell how often a word stands in what they may not read. */
 static int judge(struct search *s, const struct search_hit *hit, struct readable **out_in,
                  bool *out, struct err *err)
 {

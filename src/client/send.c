@@ -76,8 +76,8 @@ static int take_redacts(struct request *rq, struct new_event *ev, struct err *er
     return 0;
 }
 
-/* Whether the relation `row` is an annotation of his with this key; the very event that he sends again with its
- * transaction id is not. */
+/* Whether the relation `row` is an annotation of the sender's with this key; the very event that they send again with
+ * its transaction id is not. */
 static int is_same_annotation(struct request *rq, const struct relation_row *row, struct str key,
                               struct str txn_id, bool *out, struct err *err)
 {
@@ -274,7 +274,7 @@ static int put_redact(struct request *rq, struct err *err)
     if (rc == 0 && target->ev->ids.room != room->nid) {
         rc = err_not_found(err, "Event not found");
     }
-    /* A suspended user may still take back what he said himself. */
+    /* A suspended user may still take back what they said themselves. */
     if (rc == 0 && target->ev->ids.sender != rq->who.user_nid) {
         rc = authenticate_not_suspended(rq, err);
     }

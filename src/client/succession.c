@@ -28,7 +28,7 @@ static int content_text(struct server *s, struct arena *a, struct room *room, ui
     return rc;
 }
 
-/* *out: NULL if there is none that he was in. */
+/* *out: NULL if there is none that the user was in. */
 static int find_predecessor(struct server *s, struct arena *a, struct room *room, uint64_t user_nid,
                             struct room **out, struct err *err)
 {

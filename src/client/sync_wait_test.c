@@ -205,7 +205,7 @@ static void invites_and_kicks_reach_whom_they_concern(void **state)
     sem_destroy(&heard);
 }
 
-/* Who sends and does not read the answer: his next /sync tells him all the same, a little later. */
+/* Who sends and does not read the answer: their next /sync tells them all the same, a little later. */
 static void an_answer_that_is_never_read_holds_nothing_back_for_long(void **state)
 {
     struct test_server *t = *state;

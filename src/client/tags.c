@@ -20,7 +20,7 @@ static int read_tags(struct db_read *r, struct arena *a, uint64_t user, uint64_t
     return rc == 0 ? json_parse(a, content, JPARSE_REALS, out, err) : rc;
 }
 
-/* The user's own business, in a room that he is in or was. */
+/* The user's own business, in a room that they are in or were. */
 static int own_room(struct request *rq, struct room **out, struct err *err)
 {
     int rc = handler_self(rq, 0, err);

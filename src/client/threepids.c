@@ -118,7 +118,7 @@ struct deleting {
     struct str medium, address;
 };
 
-/* Notifications no longer go to an address that is not his any more. */
+/* Notifications no longer go to an address that is not the user's any more. */
 static int delete_from_store(struct txn *t, void *arg)
 {
     const struct deleting *d = arg;

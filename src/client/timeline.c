@@ -269,7 +269,7 @@ static int write_state_entry(void *arg, const struct state_entry *entry)
                : rc;
 }
 
-/* The state at the last event; for what became of him after he had left (a ban, say) still that of when he left. */
+/* The state at the last event; for what became of the user after they had left (a ban, say) that of when they left. */
 static int context_state(struct page *p, const struct entry *last, struct state_id *out,
                          struct err *err)
 {

@@ -365,7 +365,7 @@ static void now_unpublished(struct upgrade *u)
     lock_release(&u->old->leaf);
 }
 
-/* He who upgrades has joined the new room before the old one named it. */
+/* Whoever upgrades has joined the new room before the old one named it, so that their join did not carry them. */
 static int carry_settings(struct upgrade *u, struct err *err)
 {
     struct room *room;

@@ -78,7 +78,7 @@ static int rehash_body(struct txn *t, void *arg)
                : rc;
 }
 
-/* Failing to do so takes nothing from who has just proved his password. */
+/* Failing to do so takes nothing from who has just proved their password. */
 static void rehash(struct server *s, struct arena *a, const struct user_row *row,
                    struct str password, const struct password_cost *cost)
 {

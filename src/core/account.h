@@ -20,7 +20,7 @@ struct new_account {
     struct str localpart;
     struct str password; /* .p == NULL: none, nobody can sign in with one */
     bool is_admin, is_guest;
-    bool is_own_wish;       /* somebody registers himself: registration.max_accounts applies */
+    bool is_own_wish;       /* somebody registers on their own: registration.max_accounts applies */
     struct str appservice;  /* .p == NULL: none */
     struct str displayname; /* empty: the localpart */
     struct str
@@ -54,7 +54,7 @@ MUST_USE int account_set_suspended(struct server *s, uint64_t user_nid, bool is_
 MUST_USE int account_sign_out(struct server *s, uint64_t user_nid, struct err *err);
 
 /* Ends the account for good and leaves its rooms (invitations and knocks too). With `erase` the profile goes, and
- * newcomers get what he said only as a redaction would leave it (erasure.h). May be called again for what an
+ * newcomers get what the user said only as a redaction would leave it (erasure.h). May be called again for what an
  * interruption left. A room that cannot be left is logged and does not stop the rest. */
 MUST_USE int account_deactivate(struct server *s, struct arena *a, uint64_t user_nid, bool erase,
                                 struct err *err);

@@ -337,7 +337,7 @@ static int intern(struct batch *b, const struct new_event *want, struct event *e
 
 /* ---- redactions ---- */
 
-/* Whether a redaction made here takes effect: the sender has the redact level, or takes back what he said himself.
+/* Whether a redaction made here takes effect: the sender has the redact level, or takes back what they said themselves.
  * Between servers it is enough that both senders are of one server ("Handling redactions"); but for two users of this
  * server we are the ones to say that one may not silence the other. */
 static int redaction_applies(struct batch *b, const struct event *redaction,
@@ -528,7 +528,8 @@ int batch_add(struct batch *b, const struct new_event *want, struct entry **out,
     }
     rc = find_same_state(b, want, &entry, err);
     if (rc == 0 && entry && entry->ev->ids.type != NID_MEMBER) {
-        rc = batch_auth_check(b, entry->ev, err); /* he might not say so again */
+        rc = batch_auth_check(b, entry->ev,
+                              err); /* what allowed it, a membership say, may be gone since */
     }
     if (rc != 0 || entry) {
         if (rc == 0 && out) {

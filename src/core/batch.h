@@ -14,7 +14,7 @@
  * loaded anew by whoever needs it next.
  *
  * Several nodes: the room row's version is checked in the transaction; a loser gets E_CONFLICT. room_send() then
- * reloads and builds its event again; whoever runs a batch of his own has to do the same.
+ * reloads and builds its event again; whoever runs a batch of their own has to do the same.
  */
 #ifndef INGOT_CORE_BATCH_H
 #define INGOT_CORE_BATCH_H

@@ -62,11 +62,11 @@ static int meet_reader(const struct renderer *r, const struct entry *e, struct e
     return rc == 0 && !r->reader->knows_ignored ? load_ignored(r, err) : rc;
 }
 
-/* Whether all that ever relates to the event is for him: then nothing need be looked at one by one. */
+/* Whether all that ever relates to the event is for the reader: then nothing need be looked at one by one. */
 static int sees_all(const struct renderer *r, const struct entry *e, bool *out, struct err *err)
 {
     struct viewer *v = &r->reader->viewer;
-    int64_t came = v->member.position; /* a change of his profile moves it */
+    int64_t came = v->member.position; /* a change of the profile moves it */
     *out = false;
     if (v->member.membership != MEMBERSHIP_JOIN || json_object_size(r->reader->ignored.users) > 0) {
         return 0;

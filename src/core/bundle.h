@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Aggregations bundled into an event's unsigned."m.relations" (client-server API, "Aggregations of child events"):
  * the newest edit, references, and the summary of a thread. Only what the reader may see counts, and nothing that
- * comes from users whom he ignores. */
+ * comes from users whom they ignore. */
 #ifndef INGOT_CORE_BUNDLE_H
 #define INGOT_CORE_BUNDLE_H
 
@@ -9,7 +9,7 @@
 
 struct viewer;
 
-/* For renderer.reader: finds out about the reader when there is something to bundle, and keeps it while he reads the
+/* For renderer.reader: finds out about the reader when there is something to bundle, and keeps it while they read the
  * same room. */
 struct bundle_reader *bundle_reader_new(struct arena *a);
 

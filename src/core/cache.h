@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A cache of reference-counted immutable objects under a byte budget: 128-bit keys, sharded, CLOCK eviction.
- * The cache holds one reference to each object; whoever gets one takes his own. Any thread; its locks are
+ * The cache holds one reference to each object; whoever gets one takes their own. Any thread; its locks are
  * leaves (RANK_CACHE).
  */
 #ifndef INGOT_CORE_CACHE_H
@@ -29,7 +29,7 @@ struct cache *cache_new(size_t budget_bytes, const struct cache_ops *ops);
 void cache_free(struct cache *c);
 /* New reference, or NULL. */
 void *cache_get(struct cache *c, struct cache_key key);
-/* Offers an object of `bytes`; the caller keeps his reference. If another thread was faster its object stays,
+/* Offers an object of `bytes`; the caller keeps its reference. If another thread was faster its object stays,
  * and that one is returned as a new reference; otherwise obj with a new reference. */
 void *cache_put(struct cache *c, struct cache_key key, void *obj, size_t bytes);
 /* Puts obj in place of what is there. */

@@ -63,7 +63,7 @@ static void an_object_is_found_until_it_is_dropped(void **state)
     assert_int_equal(alive, 0);
 }
 
-static void the_first_to_put_wins_and_replace_wins_over_him(void **state)
+static void the_first_to_put_wins_and_replace_wins_over_them(void **state)
 {
     (void)state;
     struct cache *c = cache_new(1 << 20, &ops);
@@ -172,7 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_object_is_found_until_it_is_dropped),
-        TEST(the_first_to_put_wins_and_replace_wins_over_him),
+        TEST(the_first_to_put_wins_and_replace_wins_over_them),
         TEST(the_budget_is_kept_and_what_is_used_stays),
         TEST(an_object_larger_than_the_budget_is_kept_alone),
         TEST(what_nobody_asks_for_goes_with_age_down_to_what_is_kept),

@@ -242,7 +242,7 @@ static void *poll_sync(void *arg)
     return NULL;
 }
 
-/* ---- who repeats himself ---- */
+/* ---- who repeats what they said ---- */
 
 static void *send_the_same(void *arg)
 {

@@ -114,14 +114,14 @@ static int find(struct search *q, struct err *err)
         return 0;
     }
     q->signed_others = true;
-    imap_at(&q->devices, q->self, NULL); /* where his own keys changed is not stored */
+    imap_at(&q->devices, q->self, NULL); /* where the user's own keys changed is not stored */
     int rc = find_devices_stored(q, err);
     return rc == 0 ? find_moves_stored(q, err) : rc;
 }
 
 /* ---- memberships ---- */
 
-/* Everybody in a room that the user himself has entered or left. */
+/* Everybody in a room that the user has entered or left. */
 static int take_company(struct search *q, uint64_t room_nid, struct imap *into, struct err *err)
 {
     struct room *room;
@@ -222,7 +222,7 @@ static int judge(struct search *q, struct device_list_updates *out, struct err *
     return rc == 0 ? add_signed(q, err) : rc;
 }
 
-/* Who left one room may still be met in another; then he has not left. */
+/* Who left one room may still be met in another; then they have not left. */
 static int keep_strangers(struct search *q, struct device_list_updates *out, struct err *err)
 {
     const uint64_t *gone;

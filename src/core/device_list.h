@@ -18,30 +18,31 @@ struct txn;
 /* Inside the transaction that added, removed or renamed a device, or changed identity or cross-signing keys. */
 MUST_USE int device_list_announce(struct txn *t, struct server *s, uint64_t user_nid,
                                   struct err *err);
-/* The user signed keys of others, stored with `position`: only his own clients hear of it. */
+/* The user signed keys of others, stored with `position`: only their own clients hear of it. */
 void device_list_announce_signatures(struct txn *t, struct server *s, uint64_t signer_nid,
                                      int64_t position);
 
-/* Inside the transaction that changed the user-signing key: only his own clients may ask for it, so only they hear. */
+/* Inside the transaction that changed the user-signing key: only the user's own clients may ask for it, so only they
+ * hear. */
 void device_list_announce_own(struct txn *t, struct server *s, uint64_t user_nid);
 
 struct device_list_updates {
     const uint64_t *changed, *left; /* unordered, without repetition, in the arena */
     size_t n_changed, n_left;
-    const uint64_t *met; /* of `changed` those who came to share a room with him */
+    const uint64_t *met; /* of `changed` those who came to share a room with the user */
     size_t n_met;
 };
 
 /*
- * What changed for a user with from < position <= upto. `changed`: who shares a room with him (or is himself) and has
- * new keys, whose keys he signed, or who came to share a room. `left`: who shares none any more. Any joined room
+ * What changed for a user with from < position <= upto. `changed`: who shares a room with them (or is the user) and has
+ * new keys, whose keys they signed, or who came to share a room. `left`: who shares none any more. Any joined room
  * counts, encrypted or not: what a client does not track it ignores. In doubt (what happened after `upto` is known
  * already) a user is told of once more rather than forgotten.
  */
 MUST_USE int device_list_updates(struct server *s, struct arena *a, uint64_t user_nid, int64_t from,
                                  int64_t upto, struct device_list_updates *out, struct err *err);
 
-/* The same for a client that may have wrong ones of anybody: everybody who shares a room with him, and himself. */
+/* The same for a client that may have wrong ones of anybody: who shares a room with the user, and the user. */
 MUST_USE int device_list_everybody(struct server *s, struct arena *a, uint64_t user_nid,
                                    struct device_list_updates *out, struct err *err);
 

@@ -111,7 +111,7 @@ static int event_of_row(struct server *s, const struct event_row *row, struct ev
 /*
  * A reader may have read a row just before a redaction, and cache it just after the redacted entry came and was
  * evicted. So each reload leaves a mark before it replaces the entry, and whoever has cached an entry looks for
- * the mark afterwards: either he sees it, or the replacement comes after him.
+ * the mark afterwards: either they see it, or the replacement comes after them.
  */
 enum { MARKS = 1024 };
 struct reloads {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whom a reader ignores (client-server API, "Ignoring Users"): what they say is not shown to him, the state that they
- * set is. */
+/* Whom a reader ignores (client-server API, "Ignoring Users"): what they say is not shown to the reader, the state
+ * that they set is. */
 #ifndef INGOT_CORE_IGNORED_H
 #define INGOT_CORE_IGNORED_H
 
@@ -13,7 +13,7 @@ struct ignored {
     const json_t *users; /* the keys are user ids; NULL: none */
 };
 
-/* From his account data; the tree is in the arena. A list that is not well-formed ignores nobody. */
+/* From the reader's account data; the tree is in the arena. A list that is not well-formed ignores nobody. */
 MUST_USE int ignored_load(struct server *s, struct arena *a, uint64_t user_nid, struct ignored *out,
                           struct err *err);
 bool ignored_has(const struct ignored *list, struct str user_id);

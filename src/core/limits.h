@@ -17,7 +17,7 @@ int limit_of_user(const struct server *s, struct err *err, const char *fmt, ...)
 /* 403 M_RESOURCE_LIMIT_EXCEEDED: a limit of the whole server; `admin_contact` is limits.admin_contact. */
 int limit_of_server(const struct server *s, struct err *err, const char *fmt, ...) PRINTF(3, 4);
 
-/* Whether he may be in one room more (limits.rooms_per_user): limit_of_user otherwise. */
+/* Whether the user may be in one room more (limits.rooms_per_user): limit_of_user otherwise. */
 MUST_USE int limit_check_rooms(struct server *s, struct arena *a, uint64_t user_nid,
                                struct err *err);
 

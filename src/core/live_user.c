@@ -100,7 +100,7 @@ void live_users_drop_room(struct server *s, uint64_t user_nid, uint64_t room_nid
     lock_release(&l->lock);
 }
 
-/* With the lock held: the user, made if he is not there. */
+/* With the lock held: the user, made if it is not there. */
 static struct live_user *touch(struct live_users *l, uint64_t user_nid)
 {
     bool is_new;
@@ -133,7 +133,7 @@ static void merge_rows(struct live_users *l, uint64_t user_nid, const struct mem
     lock_release(&l->lock);
 }
 
-/* From here on the user is registered, so commits reach him; then what is stored is merged in. */
+/* From here on the user is registered, so commits reach it; then what is stored is merged in. */
 static int load(struct server *s, uint64_t user_nid, struct err *err)
 {
     struct live_users *l = s->users;

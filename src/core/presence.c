@@ -37,13 +37,13 @@ struct presence_user {
     enum presence_state state;
     struct str status; /* owned; .p == NULL: none */
     int64_t active_wall;
-    int64_t gone_mono;           /* when he counts as gone, if no sync is under way */
+    int64_t gone_mono;           /* when the user counts as gone, if no sync is under way */
     int64_t serial;              /* of the newest change; INT64_MAX while it is being announced */
     int64_t renamed_serial;      /* likewise, of those that changed name or picture */
-    unsigned syncs;              /* under way that want him online or unavailable */
+    unsigned syncs;              /* under way that want the user online or unavailable */
     VEC(struct poller) pollers;  /* that are not gone */
     bool dirty;                  /* to be written */
-    struct list_node in_present; /* linked while he is not offline */
+    struct list_node in_present; /* linked while the user is not offline */
 };
 
 struct presence {
@@ -90,7 +90,7 @@ static void mark_dirty(struct presence *p, struct presence_user *u)
     }
 }
 
-/* True if that is news, which the caller must announce() when he has given the lock back. */
+/* True if the state has changed, which the caller must announce() after giving the lock back. */
 static bool change_state(struct presence *p, struct presence_user *u, enum presence_state state)
 {
     if (u->state == state) {
@@ -123,8 +123,8 @@ static bool change_status(struct presence *p, struct presence_user *u, struct st
 
 /* ---- loading ---- */
 
-/* Takes the lock and finds the user, read from the store the first time he is asked for. A store that fails leaves
- * him offline: presence is not worth an error. */
+/* Takes the lock and finds the user, read from the store the first time they are asked for. A store that fails
+ * leaves them offline: presence is not worth an error. */
 static struct presence_user *lock_user(struct server *s, uint64_t nid)
 {
     struct presence *p = s->presence;
@@ -147,7 +147,7 @@ static struct presence_user *lock_user(struct server *s, uint64_t nid)
     return u;
 }
 
-/* Whoever was there when the server stopped is there still until GONE_MS have passed without him. */
+/* Whoever was there when the server stopped is there still until GONE_MS have passed without them. */
 static void restore_present(struct presence *p, struct server *s)
 {
     struct arena a;
@@ -342,7 +342,7 @@ static struct poller *find_poller(struct presence_user *u, uint64_t device)
     return NULL;
 }
 
-/* The best that his devices ask for; there is one at least. */
+/* The best that the user's devices ask for; there is one at least. */
 static enum presence_state best_asked(struct presence_user *u)
 {
     enum presence_state best = PRESENCE_UNAVAILABLE;

@@ -31,12 +31,12 @@ bool presence_is_on(const struct server *s);
  * every few seconds. Nothing happens while presence is off. E_LIMIT (413 M_TOO_LARGE) for a long message. */
 MUST_USE int presence_set(struct server *s, uint64_t user_nid, enum presence_state state,
                           struct str status_msg, struct err *err);
-/* A sign of life: he sent something. Ends being idle. */
+/* A sign of life: the user sent something. Ends being idle. */
 void presence_active(struct server *s, uint64_t user_nid);
 /* Name or picture changed: m.presence tells those who share a room of it. Nothing while presence is off. */
 void presence_renamed(struct server *s, uint64_t user_nid);
 /* A /sync of this device with this set_presence has begun (parked ones count as long as they are parked) or ended. The
- * user is what the best of his devices asks for, from the moment that it asks for something else than before; asking
+ * user is what the best of their devices asks for, from the moment that it asks for something else than before; asking
  * for the same again only brings back who was gone. One that asks for "offline" does nothing. On the hot path: without
  * presence nothing is done, else one lock and one look-up. */
 void presence_sync_begin(struct server *s, uint64_t user_nid, uint64_t device_nid,

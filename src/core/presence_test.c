@@ -142,7 +142,7 @@ static void a_status_message_stays_until_it_is_taken_away(void **state)
     assert_int_equal(serial(s), before + 1);
 }
 
-static void after_a_restart_he_is_there_until_he_does_not_come_back(void **state)
+static void after_a_restart_users_are_there_until_they_do_not_come_back(void **state)
 {
     struct scene *s = *state;
     assert_ok(presence_set(s->t->server, s->alice.nid, PRESENCE_ONLINE, STR("hi"), &s->t->err),
@@ -183,7 +183,7 @@ int main(void)
         SCENE_TEST(a_parked_sync_keeps_online_but_not_active),
         SCENE_TEST(a_change_is_found_by_serial),
         SCENE_TEST(a_status_message_stays_until_it_is_taken_away),
-        SCENE_TEST(after_a_restart_he_is_there_until_he_does_not_come_back),
+        SCENE_TEST(after_a_restart_users_are_there_until_they_do_not_come_back),
         cmocka_unit_test(switched_off_nothing_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

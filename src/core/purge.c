@@ -46,7 +46,7 @@ static int delete_event(struct txn *t, const struct event_row *row)
     return rc ? rc : events_delete(t, row->nid, txn_err(t));
 }
 
-/* Whoever holds the entry keeps it until his request ends; nobody gets it from the cache any more. */
+/* Whoever holds the entry keeps it until their request ends; nobody gets it from the cache any more. */
 static void drop_from_cache(struct server *s, const uint64_t *nids, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -350,7 +350,7 @@ static int write_verdict(struct txn *t, void *arg)
 }
 
 /* The time of a forgotten room is up: somebody has come back, or its deletion is ordered. With the room locked nobody
- * is on his way in: who comes later finds it closed. */
+ * is on their way in: who comes later finds it closed. */
 static int judge(struct server *s, uint64_t room_nid, struct err *err)
 {
     struct verdict verdict = {.room_nid = room_nid};

@@ -37,8 +37,8 @@ MUST_USE int purge_room_step(struct server *s, uint64_t room_nid, struct purge_r
  * ordered; rooms that the last user here forgot `rooms.forgotten_retention` ago. */
 MUST_USE int purge_task(struct server *s, struct err *err);
 
-/* Inside the transaction in which a user of this server forgets a room, after that was written: if he was the last one
- * who remembered it, the room's time begins to run. */
+/* Inside the transaction in which a user of this server forgets a room, after that was written: if they were the last
+ * one who remembered it, the room's time begins to run. */
 struct txn;
 MUST_USE int purge_note_forgotten(struct txn *t, uint64_t room_nid);
 

@@ -75,7 +75,7 @@ static int prune(const struct renderer *r, const struct entry *e, const struct e
     return rc;
 }
 
-/* What the reader gets of an event that he may see: the entry itself, or if its sender was erased perhaps less. */
+/* What the reader gets of an event that they may see: the entry itself, or if its sender was erased perhaps less. */
 static int as_seen(const struct renderer *r, const struct entry *e, const struct entry **out,
                    struct err *err)
 {

@@ -61,8 +61,8 @@ static int leave_content(struct arena *a, struct str reason, struct str *out, st
     return canonical_encode(a, content, 0, out, err);
 }
 
-/* Nobody here may have the power to kick, so each leaves by himself. The policy server is not asked: it has no say in
- * what the administrator of this server does with his own users. */
+/* Nobody here may have the power to kick, so all leave on their own. The policy server is not asked: it has no say in
+ * what the administrator of this server does with their own users. */
 static int remove_member(struct server *s, struct arena *a, struct room *room, uint64_t user,
                          struct str content, struct err *err)
 {
@@ -147,7 +147,7 @@ static int remove_room(struct server *s, struct arena *a, struct room *room,
 {
     int64_t until = clock_mono_ms() + STEP_MS;
     if (removal->purge) {
-        /* Until its end. Who was on his way in when the lock is free is a member, and removed below. */
+        /* Until its end. Who was on their way in when the lock is free is a member, and removed below. */
         lock_take(&room->lock);
         atomic_store(&room->is_blocked, true);
         lock_release(&room->lock);

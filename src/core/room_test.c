@@ -127,7 +127,7 @@ static void heroes_are_the_longest_there_without_oneself(void **state)
     assert_int_equal(heroes[0], users[0].nid);
 }
 
-static void rooms_of_a_user_follow_his_memberships_and_survive_a_restart(void **state)
+static void rooms_of_a_user_follow_their_memberships_and_survive_a_restart(void **state)
 {
     struct test_server *t = *state;
     struct test_user alice = test_user(t, "alice"), bob = test_user(t, "bob");
@@ -224,7 +224,7 @@ int main(void)
         TEST_WITH_SERVER(a_new_room_s_timeline_is_complete_without_the_store),
         TEST_WITH_SERVER(members_and_counts_follow_the_memberships),
         TEST_WITH_SERVER(heroes_are_the_longest_there_without_oneself),
-        TEST_WITH_SERVER(rooms_of_a_user_follow_his_memberships_and_survive_a_restart),
+        TEST_WITH_SERVER(rooms_of_a_user_follow_their_memberships_and_survive_a_restart),
         TEST_WITH_SERVER(what_a_commit_said_is_not_undone_by_an_older_row),
         TEST_WITH_SERVER(unknown_rooms_are_not_found),
         TEST_WITH_SERVER(idle_rooms_are_dropped_and_come_back_whole),

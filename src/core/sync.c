@@ -27,7 +27,7 @@ static void note_change(void *arg, const struct change *c)
         mark(s, c->room, SYNC_EVENTS);
         if (c->user) {
             s->user_changed |=
-                SYNC_DEVICES; /* a membership: whom he shares a room with may have changed */
+                SYNC_DEVICES; /* a membership: whom the user shares a room with may have changed */
         }
         break;
     case CHANGE_RECEIPT:

@@ -43,7 +43,7 @@ struct sync {
     bool catches_up;
     struct imap changed;     /* room nid -> bits of enum sync_changed; valid if log_reaches */
     unsigned user_changed;   /* bits of enum sync_changed for global things */
-    struct str_list ignored; /* users on his ignore list */
+    struct str_list ignored; /* users on the user's ignore list */
     bool blocks_invites;     /* m.invite_permission_config (MSC4380) */
 };
 
@@ -71,11 +71,12 @@ MUST_USE int sync_write_rooms(struct sync *s, struct err *err);
 struct sync_room {
     struct sync *sync;
     struct room *room;
-    int64_t from;     /* timeline events after this ... */
-    int64_t to;       /* ... up to this */
-    int64_t state_to; /* state is told up to this: `to`, or where his last time in the room ended */
-    bool whole;       /* initial, newly joined or full_state: all of the state */
-    bool is_back;     /* he had left: the timeline does not go on where it ended for his client */
+    int64_t from; /* timeline events after this ... */
+    int64_t to;   /* ... up to this */
+    int64_t
+        state_to; /* state is told up to this: `to`, or where the user's last time in the room ended */
+    bool whole;   /* initial, newly joined or full_state: all of the state */
+    bool is_back; /* the user had left: the timeline does not go on where it ended for the client */
     unsigned changed; /* bits of enum sync_changed: what may have changed */
     bool is_left;
     uint64_t

@@ -148,7 +148,7 @@ struct state_list {
     struct sync_room *room;
     VEC(uint64_t) nids;
     struct imap
-        senders; /* members a lazy loading client needs: those who speak in the timeline, and himself */
+        senders; /* members a lazy loading client needs: those who speak in the timeline, and the user */
     bool lazy;
     bool summary_due; /* what the summary is made of changed: memberships, the name */
 };
@@ -514,7 +514,7 @@ static int write_sections(struct sync_room *r, struct state_list *l, const struc
     if (rc == 0) {
         rc = sync_write_room_account_data(r, &n_account, err);
     }
-    /* A gap is news even if nothing of what was looked at passed the filter: further back there may be more. */
+    /* A gap is told even if nothing of what was looked at passed the filter: further back there may be more. */
     *out_found = t->reading.n + n_state + n_ephemeral + n_account > 0 || t->limited || r->is_left ||
                  (r->sync->log_reaches && r->changed & SYNC_RECEIPTS);
     return rc;

@@ -31,7 +31,7 @@ static unsigned changed_in(struct sync *s, uint64_t room_nid)
     return v ? (unsigned)v->u : 0;
 }
 
-/* *out: NULL if the room was deleted since the list of his rooms was made; he hears of it next time. */
+/* *out: NULL if the room was deleted since the list of the user's rooms was made; they hear of it next time. */
 static int hold_room(struct sync *s, const struct user_room *ur, struct room **out, struct err *err)
 {
     *out = NULL;
@@ -71,10 +71,10 @@ static int write_joined(struct sync *s, const struct user_room *ur, struct err *
 }
 
 /*
- * Fills in what he gets of a room that he is not in any more. He was told of it as joined: what happened until he
- * left. He joined and left in between: all of it until then. He never was in it, or had left before: only the event
- * that changed his membership, for the rest is none of his business. So also if it is only to correct a client that
- * takes him for joined since a time that was lost.
+ * Fills in what the user gets of a room that they are not in any more. If the client was told of it as joined: what
+ * happened until they left. If they joined and left in between: all of it until then. If they never were in it, or had
+ * left before: only the event that changed their membership, for the rest is none of their business. So also if it is
+ * only to correct a client that takes the user for joined since a time that was lost.
  */
 static int bound_left(struct sync_room *r, const struct user_room *ur, struct err *err)
 {
@@ -102,8 +102,8 @@ static int bound_left(struct sync_room *r, const struct user_room *ur, struct er
     return rc;
 }
 
-/* A room he has left since then, or (include_leave) at any time before an initial sync. That he has forgotten it
- * since is no reason not to tell his other devices that he left. */
+/* A room that the user has left since then, or (include_leave) at any time before an initial sync. That they have
+ * forgotten it since is no reason not to tell their other devices that they left. */
 static int write_left(struct sync *s, const struct user_room *ur, struct err *err)
 {
     bool left_since = !s->is_initial && ur->position > s->since.position;

@@ -328,7 +328,8 @@ static void add_users(struct imap *set, const uint64_t *users, size_t n)
     }
 }
 
-/* Who may have news: everybody at the beginning; then whose presence changed, and who shares a room with him since. */
+/* Of whom presence may have to be told: everybody at the beginning; then whose presence changed, and who has come to
+ * share a room with the user. */
 static int presence_candidates(struct sync *s, const uint64_t **out, size_t *n, struct err *err)
 {
     if (s->is_initial) {
@@ -338,7 +339,7 @@ static int presence_candidates(struct sync *s, const uint64_t **out, size_t *n, 
     const uint64_t *changed;
     size_t n_changed =
         presence_changed(s->server, s->arena, s->since.serial, s->upto.serial, &changed);
-    int rc = sync_device_lists(s, err); /* tells whom he has met */
+    int rc = sync_device_lists(s, err); /* tells whom the user has met */
     add_users(&users, changed, n_changed);
     add_users(&users, s->lists.met, s->lists.n_met);
     uint64_t *all = arena_array(s->arena, uint64_t, users.n);

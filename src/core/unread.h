@@ -9,14 +9,14 @@
  * leaves alone it is stored (store/unread_counts.h), so that it outlives eviction and restart.
  *
  * What counts: an event after the newest receipt that applies to it (an unthreaded one, or one of its thread), and
- * after the user joined, that his rules let notify or highlight. Not his own events, those of users he ignores,
- * and redacted ones. Sending a message means having read what came before it in its thread.
+ * after the user joined, that their rules let notify or highlight. Not their own events, those of users they
+ * ignore, and redacted ones. Sending a message means having read what came before it in its thread.
  *
  * The work is bounded: of a longer stretch that nobody has asked about, only the newest UNREAD_SCAN_MAX events are
  * looked at; and the newest UNREAD_MAX unread events of a room are told, older ones are forgotten.
  *
- * Whoever writes a receipt, push rules or an ignore list calls the matching unread_forget_* inside his
- * transaction: it takes effect after the commit and before anybody is woken by it.
+ * Whoever writes a receipt, push rules or an ignore list calls the matching unread_forget_* inside the
+ * transaction that writes it: it takes effect after the commit and before anybody is woken by it.
  */
 #ifndef INGOT_CORE_UNREAD_H
 #define INGOT_CORE_UNREAD_H
@@ -56,8 +56,8 @@ MUST_USE int unread_count(struct server *s, struct arena *a, uint64_t user_nid, 
 MUST_USE int unread_has(struct server *s, struct arena *a, uint64_t user_nid, struct room *room,
                         int64_t position, bool *out, struct err *err);
 
-/* What the user's push rules say of one event of a room that he has to do with. *out is all zero if the event is
- * none to notify him of in any case: his own, of somebody he ignores, redacted. In the arena. */
+/* What the user's push rules say of one event of a room that they have to do with. *out is all zero if the event is
+ * none to notify them of in any case: their own, of somebody they ignore, redacted. In the arena. */
 MUST_USE int unread_evaluate(struct server *s, struct arena *a, uint64_t user_nid,
                              struct room *room, const struct entry *e, struct push_result *out,
                              struct err *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Finding people by a part of their name (client-server API, "User Directory"). Each local user is kept under the parts
- * of his user id and display name (store/user_directory.h); letters of any case are the same.
+ * of their user id and display name (store/user_directory.h); letters of any case are the same.
  *
  * A term may have several words; each has to be in the user id or the name. The first names are those that begin a word
  * with the longest of them. The work is bounded: of more than USER_DIRECTORY_SCAN candidates only the first are seen.
@@ -27,7 +27,7 @@ struct found_user {
     struct str user_id;
     struct str displayname, avatar_url; /* .p == NULL: none */
 };
-/* Whom `asker` may find (everybody, if so configured): those who share a room with him or are in a public one, at most
+/* Whom `asker` may find (everybody, if so configured): those who share a room with them or are in a public one, at most
  * `limit`, the best first; in the arena. *out_more: there are others. */
 MUST_USE int user_directory_search(struct server *s, struct arena *a, uint64_t asker,
                                    struct str term, size_t limit, struct found_user **out,

@@ -16,7 +16,7 @@ static uint64_t make(struct test_server *ts, struct str name, const char *displa
     return nid;
 }
 
-/* How many of those who share a room with nobody the user finds: himself at most. */
+/* How many of those who share a room with nobody the user finds: only the user, if anybody. */
 static size_t found(struct test_server *ts, uint64_t asker, const char *term)
 {
     struct found_user *users;

@@ -42,8 +42,8 @@ static int membership_in(struct viewer *v, struct state_id state, enum membershi
     return rc;
 }
 
-/* "Room History Visibility", the rules for servers: he sees what was sent while he was joined; what was sent to a
- * shared history before he last was; and from his invite on what visibility "invited" covers. */
+/* "Room History Visibility", the rules for servers: the user sees what was sent while they were joined; what was
+ * sent to a shared history before they last were; and from their invite on what visibility "invited" covers. */
 static bool allows(const struct viewer *v, enum history_visibility visibility,
                    enum membership membership, const struct entry *e)
 {
@@ -61,7 +61,7 @@ static bool allows(const struct viewer *v, enum history_visibility visibility,
     return membership == MEMBERSHIP_JOIN;
 }
 
-/* By one state. The answers for one state are the same, up to whether he had left. */
+/* By one state. The answers for one state are the same, up to whether the user had left. */
 static int sees_in(struct viewer *v, struct state_id state, const struct entry *e, bool *out,
                    struct err *err)
 {
@@ -77,14 +77,14 @@ static int sees_in(struct viewer *v, struct state_id state, const struct entry *
     return rc;
 }
 
-/* Follows his memberships back to the event that ended the last join. */
-static int find_how_he_left(struct viewer *v, struct err *err)
+/* Follows the user's memberships back to the event that ended the last join. */
+static int find_how_they_left(struct viewer *v, struct err *err)
 {
     struct entry *e, *before;
-    if (v->knows_how_he_left) {
+    if (v->knows_how_they_left) {
         return 0;
     }
-    v->knows_how_he_left = true;
+    v->knows_how_they_left = true;
     if (v->member.membership == MEMBERSHIP_JOIN || !v->member.event_nid) {
         return 0;
     }
@@ -103,7 +103,7 @@ static int find_how_he_left(struct viewer *v, struct err *err)
 
 int viewer_was_joined(struct viewer *v, bool *out, int64_t *out_until, struct err *err)
 {
-    int rc = find_how_he_left(v, err);
+    int rc = find_how_they_left(v, err);
     bool is_joined = v->member.membership == MEMBERSHIP_JOIN;
     *out = is_joined || v->was_joined;
     *out_until = is_joined ? INT64_MAX : v->left_position;
@@ -133,10 +133,10 @@ int viewer_sees(struct viewer *v, const struct entry *e, bool *out, struct err *
     if (rc != 0 || expired) {
         return rc;
     }
-    /* What became of himself he may always know: else his client would never hear that an invite was withdrawn. */
+    /* Users may always know what became of them: else the client would never hear that an invite was withdrawn. */
     bool own_member =
         v->user_nid && e->ev->ids.type == NID_MEMBER && e->ev->ids.state_key == v->user_nid;
-    /* The common case without a look at any state: he is joined and has been since before the event. */
+    /* The common case without a look at any state: the user is joined and has been since before the event. */
     bool joined_since =
         v->member.membership == MEMBERSHIP_JOIN && v->member.position <= e->position;
     if (own_member || joined_since) {
@@ -147,7 +147,7 @@ int viewer_sees(struct viewer *v, const struct entry *e, bool *out, struct err *
         *out = v->last_visible;
         return 0;
     }
-    rc = find_how_he_left(v, err);
+    rc = find_how_they_left(v, err);
     if (rc == 0) {
         rc = sees_in(v, e->state_after, e, out, err);
     }
@@ -170,13 +170,13 @@ int viewer_sees(struct viewer *v, const struct entry *e, bool *out, struct err *
     return rc;
 }
 
-/* Follows his memberships back to the first of the joins that came one after the other. */
-static int find_when_he_came(struct viewer *v, struct err *err)
+/* Follows the user's memberships back to the first of the joins that came one after the other. */
+static int find_when_they_came(struct viewer *v, struct err *err)
 {
     struct entry *e, *before;
     uint64_t nid = v->member.event_nid;
-    int rc = find_how_he_left(v, err);
-    if (rc != 0 || v->knows_when_he_came) {
+    int rc = find_how_they_left(v, err);
+    if (rc != 0 || v->knows_when_they_came) {
         return rc;
     }
     if (v->left_nid) {
@@ -190,13 +190,13 @@ static int find_when_he_came(struct viewer *v, struct err *err)
         }
         v->came_position = before->position;
     }
-    v->knows_when_he_came = rc == 0;
+    v->knows_when_they_came = rc == 0;
     return rc;
 }
 
 int viewer_came(struct viewer *v, int64_t *out, struct err *err)
 {
-    int rc = find_when_he_came(v, err);
+    int rc = find_when_they_came(v, err);
     *out = v->came_position;
     return rc;
 }
@@ -210,7 +210,7 @@ int viewer_prunes(struct viewer *v, const struct entry *e, bool *out, struct err
         (e->ev->is_state && e->ev->ids.type != NID_MEMBER)) {
         return 0;
     }
-    int rc = find_when_he_came(v, err);
+    int rc = find_when_they_came(v, err);
     if (rc == 0 && v->came_position > erased) {
         rc = membership_in(v, e->state_after, &then, err);
         *out = rc == 0 && then != MEMBERSHIP_JOIN;
@@ -261,7 +261,7 @@ int viewer_may_read(struct viewer *v, int64_t *out_upto, struct err *err)
         return 0;
     }
     if (rc == 0) {
-        rc = find_how_he_left(v, err);
+        rc = find_how_they_left(v, err);
     }
     if (rc != 0) {
         return rc;

@@ -8,7 +8,7 @@ enum { LIVES_MAX = 8, VISIBILITIES = 4 };
 static const char *const visibilities[VISIBILITIES] = {"world_readable", "shared", "invited",
                                                        "joined"};
 
-/* What the creator and Bob do in turn: '+' Alice invites Bob, 'j' Bob joins, 'l' Bob leaves, 'b' Alice bans him, 'u'
+/* What the creator and Bob do in turn: '+' Alice invites Bob, 'j' Bob joins, 'l' Bob leaves, 'b' Alice bans Bob, 'u'
  * lifts the ban; before the first and after each step Alice sends a message. seen[v] says which of these messages
  * ('y' or 'n') Bob may see in the end. */
 struct life {
@@ -162,7 +162,7 @@ static struct state_id state_of(struct test_server *t, struct room *room,
     return state;
 }
 
-static void who_left_reads_the_room_as_it_was_when_he_left(void **state)
+static void who_left_reads_the_room_as_it_was_when_they_left(void **state)
 {
     struct test_server *t = *state;
     struct test_user alice = test_user(t, "alice"), bob = test_user(t, "bob");
@@ -206,7 +206,7 @@ int main(void)
         TEST_WITH_SERVER(one_viewer_filters_a_whole_timeline_the_same_way),
         TEST_WITH_SERVER(one_s_own_memberships_are_always_visible),
         TEST_WITH_SERVER(a_change_of_visibility_is_seen_by_whom_either_value_lets),
-        TEST_WITH_SERVER(who_left_reads_the_room_as_it_was_when_he_left),
+        TEST_WITH_SERVER(who_left_reads_the_room_as_it_was_when_they_left),
         TEST_WITH_SERVER(a_world_readable_room_is_open_to_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

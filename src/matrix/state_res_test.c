@@ -125,7 +125,7 @@ static void of_two_power_levels_the_mightier_sender_comes_first(void **state)
     for (size_t v = 0; v < ARRAY_LEN(v2_versions); v++) {
         struct scene *s = scene_new(v2_versions[v]);
         struct fork a = scene_room(s), b = a;
-        /* bob's is earlier, but comes second and then would take from dora a level above his. */
+        /* bob's is earlier, but comes second and then would take from dora a level above bob's. */
         SAY(s, &b, .id = "by-bob", .by = "bob", .type = POWER,
             .content = scene_power(s, "\"@bob:example.org\":50,\"@carol:example.org\":40", ""));
         SAY(s, &a, .id = "by-alice", .by = "alice", .type = POWER,
@@ -223,8 +223,8 @@ static void power_events_of_equal_power_are_ordered_by_time_and_then_by_id(void 
     }
 }
 
-/* bob says something, and on another fork takes his own power: a power event is then looked at by its time, and passes;
- * anything else after all power events, when he has no power any more. */
+/* bob says something, and on another fork gives up all power: a power event is then looked at by its time, and passes;
+ * anything else after all power events, when bob has no power any more. */
 static void power_events_are_those_that_govern(void **state)
 {
     (void)state;
@@ -345,7 +345,7 @@ static void rejected_events_never_become_state(void **state)
     }
 }
 
-/* dora's topic claims to be older than her joining, so when it is checked only its auth event speaks for her. */
+/* dora's topic claims to be older than dora's joining, so when it is checked only its auth event speaks for it. */
 static void rejected_auth_events_are_not_used(void **state)
 {
     (void)state;

@@ -28,7 +28,7 @@
 #include "wire/url.h"
 
 enum {
-    JOBS_MAX = 200,      /* more than one user can have under way by his rate and the time-outs */
+    JOBS_MAX = 200,      /* more than one user can have under way by their rate and the time-outs */
     STEPS = 3,           /* requests with the time of media.previews.timeout each */
     READING_MS = 30000,  /* for all that is no request */
     FAILURE_MS = 300000, /* a failure is remembered so long */

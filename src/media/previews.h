@@ -6,7 +6,7 @@
  *
  * Making one is a chain of steps on the slow lane, each begun by the end of a request that http_client carries out:
  * the page, its oEmbed answer if the page says little, its picture. Nobody blocks for another server. Who waits parks
- * his request and is woken when the result is stored; he reads it from the database.
+ * their request and is woken when the result is stored; they read it from the database.
  */
 #ifndef INGOT_MEDIA_PREVIEWS_H
 #define INGOT_MEDIA_PREVIEWS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Thumbnails for requests: from the cache, or made when it is the turn of who asks (turns.h). Who waits is parked, and
- * his handler runs again from the top. */
+ * their handler runs again from the top. */
 #ifndef INGOT_MEDIA_THUMBNAIL_H
 #define INGOT_MEDIA_THUMBNAIL_H
 

@@ -100,7 +100,7 @@ static int admit(struct exchange *ex, struct err *err)
     if (rc != 0 || who->rate_exempt) {
         return rc;
     }
-    /* Who has not signed in is known by his address. */
+    /* Who has not signed in is known by their address. */
     struct str user = who->user_id.n ? who->user_id : address_key(&ex->address);
     return ratelimit_take(limits, class, RATE_BY_USER, user, err);
 }

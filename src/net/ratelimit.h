@@ -34,7 +34,7 @@ enum rate_class {
 };
 const char *rate_class_name(enum rate_class c); /* "message": key of the configuration */
 
-/* What a bucket is counted by; the dispatcher does address and user (who is not signed in: his address), handlers may
+/* What a bucket is counted by; the dispatcher does address and user (who is not signed in: their address), handlers may
  * do the rest. */
 enum rate_by { RATE_BY_ADDRESS, RATE_BY_USER, RATE_BY_ACCOUNT, RATE_BY_COUNT };
 

@@ -24,7 +24,7 @@ struct writing {
 
 /* ---- names ------------------------------------------------------------------------------------ */
 
-/* The beginning, in whole characters: whoever names a room or himself may do so at length. */
+/* The beginning, in whole characters: whoever chooses the name of a room, or their own, may do so at length. */
 static struct str cut(struct arena *a, struct str s, size_t most)
 {
     size_t n = MIN(s.n, most);

@@ -89,7 +89,7 @@ static int look_as(struct push *p, struct arena *a, struct unread_range *range, 
     return rc;
 }
 
-/* A user who is behind is looked at on his own. */
+/* A user who is behind is looked at on their own. */
 static int look_as_member(struct push *p, struct unread_range *range, uint64_t room_nid,
                           uint64_t nid, struct err *err)
 {
@@ -327,7 +327,7 @@ static void hand_out(struct push *p, struct push_user *u)
     vec_release(&u->found);
 }
 
-/* Events up to here were looked at for all his pushers. */
+/* Events up to here were looked at for all the user's pushers. */
 static int64_t seen_by_all(const struct push_user *u)
 {
     int64_t seen = INT64_MAX;

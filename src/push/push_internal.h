@@ -36,8 +36,8 @@ struct push_user {
     uint64_t nid;
     struct list pushers;       /* of struct pusher, owned */
     struct list_node in_dirty; /* of push: something is to be looked at */
-    struct imap dirty;         /* rooms that are to be looked at for him alone */
-    awaiting_list found;       /* for his pushers, not handed out yet */
+    struct imap dirty;         /* rooms that are to be looked at for this user alone */
+    awaiting_list found;       /* for the user's pushers, not handed out yet */
     bool is_behind;            /* any room may have events that were not looked at */
     bool must_recount;         /* `unread` is to be made anew */
     struct imap unread;        /* room -> packed counts; rooms with nothing unread are absent */

@@ -498,7 +498,7 @@ static void delivered(struct push *p, struct pusher *x, const struct delivery *d
 static void failed(struct push *p, struct pusher *x, const struct delivery *d)
 {
     int64_t now = clock_wall_ms();
-    if (x->is_email) { /* the operator's own mail server: he wants to know */
+    if (x->is_email) { /* the operator's own mail server: they want to know */
         log_warn("a notification could not be mailed", LOG_INT("pusher", x->row.pusher_id),
                  LOG_CSTR("reason", d->fetch.err.detail));
     } else {

@@ -33,11 +33,11 @@ struct key_signature {
 
 MUST_USE int key_signatures_put(struct txn *t, uint64_t target_nid, const struct key_signature *s,
                                 int64_t position, bool *out_changed, struct err *err);
-/* On the keys of target_nid, by himself and by viewer_nid: nobody sees whom others have verified. */
+/* On the keys of target_nid, by that user and by viewer_nid: nobody sees whom others have verified. */
 MUST_USE int key_signatures_of_user(struct db_read *r, struct arena *a, uint64_t target_nid,
                                     uint64_t viewer_nid, struct key_signature **out, size_t *out_n,
                                     struct err *err);
-/* The users other than himself whose keys he signed with from < position <= upto. */
+/* The users other than the signer whose keys they signed with from < position <= upto. */
 MUST_USE int key_signatures_signed_by(struct db_read *r, struct arena *a, uint64_t signer_nid,
                                       int64_t from, int64_t upto, struct db_i64 **out,
                                       size_t *out_n, struct err *err);

@@ -257,7 +257,7 @@ static void signatures_are_shown_to_their_signers_and_the_owner(void **state)
     assert_ok(
         key_signatures_signed_by(reader(f), &f->arena, ALICE, 0, INT64_MAX, &targets, &n, &f->err),
         &f->err);
-    assert_int_equal(n, 0); /* only his own */
+    assert_int_equal(n, 0); /* only their own */
     assert_ok(key_signatures_of_user(reader(f), &f->arena, ALICE, BOB, &rows, &n, &f->err),
               &f->err);
     assert_int_equal(n, 2);

@@ -8,7 +8,7 @@
 enum receipt_kind {
     RECEIPT_READ,         /* m.read: everybody in the room sees it */
     RECEIPT_READ_PRIVATE, /* m.read.private: only its user does */
-    RECEIPT_IMPLIED, /* where he said something that was redacted: nobody sees it, it only counts as read */
+    RECEIPT_IMPLIED, /* where the user said something that was redacted: nobody sees it, it only counts as read */
 };
 
 struct receipt_row {

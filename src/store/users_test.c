@@ -92,7 +92,7 @@ static void users_are_listed_in_pages(void **state)
     assert_str(rows[0].localpart, "carol");
 }
 
-static void a_tokens_owner_is_known_with_what_he_may(void **state)
+static void a_tokens_owner_is_known_with_what_they_may(void **state)
 {
     struct fixture *f = *state;
     uint64_t alice = add_user(f, "alice"), phone = add_device(f, alice, "PHONE");
@@ -114,7 +114,7 @@ static void a_tokens_owner_is_known_with_what_he_may(void **state)
     assert_int_equal(find_token(f, "unknown", &owner), E_NOT_FOUND);
 }
 
-static void a_change_of_the_user_shows_in_his_tokens_at_once(void **state)
+static void a_change_of_the_user_shows_in_their_tokens_at_once(void **state)
 {
     struct fixture *f = *state;
     uint64_t alice = add_user(f, "alice");
@@ -490,8 +490,8 @@ int main(void)
         STORE_TEST(a_user_is_found_by_name_and_number),
         STORE_TEST(a_name_is_given_once),
         STORE_TEST(users_are_listed_in_pages),
-        STORE_TEST(a_tokens_owner_is_known_with_what_he_may),
-        STORE_TEST(a_change_of_the_user_shows_in_his_tokens_at_once),
+        STORE_TEST(a_tokens_owner_is_known_with_what_they_may),
+        STORE_TEST(a_change_of_the_user_shows_in_their_tokens_at_once),
         STORE_TEST(the_token_cache_keeps_its_budget),
         STORE_TEST(another_process_can_revoke_a_token),
         STORE_TEST(a_refresh_token_stays_good_until_its_successor_is_used),

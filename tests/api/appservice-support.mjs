@@ -71,7 +71,7 @@ export class AppService {
   sees(what, probe) { return eventually(what, () => this.events.find(probe)); }
   seesEphemeral(what, probe) { return eventually(what, () => this.ephemeral.find(probe)); }
 
-  /** Registers one of its users and gives him as it acts for him. */
+  /** Registers one of its users and gives it as the application service acts for it. */
   async ghost(server, name = unique("g")) {
     const localpart = `_${this.name}_${name}`;
     await server.req("POST", "/register", { token: this.token, body: { type: "m.login.application_service", username: localpart, inhibit_login: true }, expect: 200 });

@@ -211,7 +211,7 @@ test("a ping to nobody and one that is never answered", OWN_SERVER, async () => 
 
 // ---- what it is asked
 
-test("an unknown user of a namespace is asked for when he is invited or looked at", OWN_SERVER, async () => {
+test("an unknown user of a namespace is asked for when it is invited or looked at", OWN_SERVER, async () => {
   const alice = await hs.user("alice");
   const room = await alice.createRoom({});
   const asked = name => irc.queries.filter(q => q.url === `/_matrix/app/v1/users/${E(irc.userId(name))}`).length;

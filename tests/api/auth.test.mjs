@@ -114,7 +114,7 @@ test("the shared secret signs one wish: not another, not twice, not with a nonce
   await hs.fails(400, "M_USER_IN_USE", "POST", p, { body: { nonce, username, password, mac } });
 });
 
-test("a new user is called by his local part", async () => {
+test("a new user is called by their local part", async () => {
   const alice = await hs.user("alice");
   assert.equal((await alice.get(`/profile/${E(alice.id)}`)).displayname, alice.name);
 });

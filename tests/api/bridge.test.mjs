@@ -88,7 +88,7 @@ test("the bot is invited, joins and makes rooms with ghosts in them", OWN_SERVER
   assert.deepEqual(Object.keys(await bridge.getBot().getJoinedMembers(room_id)).sort(), [alice.id, ghost.userId].sort());
 });
 
-test("a user of the network is made when somebody invites him", OWN_SERVER, async () => {
+test("a user of the network is made when somebody invites it", OWN_SERVER, async () => {
   const alice = await hs.user("alice");
   const id = ghostId(unique("real"));
   const room = await alice.createRoom({});

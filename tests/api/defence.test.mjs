@@ -11,7 +11,7 @@ const refused = async (user, status, method, target, body) => {
 };
 const memberState = (room, id) => `/rooms/${E(room)}/state/m.room.member/${E(id)}`;
 
-test("nobody authorises his own join to a restricted room", async () => {
+test("nobody authorises their own join to a restricted room", async () => {
   const [alice, bob, mallory] = await hs.users("alice", "bob", "mallory");
   const club = await alice.createRoom({ preset: "public_chat" });
   const room = await alice.createRoom({ initial_state: [{ type: "m.room.join_rules", content: { join_rule: "restricted", allow: [{ type: "m.room_membership", room_id: club }] } }] });

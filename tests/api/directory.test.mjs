@@ -58,7 +58,7 @@ test("strangers in private rooms are not found; sharing a room or being in a pub
   assert.deepEqual(await found(alice, bob.name), [bob.id]);
 });
 
-test("who has deactivated his account is found no more", async () => {
+test("who has deactivated their account is found no more", async () => {
   const [alice, bob] = await hs.users("alice", "bob");
   await bob.createRoom({ preset: "public_chat" });
   assert.deepEqual(await found(alice, bob.name), [bob.id]);

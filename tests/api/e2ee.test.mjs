@@ -200,7 +200,7 @@ test("two people, end to end", { timeout: 12 * PATIENCE }, async t => {
     }, 3 * PATIENCE);
   });
 
-  await t.test("alice loses her device", async () => {
+  await t.test("alice loses a device", async () => {
     lost = alice.getDeviceId();
     alice.stopClient();
     clients.splice(clients.indexOf(alice), 1);
@@ -212,9 +212,9 @@ test("two people, end to end", { timeout: 12 * PATIENCE }, async t => {
     await eventually("old messages are locked", () => undecrypted.isDecryptionFailure());
   });
 
-  await t.test("she takes her identity and her backup from the secret storage", async () => {
+  await t.test("alice takes identity and backup from the secret storage", async () => {
     const c = alice.getCrypto();
-    await eventually("her device knows her public keys", () => c.userHasCrossSigningKeys(alice.getUserId(), true));
+    await eventually("the new device knows the public keys", () => c.userHasCrossSigningKeys(alice.getUserId(), true));
     await c.bootstrapCrossSigning({});
     assert.equal(await c.isCrossSigningReady(), true);
     await c.loadSessionBackupPrivateKeyFromSecretStorage();
@@ -224,7 +224,7 @@ test("two people, end to end", { timeout: 12 * PATIENCE }, async t => {
     assert.equal(restored.imported, restored.total);
   });
 
-  await t.test("she reads everything that was said, and sees the picture", async () => {
+  await t.test("alice reads everything that was said, and sees the picture", async () => {
     for (const [id, body] of said) assert.equal((await reads(alice, room, id)).body, body);
     const content = await reads(alice, room, said.at(-1)[0]);
     assert.ok((await downloadEncrypted(alice, content.file)).equals(picture));

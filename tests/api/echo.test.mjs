@@ -69,7 +69,7 @@ test("the other devices and people do not wait for that answer, nor does what ca
   await bob.join(room);
   const other = await alice.another();
   const [here, there, his] = await Promise.all([alice, other, bob].map(u => u.stream({ filter: { room: { timeline: { limit: 1000 } } } })));
-  // Alice sends without a pause: her own /sync goes on all the same, and nothing is told twice or left out.
+  // Alice sends without a pause: Alice's own /sync goes on all the same, and nothing is told twice or left out.
   const wanted = [];
   const heard = new Map([here, there, his].map(s => [s, []]));
   const listen = async s => { while (heard.get(s).length < 400) for (const e of timeline(await s.next(20000), room)) heard.get(s).push(e.event_id); };

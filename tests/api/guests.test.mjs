@@ -113,12 +113,12 @@ test("guests leave a room that takes no guests any more, others stay", async () 
     await withdraw(alice, room);
     assert.deepEqual(Object.keys((await alice.get(`/rooms/${E(room)}/joined_members`)).joined).sort(), [alice.id, bob.id].sort());
     for (const g of guests) assert.equal((await alice.getState(room, "m.room.member", g.id)).membership, "leave");
-    await stream.until("that he has left", r => r.rooms?.leave?.[room]);
+    await stream.until("that the guest has left", r => r.rooms?.leave?.[room]);
     await guests[1].fails(403, "M_GUEST_ACCESS_FORBIDDEN", "POST", `/rooms/${E(room)}/join`, {});
   }
 });
 
-test("a guest becomes a user of the same name and keeps his rooms", OWN_SERVER, async () => {
+test("a guest becomes a user of the same name and keeps their rooms", OWN_SERVER, async () => {
   const [alice, guest] = [await hs.user("alice"), await newGuest()];
   const room = await alice.createRoom({ preset: "public_chat", initial_state: [GUEST_ACCESS("can_join")] });
   await guest.post(`/rooms/${E(room)}/join`);

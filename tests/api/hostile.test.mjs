@@ -43,7 +43,7 @@ function random(seed) {
 }
 const seed = Number(process.env.HOSTILE_SEED ?? 1);
 
-// ---- Alice, whose things must stay hers, Mallory, and an administrator who is no better
+// ---- Alice, whose things must stay Alice's, Mallory, and an administrator who is no better
 
 const SECRET = `canary-${process.pid}`;
 let alice, mallory, root, own, hers;
@@ -158,7 +158,7 @@ function spoiltTargets(entry) {
 }
 const good = entry => targetOf(entry, own);
 
-/** Somebody new, with things of his own, for requests that may change them; an administrator or an application service
+/** Somebody new, with things of their own, for requests that may change them; an administrator or an application service
  * where one is needed. */
 async function someone(entry) {
   const user = entry.isAdmins ? await hs.user("someone", { admin: true }) : await hs.user("someone");
@@ -198,7 +198,7 @@ test("what belongs to others is neither told nor changed", OPTIONS, async () => 
     const isTheirs = /\{(userId|roomId|roomIdOrAlias)\}/.test(entry.route) && !everybodys.test(entry.route) && !/room_keys/.test(entry.route);
     if (isTheirs) assert.ok([403, 404].includes(r.status), `${entry.name}: ${r.status} ${r.raw.toString().slice(0, 200)}`);
   }));
-  // In a room of his own he names her event, her media, her device.
+  // In a room of their own they name Alice's event, media and device.
   await all(table.filter(e => /\{roomId\}.*\{eventId\}/.test(e.route)).map(entry => async () => {
     const r = await send(entry, fill(entry.route, { ...own, eventId: hers.eventId }));
     assert.ok(r.status >= 400, `${entry.name}: ${r.status}`);
@@ -403,7 +403,7 @@ test("every error so far is one that the specification names for its operation",
   assert.deepEqual([...wrong].map(([kind, example]) => `${kind}\n    ${example}`), []);
 });
 
-test("afterwards the server stands, Alice's things are hers, and memory has an end", OPTIONS, async () => {
+test("afterwards the server stands, Alice's things are Alice's, and memory has an end", OPTIONS, async () => {
   await prepare();
   assert.equal(hs.process.exitCode, null);
   assert.equal((await alice.getEvent(hers.roomId, hers.eventId)).content.body, SECRET);

@@ -17,7 +17,7 @@ async function threeInARoom() {
   return { alice, bob, carol, room, word: unique("word") };
 }
 
-test("messages of somebody who is ignored are on no list, and his state is", async () => {
+test("messages of somebody who is ignored are on no list, and their state is", async () => {
   const { alice, bob, carol, room, word } = await threeInARoom();
   const root = await alice.say(room, `root ${word}`);
   const bad = await carol.say(room, `bad ${word} ${bob.id}`, { "m.mentions": { user_ids: [bob.id] } });
@@ -43,7 +43,7 @@ test("messages of somebody who is ignored are on no list, and his state is", asy
   for (const name of ["backward", "forward", "initialSync", "sync"]) assert.ok(lists[name].includes(topic), `${name} has the state`);
   for (const name of ["backward", "context", "sync", "search"]) assert.ok(lists[name].includes(`good ${word}`), name);
   await ignore(bob);
-  assert.ok((await get(`${r}/messages?dir=b&limit=50`)).includes(bad), "back when he is not ignored any more");
+  assert.ok((await get(`${r}/messages?dir=b&limit=50`)).includes(bad), "back when they are not ignored any more");
 });
 
 test("typing, receipts and presence of somebody who is ignored are not told", async () => {

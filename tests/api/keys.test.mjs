@@ -143,12 +143,12 @@ test("the user-signing key is announced to its owner alone, the others to whom t
   await alice.post("/keys/device_signing/upload", { ...keys, user_signing_key: undefined });
   const [other, his] = [await (await alice.another()).stream(), await bob.stream()];
   await alice.withPassword("POST", "/keys/device_signing/upload", { user_signing_key: keys.user_signing_key });
-  await other.until("her other device hears of it", r => r.device_lists?.changed?.includes(alice.id));
+  await other.until("alice's other device hears of it", r => r.device_lists?.changed?.includes(alice.id));
   const said = await alice.say(room, "after it"), seen = [];
   await his.event(room, said, seen);
   assert.equal(seen.some(r => r.device_lists?.changed?.includes(alice.id)), false);
   await alice.withPassword("POST", "/keys/device_signing/upload", crossSigning(alice).body);
-  await his.until("he hears of the others", r => r.device_lists?.changed?.includes(alice.id));
+  await his.until("bob hears of the others", r => r.device_lists?.changed?.includes(alice.id));
 });
 const invert = keys => Object.fromEntries(Object.values(keys).map(v => [v, true]));
 
@@ -458,7 +458,7 @@ test("new identity keys of a device have none of the old signatures", async () =
   assert.deepEqual(await signatures(), [`ed25519:${alice.device}`]);
 });
 
-test("device lists: who enters a room is told of all in it; who leaves, of those he meets nowhere else", async () => {
+test("device lists: who enters a room is told of all in it; who leaves, of those they meet nowhere else", async () => {
   const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
   const one = await alice.createRoom({ preset: "public_chat" }), two = await alice.createRoom({ preset: "public_chat" });
   await bob.join(one);

@@ -35,7 +35,7 @@ test("notifications are what the rules let notify, newest first, over all rooms"
   assert.equal(typeof n.ts, "number");
   assert.ok(n.actions.includes("notify"));
   const read = async () => (await notifications(bob)).notifications.map(x => x.read);
-  assert.deepEqual(await read(), [true, false, true], "by saying something he has read what was said before");
+  assert.deepEqual(await read(), [true, false, true], "by saying something they have read what was said before");
   assert.deepEqual(bodies(await notifications(bob, { only: "highlight" })), ["three"]);
   await bob.receipt(other, two);
   assert.deepEqual(await read(), [true, true, true]);

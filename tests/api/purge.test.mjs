@@ -245,7 +245,7 @@ test("room delete removes everybody with a reason, closes the room and deletes a
   const nid = roomNid(hs, room);
   const stream = await bob.stream();
   assert.match(await done(hs, "delete", room, "--reason", "against the rules"), /^3 people removed/);
-  const left = await stream.until("he is out", r => r.rooms?.leave?.[room]);
+  const left = await stream.until("bob is out", r => r.rooms?.leave?.[room]);
   assert.equal(left.timeline.events.find(e => e.type === "m.room.member" && e.state_key === bob.id).content.reason, "against the rules");
   await hs.fails(404, "M_NOT_FOUND", "GET", `/directory/room/${E(`#${name}:localhost`)}`);
   assert.ok((await alice.messages(room)).chunk.length > 0, "without --purge it can still be read");
@@ -277,7 +277,7 @@ test("clients that were away hear of a deleted room that they have left it", OWN
   const back = await away.next();
   assert.ok(back.rooms.leave[room]);
   assert.equal((await away.next()).rooms?.leave?.[room], undefined, "once");
-  assert.equal((await forgot.next()).rooms?.leave?.[room], undefined, "she had forgotten it");
+  assert.equal((await forgot.next()).rooms?.leave?.[room], undefined, "that room had been forgotten");
   assert.equal(JSON.stringify((await bob.sync()).rooms).includes(room), false);
 });
 
@@ -304,7 +304,7 @@ test("a room is deleted when the last who remembers it has forgotten it", NO_SQL
   await eventually("the room is gone", () => roomNid(hs, room) === undefined);
   assert.ok(roomNid(hs, other), "bob remembers the other one");
   assert.ok((await bob.messages(other)).chunk.length > 0);
-  await alice.fails(403, "M_FORBIDDEN", "POST", `/join/${E(room)}`, {}); // as if there were one that does not let her in
+  await alice.fails(403, "M_FORBIDDEN", "POST", `/join/${E(room)}`, {}); // as if there were one that does not let alice in
 });
 
 // ---- disk

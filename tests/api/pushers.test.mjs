@@ -91,7 +91,7 @@ test("the format event_id_only says no more than it must", OWN_SERVER, async () 
   assert.equal(n.devices[0].tweaks, undefined);
 });
 
-test("several pushers of a user each get everything, in order; nobody hears of his own or of muted messages", OWN_SERVER, async () => {
+test("several pushers of a user each get everything, in order; nobody hears of their own or of muted messages", OWN_SERVER, async () => {
   const { alice, bob, room } = await pair();
   const keys = [await gateway.pusher(bob), await gateway.pusher(bob, {}, { app_id: "org.example.other" })];
   const own = await gateway.pusher(alice);

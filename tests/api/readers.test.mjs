@@ -53,7 +53,7 @@ async function story(visibility, steps) {
   return { bob, room, ids, word };
 }
 
-/** Which of the three messages he may see. */
+/** Which of the three messages they may see. */
 function seen(visibility, life) {
   if (visibility === "world_readable") return ["early", "middle", "late"];
   const shared = visibility === "shared", invited = visibility === "invited";
@@ -117,7 +117,7 @@ for (const visibility of VISIBILITIES) {
       assert.equal((await get(`${v1}/hierarchy`)).status, visible ? 200 : 403, "hierarchy");
       assert.equal((await get(`/_matrix/client/v1/room_summary/${E(room)}`)).status, visible ? 200 : 404, "room_summary");
 
-      // /sync, of what he is in or was in.
+      // /sync, of what they are in or were in.
       const s = await bob.sync({ filter: { room: { include_leave: true, timeline: { limit: 100 } } } });
       const shown = said(JSON.stringify([...timeline(s, room), ...timeline(s, room, "leave")]), word);
       if (isIn) assert.deepEqual(shown, may, "sync");

@@ -21,7 +21,7 @@ async function hold(token) {
   return () => hs.req("POST", "/register", { body: { ...wish, auth: { type: "m.login.registration_token", token, session } } });
 }
 
-test("a token that the operator makes is good for as many accounts as he says", OWN_SERVER, async () => {
+test("a token that the operator makes is good for as many accounts as they say", OWN_SERVER, async () => {
   const [made] = await json("add", "--uses", "1", "--days", "7");
   assert.match(made.token, /^[A-Za-z0-9]{16}$/);
   assert.equal(made.uses_allowed, 1);

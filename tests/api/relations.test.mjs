@@ -180,7 +180,7 @@ test("threads come in pages", async () => {
   assert.deepEqual(got, [...roots].reverse());
 });
 
-test("who has left sees the threads of his time; the root of an ignored user comes redacted", async () => {
+test("who has left sees the threads of their time; the root of an ignored user comes redacted", async () => {
   const { alice, bob, room } = await roomOfTwo();
   const one = await bob.say(room, "one"), two = await alice.say(room, "two");
   await reply(alice, room, one, "a");

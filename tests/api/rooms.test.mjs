@@ -270,7 +270,7 @@ test("members at a point in time are those of that point or refused, never other
   await carol.join(room);
   await bob.fails(403, "M_FORBIDDEN", "GET", `/rooms/${E(room)}/members?at=${E(early)}`);
   assert.deepEqual(await ids(alice, early), [alice.id]);
-  assert.deepEqual(await ids(bob, prev_batch), [alice.id], "the state that /sync gives before his own timeline");
+  assert.deepEqual(await ids(bob, prev_batch), [alice.id], "the state that /sync gives before one's own timeline");
   const first = (await alice.messages(room, { dir: "f", limit: "1" })).start;
   assert.deepEqual(await ids(alice, first), [], "before the room was");
 });
@@ -706,7 +706,7 @@ test("upgrade: a space keeps its rooms", async () => {
   await alice.fails(404, "M_NOT_FOUND", "GET", `/rooms/${E(next)}/state/m.space.child/${E(gone)}`);
 });
 
-test("upgrade: who follows to the new room has his tags, push rules and direct chat there too", async () => {
+test("upgrade: who follows to the new room has their tags, push rules and direct chat there too", async () => {
   const [alice, bob, carol] = await hs.users("alice", "bob", "carol");
   const old = await alice.createRoom({ preset: "public_chat", room_version: "11" });
   for (const who of [bob, carol]) await who.join(old);
@@ -719,14 +719,14 @@ test("upgrade: who follows to the new room has his tags, push rules and direct c
   await bob.setAccountData("m.direct", { [alice.id]: [old, "!other:localhost"], [carol.id]: ["!third:localhost"] });
   const stream = await bob.stream();
   const { replacement_room: next } = await alice.post(`/rooms/${E(old)}/upgrade`, { new_version: "12" });
-  assert.deepEqual((await alice.get(tag(alice, next))).tags, { "m.favourite": { order: 0.5 } }, "she who upgraded it");
+  assert.deepEqual((await alice.get(tag(alice, next))).tags, { "m.favourite": { order: 0.5 } }, "who upgraded it");
   await bob.join(next);
   assert.deepEqual((await bob.get(tag(bob, next))).tags, { "m.favourite": { order: 0.5 } });
   assert.ok(await bob.get(rule("room", next)));
   const override = await bob.get(rule("override", next));
   assert.deepEqual([override.enabled, override.conditions], [false, [{ kind: "event_match", key: "room_id", pattern: next }]]);
   assert.deepEqual(await bob.get(`/user/${E(bob.id)}/account_data/m.direct`), { [alice.id]: [old, "!other:localhost", next], [carol.id]: ["!third:localhost"] });
-  await stream.until("his clients hear of it", r => r.account_data?.events.some(e => e.type === "m.direct"));
+  await stream.until("the clients hear of it", r => r.account_data?.events.some(e => e.type === "m.direct"));
   await carol.put(`${tag(carol, next)}/u.mine`, {}, 403);
   await carol.join(next);
   assert.deepEqual((await carol.get(tag(carol, next))).tags, {});

@@ -123,7 +123,7 @@ test("people: profiles with further fields, presence, the directory, ignoring, d
   assert.deepEqual(Object.keys(await alice.getExtendedProfile(bob.id)).sort(), ["avatar_url", "displayname"]);
   await bob.setPresence({ presence: "unavailable", status_msg: "painting" });
   await eventually("alice sees it", () => alice.getUser(bob.id)?.presence === "unavailable" && alice.getUser(bob.id).presenceStatusMsg === "painting");
-  await eventually("he is found by his name", async () => (await alice.searchUserDirectory({ term: "roberto pain" })).results.some(x => x.user_id === bob.id));
+  await eventually("bob is found by name", async () => (await alice.searchUserDirectory({ term: "roberto pain" })).results.some(x => x.user_id === bob.id));
   await alice.setIgnoredUsers([bob.id]);
   await eventually("it is known", () => alice.isUserIgnored(bob.id));
   await alice.setAccountData("m.direct", { [bob.id]: ["!x:localhost"] });
@@ -212,6 +212,6 @@ test("a guest looks into an open room without joining", async () => {
   const peeked = await guest.peekInRoom(id, 10);
   assert.ok(peeked.findEventById(said));
   const { event_id: more } = await alice.sendTextMessage(id, "and me");
-  await eventually("it comes while he looks", () => peeked.findEventById(more));
+  await eventually("it comes while the guest looks", () => peeked.findEventById(more));
   guest.stopPeeking();
 });

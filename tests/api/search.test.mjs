@@ -175,7 +175,7 @@ test("the context of a result: events around it, tokens that go on, profiles of 
   assert.equal(plain.profile_info, undefined);
 });
 
-test("nobody finds, or is told the number of, what he may not read", async () => {
+test("nobody finds, or is told the number of, what they may not read", async () => {
   const [alice, bob, carol, dora] = await hs.users("alice", "bob", "carol", "dora");
   const room = await alice.createRoom({ preset: "public_chat", initial_state: [{ type: "m.room.history_visibility", content: { history_visibility: "joined" } }] });
   const w = word();

@@ -116,7 +116,7 @@ test("limits of devices, rooms and accounts are told as the specification says",
     const second = await alice.another();
     const full = await s.fails(403, "M_USER_LIMIT_EXCEEDED", "POST", "/login", { body: { type: "m.login.password", identifier: { type: "m.id.user", user: alice.id }, password: alice.password } });
     assert.equal(full.info_uri, "https://help.example.org/limits");
-    await s.login(alice.name, alice.password, { device_id: second.device }); // one that he has
+    await s.login(alice.name, alice.password, { device_id: second.device }); // one that they have
     await alice.post("/logout");
     await s.login(alice.name, alice.password);
     await bob.createRoom();

@@ -105,7 +105,7 @@ test("what one may not know of is left out, with what is beneath it", async () =
   await bob.fails(403, "M_FORBIDDEN", "GET", `${V1}/rooms/${E(root)}/hierarchy`);
 });
 
-test("a summary is for whoever may find the room, with his membership", async () => {
+test("a summary is for whoever may find the room, with their membership", async () => {
   const [alice, bob] = await hs.users("alice", "bob");
   const alias = `s${Date.now()}`;
   const room = await alice.createRoom({ preset: "public_chat", name: "Summed up", room_alias_name: alias, initial_state: [{ type: "m.room.encryption", content: { algorithm: "m.megolm.v1.aes-sha2" } }] });

@@ -23,16 +23,16 @@ const mentions = (...who) => ({ "m.mentions": { user_ids: who.map(w => w.id) } }
 const text = (body, more = {}) => ({ msgtype: "m.text", body, ...more });
 const relation = (rel_type, event_id, more = {}) => ({ "m.relates_to": { rel_type, event_id, ...more } });
 
-/** What is known of one reader: his receipts, whom he ignores, his rules, since when he is there. */
+/** What is known of one reader: their receipts, whom they ignore, their rules, since when they are there. */
 class Reader {
   receipts = { "": -1 }; // thread, "main" or "" (unthreaded) -> index of the event
   ignored = new Set();
   isMuted = false;
   likesCheese = false;
-  from = 0; // index of his join
+  from = 0; // index of their join
   constructor(user) { this.user = user; }
 
-  /** What his rules say of an event. */
+  /** What their rules say of an event. */
   verdict(e) {
     if (e.mentioned?.includes(this.user.id) || e.mentionsRoom) return { notify: true, highlight: true };
     if (e.kind === "notice" || e.kind === "reaction" || e.kind === "state" || e.kind === "edit") return { notify: false };

@@ -252,6 +252,34 @@ def lint_lines():
                 yield at(path, n, "note to self; do it, or open an issue")
 
 
+# What may stand between quotation marks is quoted from the specification, or a user's data.
+QUOTED = re.compile(r'"[^"]*"|`[^`]*`|“[^”]*”')
+COMMENTS = {
+    ".c": re.compile(r'"(?:\\.|[^"\\\n])*"|(?P<comment>/\*.*?\*/|//[^\n]*)', re.S),
+    ".sql": re.compile(r"'[^']*'|(?P<comment>--[^\n]*)"),
+    ".py": re.compile(r"(?P<comment>(?:(?<=\s)|^)#[^\n]*|(?<=:\n    )\"\"\"[^\n]*)", re.M),
+    ".md": re.compile(r"(?P<comment>.+)", re.S),
+}
+COMMENTS |= {".h": COMMENTS[".c"], ".mjs": re.compile(r"(?P<comment>(?:(?<=\s)|^)(?:/\*.*?\*/|//[^\n]*))", re.S | re.M),
+             ".sh": COMMENTS[".py"], "": COMMENTS[".py"], ".1": COMMENTS[".md"]}
+
+
+def lint_people():
+    """people are "they" in comments and documents"""
+    word = re.compile(r"\b(he|him|his|himself|she|her|hers|herself)\b", re.I)
+    # Migrations stay as they were applied.
+    for path in tracked("src", "fuzz", "tests", "docs", "scripts", "README.md", "run", "test"):
+        comments = COMMENTS.get(path.suffix)
+        if not comments or "migrations" in path.parts:
+            continue
+        text = path.read_text(errors="replace")
+        for comment in comments.finditer(text):
+            said = QUOTED.sub(lambda quoted: re.sub(r"[^\n]", " ", quoted[0]), comment["comment"] or "")
+            for match in word.finditer(said):
+                n = text.count("\n", 0, comment.start("comment") + match.start()) + 1
+                yield at(path, n, f'"{match[0]}" for a person; write "they" (or say who)')
+
+
 def lint_licence():
     """each source file begins with its licence"""
     for path in sources() + tracked("*.sh", "*.mjs", "*.py", "run", "test", ".ci/run"):
