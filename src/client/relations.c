@@ -5,6 +5,7 @@
 #include "core/ignored.h"
 #include "core/render.h"
 #include "core/sync_token.h"
+#include "matrix/relation.h"
 #include "store/events.h"
 #include "store/names.h"
 #include "store/threads.h"
@@ -133,7 +134,8 @@ static int relations_query(struct relations *q, struct err *err)
     struct page *p = &q->page;
     const struct str *params = p->rq->params;
     q->query =
-        (struct relation_query){.parent_id = params[1],
+        (struct relation_query){.room_nid = p->viewer.room->nid,
+                                .parent_id = params[1],
                                 .rel_type = params[2],
                                 .order = p->forward ? EVENTS_OLDEST_FIRST : EVENTS_NEWEST_FIRST};
     /* `from` is where reading begins, `to` where it ends, in the direction of reading. */
@@ -235,6 +237,7 @@ static int redact_for_reader(struct page *p, struct entry *e, struct entry **out
 static int threads_take(struct page *p, const struct thread_row *row, struct err *err)
 {
     struct entry *root;
+    struct relation rel; /* what relates to something starts no thread, whatever was said of it */
     bool visible = false;
     p->reached = row->latest_position - 1;
     int rc = entry_hold_id(p->server, p->rq->arena, row->root_id, &root, err);
@@ -244,6 +247,7 @@ static int threads_take(struct page *p, const struct thread_row *row, struct err
     if (rc == 0 && root->ev->ids.room == p->viewer.room->nid) {
         rc = viewer_sees(&p->viewer, root, &visible, err);
     }
+    visible = visible && !relation_of_content(p->rq->arena, root->ev->content, &rel);
     if (rc == 0 && visible && ignored_hides(&p->ignored, root->ev)) {
         rc = redact_for_reader(p, root, &root, err);
     }

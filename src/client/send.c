@@ -8,10 +8,12 @@
 #include "core/presence.h"
 #include "core/retention.h"
 #include "core/room_send.h"
+#include "matrix/canon.h"
 #include "matrix/ids.h"
 #include "matrix/relation.h"
 #include "store/events.h"
 #include "store/rooms.h"
+#include "store/threads.h"
 #include "wire/canonical.h"
 #include "wire/jfield.h"
 
@@ -97,18 +99,15 @@ static int is_same_annotation(struct request *rq, const struct relation_row *row
 }
 
 /* One user may annotate an event with a key only once ("Event annotations and reactions"). */
-static int check_annotation(struct request *rq, const struct new_event *ev, struct err *err)
+static int check_annotation(struct request *rq, const struct room *room, struct str txn_id,
+                            const struct relation *rel, struct err *err)
 {
     enum { LOOKED_AT = 1000 };
-    struct relation rel;
     struct relation_row *rows;
     size_t n = 0;
-    if (!relation_of_content(rq->arena, ev->content, &rel) ||
-        !str_eq(rel.rel_type, STR("m.annotation"))) {
-        return 0;
-    }
-    struct relation_query q = {.parent_id = rel.event_id,
-                               .rel_type = rel.rel_type,
+    struct relation_query q = {.room_nid = room->nid,
+                               .parent_id = rel->event_id,
+                               .rel_type = rel->rel_type,
                                .from = INT64_MIN,
                                .to = INT64_MAX,
                                .order = EVENTS_NEWEST_FIRST,
@@ -116,13 +115,49 @@ static int check_annotation(struct request *rq, const struct new_event *ev, stru
     int rc = relations_list(store_reader(server_of(rq)->store), rq->arena, &q, &rows, &n, err);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         bool same;
-        rc = is_same_annotation(rq, &rows[i], rel.key, ev->txn_id, &same, err);
+        rc = is_same_annotation(rq, &rows[i], rel->key, txn_id, &same, err);
         if (rc == 0 && same) {
             return err_set(err, E_CONFLICT, 400, "M_DUPLICATE_ANNOTATION",
                            "You have already annotated this event with that key");
         }
     }
     return rc;
+}
+
+/* "Servers SHOULD reject client requests which attempt to start a thread off an event with an m.relates_to property"
+ * ("Threading"). Servers differ in what they let pass: where others have begun one, it may be gone on with. */
+static int check_thread(struct request *rq, const struct room *room, struct str root_id,
+                        struct err *err)
+{
+    const struct thread_key thread = {room->nid, root_id};
+    struct entry *root;
+    int64_t replies = 0;
+    bool own;
+    int rc = entry_hold_id(server_of(rq), rq->arena, root_id, &root, err);
+    if (rc != 0) {
+        return rc == E_NOT_FOUND ? 0 : rc;
+    }
+    if (root->ev->ids.room != room->nid || !canon_find(root->ev->content, STR("m.relates_to")).p) {
+        return 0;
+    }
+    rc = threads_count(store_reader(server_of(rq)->store), &thread, 0, &replies, &own, err);
+    return rc == 0 && replies == 0
+               ? err_set(err, E_INVALID, 400, "M_UNKNOWN",
+                         "No thread starts from an event that relates to another one")
+               : rc;
+}
+
+static int check_relation(struct request *rq, const struct room *room, const struct new_event *ev,
+                          struct err *err)
+{
+    struct relation rel;
+    if (!relation_of_content(rq->arena, ev->content, &rel)) {
+        return 0;
+    }
+    if (str_eq(rel.rel_type, STR("m.annotation"))) {
+        return check_annotation(rq, room, ev->txn_id, &rel, err);
+    }
+    return str_eq(rel.rel_type, STR("m.thread")) ? check_thread(rq, room, rel.event_id, err) : 0;
 }
 
 static int put_send(struct request *rq, struct err *err)
@@ -134,7 +169,7 @@ static int put_send(struct request *rq, struct err *err)
         rc = take_redacts(rq, &ev, err);
     }
     if (rc == 0) {
-        rc = check_annotation(rq, &ev, err);
+        rc = check_relation(rq, room, &ev, err);
     }
     return rc == 0 ? send_and_reply(rq, room, &ev, err) : rc;
 }

@@ -610,7 +610,8 @@ static int write_relation(struct txn *t, const struct entry *e)
                                .rel_type = rel.rel_type,
                                .type_nid = e->ev->ids.type,
                                .sender_nid = e->ev->ids.sender,
-                               .position = e->position};
+                               .position = e->position,
+                               .origin_server_ts = e->ev->origin_server_ts};
     return relations_insert(t, &row, txn_err(t));
 }
 

@@ -5,9 +5,14 @@
 #include "core/server.h"
 #include "core/visibility.h"
 #include "matrix/canon.h"
+#include "matrix/relation.h"
 #include "store/threads.h"
 
-enum { SCAN_MAX = 1000 }; /* relations of one kind that are looked at for one event */
+enum {
+    SCAN_MAX = 1000, /* relations of one kind that are looked at for one event */
+    SCAN_FIRST =
+        4, /* edits that are looked at before as many as that: nearly always the newest is good */
+};
 
 /* ---- the reader ---- */
 
@@ -86,10 +91,11 @@ static int sees(const struct renderer *r, const struct entry *e, bool *out, stru
 
 /* ---- what relates to an event ---- */
 
-static int list(const struct renderer *r, struct str parent, struct str rel_type, size_t limit,
+static int list(const struct renderer *r, const struct entry *e, struct str rel_type, size_t limit,
                 struct relation_row **out, size_t *out_n, struct err *err)
 {
-    struct relation_query q = {.parent_id = parent,
+    struct relation_query q = {.room_nid = e->ev->ids.room,
+                               .parent_id = e->ev->event_id,
                                .rel_type = rel_type,
                                .from = INT64_MIN,
                                .to = r->upto,
@@ -106,7 +112,7 @@ static int list_seen(const struct renderer *r, const struct entry *e, struct str
     bool all;
     *out_n = 0;
     int rc = sees_all(r, e, &all, err);
-    rc = rc ? rc : list(r, e->ev->event_id, rel_type, SCAN_MAX, out, &n, err);
+    rc = rc ? rc : list(r, e, rel_type, SCAN_MAX, out, &n, err);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         struct entry *child;
         bool ok = all;
@@ -122,31 +128,53 @@ static int list_seen(const struct renderer *r, const struct entry *e, struct str
     return rc;
 }
 
-/* The newest valid edit: same sender, same type, not of a state event, with m.new_content ("Validity of
- * replacement events"). */
+/* Whether an event of the right sender and type is an edit that the reader may see: with m.new_content, which is inside
+ * of what is encrypted. */
+static int is_edit(const struct renderer *r, const struct entry *edit, bool *out, struct err *err)
+{
+    int rc = viewer_sees(&r->reader->viewer, edit, out, err);
+    bool has_content = edit->ev->ids.type == NID_ENCRYPTED ||
+                       canon_is_object(canon_find(edit->ev->content, STR("m.new_content")));
+    *out = *out && !edit->redacted_by && has_content;
+    return rc;
+}
+
+/* The first of the edits that is one, newest first. */
+static int pick_edit(const struct renderer *r, const uint64_t *nids, size_t n, struct entry **out,
+                     struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n && !*out; i++) {
+        struct entry *edit;
+        bool ok = false;
+        rc = entry_hold(r->server, r->arena, nids[i], &edit, err);
+        rc = rc ? rc : is_edit(r, edit, &ok, err);
+        rc = rc == E_NOT_FOUND ? 0 : rc; /* purged since its row was read */
+        *out = ok ? edit : NULL;
+    }
+    return rc;
+}
+
+/* The newest valid edit: same room, same sender, same type, not of a state event nor of an edit, with m.new_content
+ * ("Validity of replacement events"). */
 static int find_edit(const struct renderer *r, const struct entry *e, struct entry **out,
                      struct err *err)
 {
-    struct relation_row *rows;
+    struct edit_query q = {.parent_id = e->ev->event_id,
+                           .room_nid = e->ev->ids.room,
+                           .sender_nid = e->ev->ids.sender,
+                           .type_nid = e->ev->ids.type,
+                           .to = r->upto,
+                           .limit = SCAN_FIRST};
+    uint64_t *nids;
     size_t n = 0;
     *out = NULL;
-    if (e->ev->is_state) {
-        return 0;
-    }
-    int rc = list(r, e->ev->event_id, STR("m.replace"), SCAN_MAX, &rows, &n, err);
-    for (size_t i = 0; rc == 0 && i < n && !*out; i++) {
-        struct entry *edit;
-        if (rows[i].sender_nid != e->ev->ids.sender || rows[i].type_nid != e->ev->ids.type) {
-            continue;
-        }
-        bool ok = false, encrypted = e->ev->ids.type == NID_ENCRYPTED; /* m.new_content is inside */
-        rc = entry_hold(r->server, r->arena, rows[i].event_nid, &edit, err);
-        rc = rc == 0 ? viewer_sees(&r->reader->viewer, edit, &ok, err) : rc;
-        rc = rc == E_NOT_FOUND ? 0 : rc;
-        if (rc == 0 && ok && !edit->redacted_by &&
-            (encrypted || canon_is_object(canon_find(edit->ev->content, STR("m.new_content"))))) {
-            *out = edit;
-        }
+    int rc = relations_edits(store_reader(r->server->store), r->arena, &q, &nids, &n, err);
+    rc = rc ? rc : pick_edit(r, nids, n, out, err);
+    if (rc == 0 && !*out && n == q.limit) {
+        q.limit = SCAN_MAX;
+        rc = relations_edits(store_reader(r->server->store), r->arena, &q, &nids, &n, err);
+        rc = rc ? rc : pick_edit(r, nids, n, out, err);
     }
     return rc;
 }
@@ -202,7 +230,7 @@ static int find_thread(const struct renderer *r, const struct entry *root, struc
     if (rc != 0) {
         return rc;
     }
-    rc = all ? list(r, root->ev->event_id, STR("m.thread"), 1, &rows, &n, err)
+    rc = all ? list(r, root, STR("m.thread"), 1, &rows, &n, err)
              : list_seen(r, root, STR("m.thread"), &rows, &n, err);
     if (rc != 0 || n == 0) {
         return rc;
@@ -213,8 +241,9 @@ static int find_thread(const struct renderer *r, const struct entry *root, struc
         sent = sent || rows[i].sender_nid == r->user_nid;
     }
     if (all) {
-        rc = threads_count(store_reader(r->server->store), root->ev->event_id, r->user_nid,
-                           &out->count, &sent, err);
+        struct thread_key key = {root->ev->ids.room, root->ev->event_id};
+        rc = threads_count(store_reader(r->server->store), &key, r->user_nid, &out->count, &sent,
+                           err);
     }
     out->participated = out->participated || sent;
     return rc;
@@ -265,7 +294,7 @@ static int has_relations(const struct renderer *r, const struct entry *e, bool *
     const union map_val *known = imap_find(&r->reader->related, e->ev->ids.event);
     struct relation_row *any;
     size_t n = 0;
-    int rc = known ? 0 : list(r, e->ev->event_id, STR_NONE, 1, &any, &n, err);
+    int rc = known ? 0 : list(r, e, STR_NONE, 1, &any, &n, err);
     *out = known ? known->u : n > 0;
     return rc;
 }
@@ -276,6 +305,7 @@ int bundle_write(const struct renderer *r, struct json_writer *w, const struct e
     struct relation_row *refs = NULL;
     struct thread thread = {0};
     struct entry *edit = NULL;
+    struct relation own;
     size_t n_refs = 0;
     bool related;
     int rc = has_relations(r, e, &related, err); /* nearly no event has */
@@ -283,13 +313,15 @@ int bundle_write(const struct renderer *r, struct json_writer *w, const struct e
         return rc;
     }
     rc = meet_reader(r, e, err);
-    if (rc == 0) {
+    bool relates = relation_of_content(r->arena, e->ev->content, &own);
+    bool is_edit_itself = relates && str_eq(own.rel_type, STR("m.replace"));
+    if (rc == 0 && !e->ev->is_state && !is_edit_itself) {
         rc = find_edit(r, e, &edit, err);
     }
     if (rc == 0) {
         rc = list_seen(r, e, STR("m.reference"), &refs, &n_refs, err);
     }
-    if (rc == 0 && !r->nested) {
+    if (rc == 0 && !r->nested && !relates) { /* no thread starts on what relates to something */
         rc = find_thread(r, e, &thread, err);
     }
     if (rc != 0 || (!edit && n_refs == 0 && !thread.latest)) {

@@ -291,7 +291,8 @@ int event_filter_allows_related(const struct event_filter *f, struct server *s, 
     }
     struct relation_row *rows;
     size_t n = 0;
-    struct relation_query q = {.parent_id = ev->event_id,
+    struct relation_query q = {.room_nid = ev->ids.room,
+                               .parent_id = ev->event_id,
                                .from = INT64_MIN,
                                .to = INT64_MAX,
                                .order = EVENTS_NEWEST_FIRST,

@@ -69,27 +69,36 @@ static const struct sql select_node = {"SELECT body FROM state_nodes WHERE id = 
 
 static const struct sql insert_relation = {
     "INSERT INTO relations (event_nid, room_nid, parent_id, rel_type, type_nid, sender_nid, "
-    "position) VALUES ($1, $2, $3, $4, $5, $6, $7)"};
+    "position, origin_server_ts) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"};
 static const struct sql delete_relation = {"DELETE FROM relations WHERE event_nid = $1 RETURNING "
                                            "event_nid, room_nid, parent_id, rel_type, "
                                            "type_nid, sender_nid, position"};
+/* "+room_nid": not by an index of room_nid. What one event has of relations is little, what a room has is much. */
 #define RELATION_COLUMNS "event_nid, room_nid, parent_id, rel_type, type_nid, sender_nid, position"
 #define RELATION_WHERE                                                                             \
     " FROM relations WHERE parent_id = $1 AND position > $2 AND position <= $3 AND "               \
-    "(rel_type = $4 OR $4 IS NULL) AND ($5 = 0 OR type_nid = $5) ORDER BY position"
+    "(rel_type = $4 OR $4 IS NULL) AND ($5 = 0 OR type_nid = $5) AND +room_nid = $7 "              \
+    "ORDER BY position"
 static const struct sql relations_newest = {"SELECT " RELATION_COLUMNS RELATION_WHERE
                                             " DESC LIMIT $6"};
 static const struct sql relations_oldest = {"SELECT " RELATION_COLUMNS RELATION_WHERE " LIMIT $6"};
 static const struct sql parents_among = {
     "SELECT e.nid FROM events e WHERE e.nid IN {list:1} AND "
-    "EXISTS (SELECT 1 FROM relations r WHERE r.parent_id = e.event_id)"};
+    "EXISTS (SELECT 1 FROM relations r WHERE r.parent_id = e.event_id AND "
+    "+r.room_nid = e.room_nid)"};
+static const struct sql select_edits = {
+    "SELECT r.event_nid FROM relations r JOIN events e ON e.nid = r.event_nid "
+    "WHERE r.rel_type = 'm.replace' AND r.parent_id = $1 AND +r.room_nid = $2 AND "
+    "r.sender_nid = $3 AND r.type_nid = $4 AND r.position <= $5 "
+    "ORDER BY r.origin_server_ts DESC, e.event_id DESC LIMIT $6"};
 /* Level by level, by the index of parents; an event relates to one other at most, so no row comes twice. */
 #define TREE                                                                                       \
     "WITH RECURSIVE tree AS (SELECT " RELATION_COLUMNS ", 1 AS level FROM relations "              \
-    "WHERE parent_id = $1 UNION ALL SELECT r.event_nid, r.room_nid, r.parent_id, r.rel_type, "     \
+    "WHERE parent_id = $1 AND +room_nid = $7 UNION ALL "                                           \
+    "SELECT r.event_nid, r.room_nid, r.parent_id, r.rel_type, "                                    \
     "r.type_nid, r.sender_nid, r.position, t.level + 1 FROM tree t "                               \
     "JOIN events e ON e.nid = t.event_nid JOIN relations r ON r.parent_id = e.event_id "           \
-    "WHERE t.level < $7) SELECT " RELATION_COLUMNS                                                 \
+    "WHERE t.level < $8 AND +r.room_nid = $7) SELECT " RELATION_COLUMNS                            \
     " FROM tree WHERE position > $2 AND position <= $3 AND (rel_type = $4 OR $4 IS NULL) AND "     \
     "($5 = 0 OR type_nid = $5) ORDER BY position"
 static const struct sql tree_newest = {TREE " DESC LIMIT $6"};
@@ -103,13 +112,35 @@ static const struct sql take_waiting = {
     "DELETE FROM waiting_redactions WHERE target_id = $1 RETURNING redaction_nid"};
 
 const struct sql *const events_statements[] = {
-    &insert_event,   &set_redacted,     &select_event,     &select_event_by_id,
-    &select_nid,     &timeline_newest,  &timeline_oldest,  &stream,
-    &time_after,     &time_before,      &select_txn,       &insert_node,
-    &select_node,    &insert_relation,  &delete_relation,  &tree_newest,
-    &tree_oldest,    &relations_newest, &relations_oldest, &parents_among,
-    &insert_waiting, &take_waiting,     &select_any,       &delete_event,
-    &set_json,       &delete_waiting,   &delete_node,      NULL,
+    &insert_event,
+    &set_redacted,
+    &select_event,
+    &select_event_by_id,
+    &select_nid,
+    &timeline_newest,
+    &timeline_oldest,
+    &stream,
+    &time_after,
+    &time_before,
+    &select_txn,
+    &insert_node,
+    &select_node,
+    &insert_relation,
+    &delete_relation,
+    &tree_newest,
+    &tree_oldest,
+    &relations_newest,
+    &relations_oldest,
+    &parents_among,
+    &insert_waiting,
+    &take_waiting,
+    &select_any,
+    &delete_event,
+    &set_json,
+    &delete_waiting,
+    &delete_node,
+    &select_edits,
+    NULL,
 };
 
 struct str nids_pack(struct arena *a, const uint64_t *nids, size_t n)
@@ -279,10 +310,11 @@ static const struct thread_reply *reply_of(struct txn *t, const struct relation_
 int relations_insert(struct txn *t, const struct relation_row *row, struct err *err)
 {
     const struct thread_reply *reply = reply_of(t, row);
+    int64_t made = str_eq(row->rel_type, STR("m.replace")) ? row->origin_server_ts : 0;
     int rc = db_exec(t, &insert_relation,
                      PARAMS(P_INT(row->event_nid), P_INT(row->room_nid), P_TEXT(row->parent_id),
                             P_TEXT(row->rel_type), P_INT(row->type_nid), P_INT(row->sender_nid),
-                            P_INT(row->position)),
+                            P_INT(row->position), P_INT(made)),
                      err);
     return rc == 0 && reply ? threads_add(t, reply, err) : rc;
 }
@@ -303,7 +335,7 @@ int relations_list(struct db_read *r, struct arena *a, const struct relation_que
     return db_rows(r, a, q->order == EVENTS_NEWEST_FIRST ? &relations_newest : &relations_oldest,
                    PARAMS(P_TEXT(q->parent_id), P_INT(q->from), P_INT(q->to),
                           q->rel_type.n ? P_TEXT(q->rel_type) : P_NULL, P_INT(q->type_nid),
-                          P_INT(q->limit)),
+                          P_INT(q->limit), P_INT(q->room_nid)),
                    &relation_cols, out, out_n, err);
 }
 
@@ -313,8 +345,18 @@ int relations_tree(struct db_read *r, struct arena *a, const struct relation_que
     return db_rows(r, a, q->order == EVENTS_NEWEST_FIRST ? &tree_newest : &tree_oldest,
                    PARAMS(P_TEXT(q->parent_id), P_INT(q->from), P_INT(q->to),
                           q->rel_type.n ? P_TEXT(q->rel_type) : P_NULL, P_INT(q->type_nid),
-                          P_INT(q->limit), P_INT(levels)),
+                          P_INT(q->limit), P_INT(q->room_nid), P_INT(levels)),
                    &relation_cols, out, out_n, err);
+}
+
+/* Rows of nids as an array. */
+static uint64_t *nids_of(struct arena *a, const struct db_i64 *rows, size_t n)
+{
+    uint64_t *nids = arena_array(a, uint64_t, n);
+    for (size_t i = 0; i < n; i++) {
+        nids[i] = (uint64_t)rows[i].v;
+    }
+    return nids;
 }
 
 int relations_among(struct db_read *r, struct arena *a, const uint64_t *event_nids, size_t n,
@@ -323,10 +365,19 @@ int relations_among(struct db_read *r, struct arena *a, const uint64_t *event_ni
     struct db_i64 *rows;
     int rc = db_rows(r, a, &parents_among, PARAMS(P_LIST(event_nids, n)), &db_i64_cols, &rows,
                      out_n, err);
-    *out = rc == 0 ? arena_array(a, uint64_t, *out_n) : NULL;
-    for (size_t i = 0; rc == 0 && i < *out_n; i++) {
-        (*out)[i] = (uint64_t)rows[i].v;
-    }
+    *out = rc == 0 ? nids_of(a, rows, *out_n) : NULL;
+    return rc;
+}
+
+int relations_edits(struct db_read *r, struct arena *a, const struct edit_query *q, uint64_t **out,
+                    size_t *out_n, struct err *err)
+{
+    struct db_i64 *rows;
+    int rc = db_rows(r, a, &select_edits,
+                     PARAMS(P_TEXT(q->parent_id), P_INT(q->room_nid), P_INT(q->sender_nid),
+                            P_INT(q->type_nid), P_INT(q->to), P_INT(q->limit)),
+                     &db_i64_cols, &rows, out_n, err);
+    *out = rc == 0 ? nids_of(a, rows, *out_n) : NULL;
     return rc;
 }
 

@@ -95,13 +95,15 @@ struct relation_row {
     struct str parent_id, rel_type;
     uint64_t type_nid, sender_nid;
     int64_t position;
+    int64_t origin_server_ts; /* of the event; written, not read */
 };
 MUST_USE int relations_insert(struct txn *t, const struct relation_row *row, struct err *err);
 /* A redacted event has no relation any more. Threads (store/threads.h) follow both. */
 MUST_USE int relations_delete(struct txn *t, uint64_t event_nid, struct err *err);
-/* What points at an event, newest or oldest first, with from < position <= to. rel_type, type_nid: empty / 0
- * for any. */
+/* What of a room points at an event, newest or oldest first, with from < position <= to. rel_type, type_nid: empty / 0
+ * for any. The room is the event's own: what other rooms say of it is nobody's business. */
 struct relation_query {
+    uint64_t room_nid;
     struct str parent_id, rel_type;
     uint64_t type_nid;
     int64_t from, to;
@@ -115,7 +117,17 @@ MUST_USE int relations_list(struct db_read *r, struct arena *a, const struct rel
 MUST_USE int relations_tree(struct db_read *r, struct arena *a, const struct relation_query *q,
                             int64_t levels, struct relation_row **out, size_t *out_n,
                             struct err *err);
-/* Which of these events something points at; in no order. */
+/* Edits (m.replace) of an event by its sender, of its type, with position <= to: the newest first, by their servers,
+ * and of those of one time the one with the greatest event id ("Server behaviour" of event replacements). */
+struct edit_query {
+    struct str parent_id;
+    uint64_t room_nid, sender_nid, type_nid;
+    int64_t to;
+    size_t limit;
+};
+MUST_USE int relations_edits(struct db_read *r, struct arena *a, const struct edit_query *q,
+                             uint64_t **out, size_t *out_n, struct err *err);
+/* Which of these events something of their room points at; in no order. */
 MUST_USE int relations_among(struct db_read *r, struct arena *a, const uint64_t *event_nids,
                              size_t n, uint64_t **out, size_t *out_n, struct err *err);
 /* Redactions whose target is not here yet. */

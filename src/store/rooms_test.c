@@ -330,7 +330,16 @@ static void relations_are_listed_counted_and_deleted(void **state)
         rel.rel_type = i == 4 ? STR("m.reference") : STR("m.thread");
         MUST_WRITE(f, relations_insert(t, &rel, err));
     }
-    struct relation_query q = {.parent_id = STR("$root"), .from = 10, .to = 40, .limit = 10};
+    /* What another room says of it counts nowhere but there. */
+    rel.event_nid = 9;
+    rel.room_nid = 4;
+    MUST_WRITE(f, relations_insert(t, &rel, err));
+    rel.event_nid = 10;
+    rel.rel_type = STR("m.thread");
+    MUST_WRITE(f, relations_insert(t, &rel, err));
+    const struct thread_key thread = {3, STR("$root")};
+    struct relation_query q = {
+        .room_nid = 3, .parent_id = STR("$root"), .from = 10, .to = 40, .limit = 10};
     assert_ok(relations_list(reader(f), &f->arena, &q, &rows, &n, &f->err), &f->err);
     assert_int_equal(n, 3);
     assert_int_equal(rows[0].event_nid, 4);
@@ -341,10 +350,10 @@ static void relations_are_listed_counted_and_deleted(void **state)
     assert_int_equal(rows[0].event_nid, 2);
     int64_t count;
     bool has_sender;
-    assert_ok(threads_count(reader(f), STR("$root"), 50, &count, &has_sender, &f->err), &f->err);
+    assert_ok(threads_count(reader(f), &thread, 50, &count, &has_sender, &f->err), &f->err);
     assert_true(count == 3 && has_sender);
     MUST_WRITE(f, relations_delete(t, 2, err));
-    assert_ok(threads_count(reader(f), STR("$root"), 50, &count, &has_sender, &f->err), &f->err);
+    assert_ok(threads_count(reader(f), &thread, 50, &count, &has_sender, &f->err), &f->err);
     assert_true(count == 2 && !has_sender);
     struct thread_row *threads;
     struct thread_query tq = {.room_nid = 3, .before = INT64_MAX, .upto = INT64_MAX, .limit = 10};
@@ -388,7 +397,7 @@ static void relations_of_relations_are_found_level_by_level(void **state)
         }
     }
     struct relation_query q = {
-        .parent_id = STR("$1"), .from = INT64_MIN, .to = INT64_MAX, .limit = 9};
+        .room_nid = 3, .parent_id = STR("$1"), .from = INT64_MIN, .to = INT64_MAX, .limit = 9};
     struct relation_row *got;
     size_t n;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -400,6 +409,52 @@ static void relations_of_relations_are_found_level_by_level(void **state)
     q.rel_type = STR("m.annotation");
     assert_ok(relations_tree(reader(f), &f->arena, &q, 3, &got, &n, &f->err), &f->err);
     assert_int_equal(n, 1);
+}
+
+/* Position, time and event id of edits; of one time the greatest id wins. */
+static void edits_come_by_their_time_and_then_by_id(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *id;
+        int64_t ts;
+        uint64_t room, sender, type;
+    } rows[] = {
+        {"$d", 500, 3, 50, NID_MESSAGE},          {"$a", 900, 3, 50, NID_MESSAGE},
+        {"$c", 900, 3, 50, NID_MESSAGE},          {"$b", 900, 3, 50, NID_MESSAGE},
+        {"$e", 100, 3, 50, NID_MESSAGE},          {"$other_sender", 999, 3, 51, NID_MESSAGE},
+        {"$other_room", 999, 4, 50, NID_MESSAGE}, {"$other_type", 999, 3, 50, NID_ENCRYPTED},
+    };
+    static const uint64_t expected[] = {3, 4, 2, 1, 5};
+    for (uint64_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct event_row row = event_row(i + 1, rows[i].room, (int64_t)i + 1, rows[i].id);
+        struct relation_row rel = {.event_nid = i + 1,
+                                   .room_nid = rows[i].room,
+                                   .parent_id = STR("$o"),
+                                   .rel_type = STR("m.replace"),
+                                   .type_nid = rows[i].type,
+                                   .sender_nid = rows[i].sender,
+                                   .position = (int64_t)i + 1,
+                                   .origin_server_ts = rows[i].ts};
+        MUST_WRITE(f, events_insert(t, &row, err));
+        MUST_WRITE(f, relations_insert(t, &rel, err));
+    }
+    struct edit_query q = {.parent_id = STR("$o"),
+                           .room_nid = 3,
+                           .sender_nid = 50,
+                           .type_nid = NID_MESSAGE,
+                           .to = INT64_MAX,
+                           .limit = 9};
+    uint64_t *nids;
+    size_t n;
+    assert_ok(relations_edits(reader(f), &f->arena, &q, &nids, &n, &f->err), &f->err);
+    assert_int_equal(n, ARRAY_LEN(expected));
+    assert_memory_equal(nids, expected, sizeof(expected));
+    q.to = 3;
+    q.limit = 1;
+    assert_ok(relations_edits(reader(f), &f->arena, &q, &nids, &n, &f->err), &f->err);
+    assert_int_equal(n, 1);
+    assert_int_equal(nids[0], 3);
 }
 
 static void redactions_wait_for_their_target_once(void **state)
@@ -487,6 +542,7 @@ int main(void)
         STORE_TEST(relations_are_listed_counted_and_deleted),
         STORE_TEST(relations_of_relations_are_found_level_by_level),
         STORE_TEST(events_of_the_same_time_follow_by_position),
+        STORE_TEST(edits_come_by_their_time_and_then_by_id),
         STORE_TEST(redactions_wait_for_their_target_once),
         STORE_TEST(a_state_node_is_stored_once),
         STORE_TEST(no_id_is_given_out_twice_not_even_after_a_restart),

@@ -399,7 +399,9 @@ CREATE TABLE relations (
     type_nid INTEGER NOT NULL,
     sender_nid INTEGER NOT NULL,
     position INTEGER NOT NULL
-) STRICT;
+, origin_server_ts INTEGER NOT NULL DEFAULT 0) STRICT;
+
+CREATE INDEX relations_edits ON relations (parent_id, origin_server_ts) WHERE rel_type = 'm.replace';
 
 CREATE INDEX relations_parent ON relations (parent_id, rel_type, position);
 
@@ -505,20 +507,21 @@ CREATE TABLE state_nodes (
 
 CREATE TABLE thread_people (
     root_id TEXT NOT NULL,
-    user_nid INTEGER NOT NULL,
     room_nid INTEGER NOT NULL,
+    user_nid INTEGER NOT NULL,
     replies INTEGER NOT NULL,
     is_root INTEGER NOT NULL,       -- sent the root
-    PRIMARY KEY (root_id, user_nid)
+    PRIMARY KEY (root_id, room_nid, user_nid)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX thread_people_user ON thread_people (user_nid, room_nid);
 
 CREATE TABLE threads (
-    root_id TEXT PRIMARY KEY,       -- event id as the replies write it; it may be unknown here
-    room_nid INTEGER NOT NULL,
+    root_id TEXT NOT NULL,          -- event id as the replies write it; it may be unknown here
+    room_nid INTEGER NOT NULL,       -- of the replies
     latest INTEGER NOT NULL,         -- position of the newest reply
-    replies INTEGER NOT NULL
+    replies INTEGER NOT NULL,
+    PRIMARY KEY (root_id, room_nid)
 ) STRICT;
 
 CREATE INDEX threads_room ON threads (room_nid, latest);

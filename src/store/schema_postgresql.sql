@@ -271,12 +271,14 @@ registration_tokens.token text C NOT NULL
 registration_tokens.uses_allowed bigint
 CREATE UNIQUE INDEX registration_tokens_pkey ON public.registration_tokens USING btree (token)
 relations.event_nid bigint NOT NULL
+relations.origin_server_ts bigint NOT NULL
 relations.parent_id text C NOT NULL
 relations.position bigint NOT NULL
 relations.rel_type text C NOT NULL
 relations.room_nid bigint NOT NULL
 relations.sender_nid bigint NOT NULL
 relations.type_nid bigint NOT NULL
+CREATE INDEX relations_edits ON public.relations USING btree (parent_id, origin_server_ts) WHERE (rel_type = 'm.replace'::text)
 CREATE INDEX relations_parent ON public.relations USING btree (parent_id, rel_type, "position")
 CREATE INDEX relations_threads ON public.relations USING btree (room_nid, rel_type, "position")
 CREATE UNIQUE INDEX relations_pkey ON public.relations USING btree (event_nid)
@@ -355,13 +357,13 @@ thread_people.room_nid bigint NOT NULL
 thread_people.root_id text C NOT NULL
 thread_people.user_nid bigint NOT NULL
 CREATE INDEX thread_people_user ON public.thread_people USING btree (user_nid, room_nid)
-CREATE UNIQUE INDEX thread_people_pkey ON public.thread_people USING btree (root_id, user_nid)
+CREATE UNIQUE INDEX thread_people_pkey ON public.thread_people USING btree (root_id, room_nid, user_nid)
 threads.latest bigint NOT NULL
 threads.replies bigint NOT NULL
 threads.room_nid bigint NOT NULL
 threads.root_id text C NOT NULL
 CREATE INDEX threads_room ON public.threads USING btree (room_nid, latest)
-CREATE UNIQUE INDEX threads_pkey ON public.threads USING btree (root_id)
+CREATE UNIQUE INDEX threads_pkey ON public.threads USING btree (root_id, room_nid)
 threepid_binds.address text C NOT NULL
 threepid_binds.id_server text C NOT NULL
 threepid_binds.medium text C NOT NULL

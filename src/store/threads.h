@@ -18,8 +18,13 @@ struct thread_reply {
 MUST_USE int threads_add(struct txn *t, const struct thread_reply *reply, struct err *err);
 MUST_USE int threads_remove(struct txn *t, const struct thread_reply *reply, struct err *err);
 
-/* Number of replies, and whether `sender_nid` sent one of them. */
-MUST_USE int threads_count(struct db_read *r, struct str root_id, uint64_t sender_nid,
+/* Replies of other rooms are of another thread. */
+struct thread_key {
+    uint64_t room_nid;
+    struct str root_id;
+};
+/* Number of replies (0: there is no such thread), and whether `sender_nid` sent one of them. */
+MUST_USE int threads_count(struct db_read *r, const struct thread_key *thread, uint64_t sender_nid,
                            int64_t *out_n, bool *out_has_sender, struct err *err);
 
 /* Threads of a room by their newest reply, newest first. */

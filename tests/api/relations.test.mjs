@@ -2,9 +2,11 @@
 // What relates to an event, threads, and the event at a time.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { E, useServer } from "./harness.mjs";
+import { AppService, registrations } from "./appservice-support.mjs";
+import { E, OWN_SERVER, useServer } from "./harness.mjs";
 
-const hs = useServer();
+const service = new AppService("relations", { url: null });
+const hs = useServer({ edit: registrations(service) });
 const v1 = (room, rest) => `/_matrix/client/v1/rooms/${E(room)}/${rest}`;
 const relations = (user, room, parent, rest = "", q = {}) => user.get(v1(room, `relations/${E(parent)}${rest}?${new URLSearchParams(q)}`));
 const threads = (user, room, q = {}) => user.get(v1(room, `threads?${new URLSearchParams(q)}`));
@@ -141,7 +143,103 @@ test("bad questions about relations are refused", async () => {
   await hs.fails(401, "M_MISSING_TOKEN", "GET", v1(room, `relations/${E(root)}`));
 });
 
+// ---- edits
+
+const editOf = (event_id, body) => ({ msgtype: "m.text", body: `* ${body}`, "m.new_content": { msgtype: "m.text", body }, ...relate("m.replace", event_id) });
+const edit = (user, room, event_id, body) => user.event(room, "m.room.message", editOf(event_id, body));
+const bundles = async (user, room, event_id) => (await user.getEvent(room, event_id)).unsigned["m.relations"] ?? {};
+
+test("an edit has no edit of its own, and what is edited has its newest", async () => {
+  const { alice, bob, room } = await roomOfTwo();
+  const first = await alice.say(room, "first");
+  const one = await edit(alice, room, first, "one");
+  await edit(alice, room, one, "edit of the edit");
+  await edit(bob, room, first, "somebody else's");
+  await alice.event(room, "org.example.other", editOf(first, "another type"));
+  await alice.say(room, "* nothing new", relate("m.replace", first));
+  for (const who of [alice, bob]) {
+    assert.equal((await bundles(who, room, first))["m.replace"].event_id, one);
+    assert.equal((await bundles(who, room, one))["m.replace"], undefined);
+  }
+  const inSync = (await bob.sync()).rooms.join[room].timeline.events.find(e => e.event_id === one);
+  assert.equal(inSync.unsigned["m.relations"], undefined);
+  const two = await edit(alice, room, first, "two");
+  assert.equal((await bundles(bob, room, first))["m.replace"].event_id, two);
+  await alice.redact(room, two);
+  assert.equal((await bundles(bob, room, first))["m.replace"].event_id, one);
+  const named = await alice.setState(room, "m.room.name", "", { name: "x" });
+  await alice.event(room, "m.room.name", { name: "* y", "m.new_content": { name: "y" }, ...relate("m.replace", named) });
+  assert.equal((await bundles(bob, room, named))["m.replace"], undefined);
+});
+
+test("the newest edit is the one that was made last, then the one with the greatest id, however they came", OWN_SERVER, async () => {
+  const alice = await hs.user("alice");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  const ghost = await service.ghost(hs);
+  await ghost.join(room);
+  let txn = 0;
+  const send = async (ts, content) => (await ghost.put(`/rooms/${E(room)}/send/m.room.message/${txn++}?ts=${ts}`, content)).event_id;
+  const original = await send(1000, { msgtype: "m.text", body: "x" });
+  const newest = async () => (await bundles(alice, room, original))["m.replace"].event_id;
+  const last = await send(9000, editOf(original, "made last"));
+  for (let i = 0; i < 6; i++) await send(2000 + i, editOf(original, "came later"));
+  assert.equal(await newest(), last);
+  await send(9500, { msgtype: "m.text", body: "* no new content", ...relate("m.replace", original) });
+  for (let i = 0; i < 5; i++) await send(9501, { msgtype: "m.text", body: `* none ${i}`, ...relate("m.replace", original) });
+  assert.equal(await newest(), last, "what is no edit does not stand before it");
+  const twins = [last];
+  for (let i = 0; i < 4; i++) twins.push(await send(9000, editOf(original, `twin ${i}`)));
+  assert.equal(await newest(), twins.sort().at(-1));
+});
+
+// ---- rooms
+
+test("what is said in one room of another's event is in neither", async () => {
+  const { alice, bob, room } = await roomOfTwo();
+  const root = await alice.say(room, "root"), edited = await alice.say(room, "edited");
+  const elsewhere = await alice.createRoom({ preset: "public_chat" });
+  await bob.join(elsewhere);
+  await reply(alice, elsewhere, root, "in a thread of another room");
+  await alice.say(elsewhere, "see there", relate("m.reference", root));
+  await edit(alice, elsewhere, edited, "from afar");
+  for (const id of [root, edited]) {
+    assert.deepEqual(await bundles(bob, room, id), {});
+    assert.deepEqual(ids(await relations(bob, room, id)), []);
+    assert.deepEqual(ids(await relations(bob, room, id, "", { recurse: "true" })), []);
+    await bob.fails(404, "M_NOT_FOUND", "GET", v1(elsewhere, `relations/${E(id)}`));
+  }
+  assert.deepEqual(ids(await threads(bob, elsewhere)), []);
+  assert.deepEqual(ids(await threads(bob, room)), []);
+  // One may have the same word for both: what was said elsewhere is no duplicate here, nor does a filter find it.
+  await react(bob, elsewhere, root, "a");
+  const filter = JSON.stringify({ related_by_senders: [bob.id] });
+  assert.deepEqual(ids(await alice.messages(room, { filter })), []);
+  await react(bob, room, root, "a");
+  assert.deepEqual(ids(await alice.messages(room, { filter })), [root]);
+});
+
 // ---- threads
+
+test("a thread starts on what relates to nothing", async () => {
+  const { alice, bob, room } = await roomOfTwo();
+  const root = await alice.say(room, "root"), inThread = await reply(alice, room, root, "in it");
+  const related = [inThread, await react(alice, room, root, "x"), await edit(alice, room, root, "y"), await alice.say(room, "z", relate("m.reference", root)),
+    await alice.say(room, "answer", { "m.relates_to": { "m.in_reply_to": { event_id: root } } }), await alice.say(room, "odd", { "m.relates_to": {} })];
+  for (const id of related) {
+    for (const who of [alice, bob]) {
+      const e = await who.fails(400, "M_UNKNOWN", "PUT", `/rooms/${E(room)}/send/m.room.message/${who.nextTxn()}`, { msgtype: "m.text", body: "x", ...relate("m.thread", id) });
+      assert.match(e.error, /thread/);
+    }
+    await alice.say(room, "other relations may", relate("m.reference", id));
+  }
+  assert.deepEqual(ids(await threads(alice, room)), [root]);
+  // What is redacted relates to nothing any more; what nobody has seen may be anything.
+  await alice.redact(room, inThread);
+  await reply(bob, room, inThread, "on what is gone");
+  await reply(bob, room, "$nobody_has_seen_it", "on the unknown");
+  await reply(bob, room, root, "in it");
+  assert.equal((await bundles(alice, room, root))["m.thread"].count, 1);
+});
 
 test("threads are listed by their latest reply, with what is bundled", async () => {
   const { alice, bob, room } = await roomOfTwo();
