@@ -204,7 +204,7 @@ CREATE TABLE key_signatures (
     signer_nid INTEGER NOT NULL,
     signer_key TEXT NOT NULL,       -- key id, as in "signatures"
     signature TEXT NOT NULL,
-    position INTEGER NOT NULL,       -- the signer's other devices are told what they signed
+    position INTEGER NOT NULL,       -- the signer's other devices are told what he signed
     PRIMARY KEY (target_nid, target_key, signer_nid, signer_key)
 ) STRICT, WITHOUT ROWID;
 
