@@ -21,6 +21,7 @@ const struct cli_option room_delete_options[] = {
 };
 const struct cli_option room_purge_history_options[] = {
     {"before", CLI_TEXT, &before, "WHEN", "a day (2026-01-31), an age (90d) or an event id"},
+    {"dry-run", CLI_FLAG, &dry_run, NULL, "only say how many would be deleted"},
     CLI_YES,
     {0},
 };
@@ -28,7 +29,7 @@ const struct cli_option room_purge_history_options[] = {
 /* ---- steps ------------------------------------------------------------------------------------ */
 
 struct progress {
-    int64_t removed, left, deleted, shown_ms;
+    int64_t removed, left, deleted, next, shown_ms;
 };
 
 static int64_t number_of(const json_t *result, const char *key)
@@ -52,12 +53,16 @@ static void show_progress(struct progress *p, bool is_done)
         (void)fprintf(stderr, "%lld people removed, %lld left; ", (long long)p->removed,
                       (long long)p->left);
     }
-    (void)fprintf(stderr, "%lld events deleted%s", (long long)p->deleted,
+    (void)fprintf(stderr, "%lld events %s%s", (long long)p->deleted, dry_run ? "found" : "deleted",
                   is_terminal && !is_done ? "   " : "\n");
 }
 
 static int print_result(struct call *c, const struct cli_args *args, const struct progress *p)
 {
+    if (dry_run && !args->json) {
+        return cli_print(
+            arena_printf(&c->arena, "Would delete %lld events.\n", (long long)p->deleted));
+    }
     struct str text = args->json
                           ? arena_printf(&c->arena, "{\"deleted\":%lld,\"removed\":%lld}\n",
                                          (long long)p->deleted, (long long)p->removed)
@@ -79,12 +84,14 @@ static int in_steps(const struct cli_args *args, const char *operation, int (*mo
         }
         JW_STR(&c.w, "room", str_c(args->p[0]));
         JW_BOOL(&c.w, "goes_on", goes_on);
+        JW_INT(&c.w, "after", p.next);
         status = more(&c);
         if (status == CLI_DONE && (status = call_run(&c, operation)) == CLI_DONE) {
             (void)json_get_bool(c.result, "done", &is_done);
             p.removed += number_of(c.result, "removed");
             p.deleted += number_of(c.result, "deleted");
             p.left = number_of(c.result, "left");
+            p.next = number_of(c.result, "next");
             show_progress(&p, is_done);
             status = is_done ? print_result(&c, args, &p) : CLI_DONE;
         }
@@ -185,6 +192,7 @@ static int more_for_purge(struct call *c)
         return cli_fail("--before wants a day such as 2026-01-31, an age such as 90d, or the id of "
                         "an event");
     }
+    JW_BOOL(&c->w, "dry_run", dry_run);
     return CLI_DONE;
 }
 
@@ -193,7 +201,9 @@ int room_purge_history_cmd(const struct cli_args *args)
     if (!before) {
         return cli_fail("say with --before which part of the history is to go");
     }
-    int status = cli_confirm("The messages of %s before %s are deleted.", args->p[0], before);
+    int status = dry_run
+                     ? CLI_DONE
+                     : cli_confirm("The messages of %s before %s are deleted.", args->p[0], before);
     return status == CLI_DONE ? in_steps(args, "room.purge_history", more_for_purge) : status;
 }
 

@@ -17,7 +17,7 @@ enum { PAGE = 500, STEP_MS = 1000 };
 struct room_arguments {
     struct str room, reason, before_event;
     int64_t before_ts, after;
-    bool blocked, block, purge, goes_on;
+    bool blocked, block, purge, goes_on, dry_run;
 };
 static const struct jfield room_fields[] = {
     FIELD(struct room_arguments, room, .flags = OPT, .max = ID_MAX_BYTES),
@@ -29,6 +29,7 @@ static const struct jfield room_fields[] = {
     FIELD(struct room_arguments, block, .flags = OPT),
     FIELD(struct room_arguments, purge, .flags = OPT),
     FIELD(struct room_arguments, goes_on, .flags = OPT),
+    FIELD(struct room_arguments, dry_run, .flags = OPT),
     {0},
 };
 
@@ -289,8 +290,10 @@ int room_purge_history_operation(struct server *s, struct arena *a, const json_t
     int64_t until = clock_mono_ms() + STEP_MS;
     int rc = decode_existing(s, a, arguments, &args, &row, err);
     rc = rc ? rc : find_bounds(s, a, &args, &row, &bounds, err);
+    int64_t after = args.after;
     while (rc == 0 && !step.is_done && clock_mono_ms() < until) {
-        rc = purge_history_step(s, row.nid, &bounds, &step, err);
+        rc = args.dry_run ? purge_history_try(s, row.nid, &bounds, &after, &step, err)
+                          : purge_history_step(s, row.nid, &bounds, &step, err);
         deleted += step.deleted;
     }
     if (rc == 0) {
@@ -298,6 +301,7 @@ int room_purge_history_operation(struct server *s, struct arena *a, const json_t
         JW_STR(result, "room_id", row.room_id);
         JW_INT(result, "deleted", (int64_t)deleted);
         JW_BOOL(result, "done", step.is_done);
+        JW_INT(result, "next", after);
         jw_end(result);
     }
     return rc;

@@ -61,19 +61,6 @@ static int decode_existing(struct server *s, struct arena *a, const json_t *argu
                : rc;
 }
 
-/* Who takes the last administrator away locks themselves out of what only one may do. */
-static int check_not_last_admin(struct server *s, const struct user_row *row, struct err *err)
-{
-    bool is_last;
-    int rc = users_is_last_admin(store_reader(s->store), row->nid, &is_last, err);
-    return rc == 0 && is_last
-               ? err_set(err, E_CONFLICT, 0, NULL,
-                         "\"%.*s\" is the last administrator; make another one first: "
-                         "ingot user make-admin NAME",
-                         STR_ARG(row->localpart))
-               : rc;
-}
-
 static void write_user_id(struct server *s, struct arena *a, struct str localpart,
                           struct json_writer *result)
 {
@@ -180,9 +167,9 @@ int user_deactivate_operation(struct server *s, struct arena *a, const json_t *a
     struct user_arguments args = {0};
     struct user_row row;
     int rc = decode_existing(s, a, arguments, &args, &row, err);
-    rc = rc ? rc : check_not_last_admin(s, &row, err);
     if (rc == 0 && args.dry_run) {
-        return write_belongings(s, a, &row, result, err);
+        rc = account_check_not_last_admin(store_reader(s->store), row.nid, err);
+        return rc ? rc : write_belongings(s, a, &row, result, err);
     }
     rc = rc ? rc : account_deactivate(s, a, row.nid, args.erase, err);
     if (rc == 0) {
@@ -197,7 +184,6 @@ int user_make_admin_operation(struct server *s, struct arena *a, const json_t *a
     struct user_arguments args = {.is_admin = true};
     struct user_row row;
     int rc = decode_existing(s, a, arguments, &args, &row, err);
-    rc = rc || args.is_admin ? rc : check_not_last_admin(s, &row, err);
     rc = rc ? rc : account_set_admin(s, row.nid, args.is_admin, err);
     if (rc == 0) {
         write_user_id(s, a, row.localpart, result);
@@ -256,7 +242,6 @@ int user_set_locked_operation(struct server *s, struct arena *a, const json_t *a
     struct user_arguments args = {0};
     struct user_row row;
     int rc = decode_active(s, a, arguments, &args, &row, err);
-    rc = rc || !args.locked ? rc : check_not_last_admin(s, &row, err);
     rc = rc ? rc : account_set_locked(s, row.nid, args.locked, err);
     if (rc == 0) {
         write_user_id(s, a, row.localpart, result);
@@ -270,7 +255,6 @@ int user_set_suspended_operation(struct server *s, struct arena *a, const json_t
     struct user_arguments args = {0};
     struct user_row row;
     int rc = decode_active(s, a, arguments, &args, &row, err);
-    rc = rc || !args.suspended ? rc : check_not_last_admin(s, &row, err);
     rc = rc ? rc : account_set_suspended(s, row.nid, args.suspended, err);
     if (rc == 0) {
         write_user_id(s, a, row.localpart, result);

@@ -80,6 +80,7 @@ static int post_deactivate(struct request *rq, struct err *err)
     struct taking_back what = {.user_nid = uia.user_nid, .id_server = in->id_server};
     struct str result;
     rc = names_text(s->store, store_reader(s->store), uia.user_nid, rq->arena, &what.user_id, err);
+    rc = rc ? rc : account_check_not_last_admin(store_reader(s->store), uia.user_nid, err);
     /* Before the account ends, for with it goes what we know of where its addresses are published. */
     rc = rc ? rc : identity_take_back(rq, &what, false, &result, err);
     rc = rc ? rc : account_deactivate(s, rq->arena, uia.user_nid, in->erase, err);

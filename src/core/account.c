@@ -288,6 +288,17 @@ int account_set_password(struct server *s, struct arena *a, uint64_t user_nid, s
     return rc == 0 ? store_write(s->store, "account-password", password_body, &c, err) : rc;
 }
 
+/* Without one nobody could do what only an administrator may, nor make another one but on the machine itself. */
+int account_check_not_last_admin(struct db_read *r, uint64_t user_nid, struct err *err)
+{
+    bool is_last;
+    int rc = users_is_last_admin(r, user_nid, &is_last, err);
+    return rc == 0 && is_last
+               ? err_forbidden(err, "This is the last administrator of the server; make another "
+                                    "one first (ingot user make-admin NAME)")
+               : rc;
+}
+
 struct change_of_flag {
     uint64_t user_nid;
     bool value;
@@ -296,7 +307,9 @@ struct change_of_flag {
 static int admin_body(struct txn *t, void *arg)
 {
     const struct change_of_flag *c = arg;
-    return users_set_flag(t, c->user_nid, USER_ADMIN, c->value, txn_err(t));
+    struct err *err = txn_err(t);
+    int rc = c->value ? 0 : account_check_not_last_admin(txn_read(t), c->user_nid, err);
+    return rc ? rc : users_set_flag(t, c->user_nid, USER_ADMIN, c->value, err);
 }
 
 int account_set_admin(struct server *s, uint64_t user_nid, bool is_admin, struct err *err)
@@ -320,11 +333,16 @@ struct moderation {
 static int moderate_body(struct txn *t, void *arg)
 {
     const struct moderation *m = arg;
+    struct err *err = txn_err(t);
     int64_t now = txn_position(t);
+    int rc = m->value ? account_check_not_last_admin(txn_read(t), m->user, err) : 0;
+    if (rc != 0) {
+        return rc;
+    }
     /* Nothing is pushed to such an account (push/push.h); what it missed is not made up for. */
     changes_add(t, m->server, (struct change){CHANGE_PUSHERS, now, .user = m->user});
-    int rc = users_set_flag(t, m->user, m->flag, m->value, txn_err(t));
-    return rc == 0 ? pushers_skip(t, m->user, now, txn_err(t)) : rc;
+    rc = users_set_flag(t, m->user, m->flag, m->value, err);
+    return rc == 0 ? pushers_skip(t, m->user, now, err) : rc;
 }
 
 int account_set_locked(struct server *s, uint64_t user_nid, bool is_locked, struct err *err)
@@ -362,11 +380,13 @@ struct ending {
 static int deactivate_body(struct txn *t, void *arg)
 {
     const struct ending *e = arg;
-    int rc = users_deactivate(t, e->user_nid, e->erase, txn_err(t));
+    struct err *err = txn_err(t);
+    int rc = account_check_not_last_admin(txn_read(t), e->user_nid, err);
+    rc = rc ? rc : users_deactivate(t, e->user_nid, e->erase, err);
     if (rc == 0 && e->erase) {
-        rc = erasure_add(t, e->server, e->user_nid, txn_err(t));
+        rc = erasure_add(t, e->server, e->user_nid, err);
     }
-    return rc ? rc : device_list_announce(t, e->server, e->user_nid, txn_err(t));
+    return rc ? rc : device_list_announce(t, e->server, e->user_nid, err);
 }
 
 static int leave(struct server *s, struct arena *a, uint64_t user_nid, struct str user_id,

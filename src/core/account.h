@@ -44,6 +44,7 @@ MUST_USE int account_upgrade_guest(struct server *s, struct arena *a, uint64_t u
 MUST_USE int account_set_password(struct server *s, struct arena *a, uint64_t user_nid,
                                   struct str password, bool sign_out, uint64_t keep_device,
                                   struct err *err);
+/* This and all that follow but signing out refuse (403) to take away the last administrator who is able to act. */
 MUST_USE int account_set_admin(struct server *s, uint64_t user_nid, bool is_admin, struct err *err);
 /* What moderation does to an account (client-server API, "Account locking", "Account suspension"). */
 MUST_USE int account_set_locked(struct server *s, uint64_t user_nid, bool is_locked,
@@ -59,6 +60,8 @@ MUST_USE int account_sign_out(struct server *s, uint64_t user_nid, struct err *e
 MUST_USE int account_deactivate(struct server *s, struct arena *a, uint64_t user_nid, bool erase,
                                 struct err *err);
 
+/* 403 if this is the last administrator. `r` may be a transaction's reader. */
+MUST_USE int account_check_not_last_admin(struct db_read *r, uint64_t user_nid, struct err *err);
 /* 403 M_RESOURCE_LIMIT_EXCEEDED if nobody may register any more (registration.max_accounts). `r` may be a
  * transaction's reader. */
 MUST_USE int account_check_room_for_one(struct server *s, struct db_read *r, struct err *err);

@@ -93,12 +93,13 @@ static bool is_head(const struct room_row *room, uint64_t nid, struct arena *a)
 }
 
 /* A state event that was redacted stays, and with it what says so. */
-static int redacts_state(struct txn *t, const struct event_row *row, bool *out)
+static int redacts_state(struct db_read *r, struct arena *a, const struct event_row *row, bool *out,
+                         struct err *err)
 {
     struct event_row target;
-    struct str id = target_of(txn_arena(t), row);
+    struct str id = target_of(a, row);
     *out = false;
-    int rc = id.n ? events_find(txn_read(t), txn_arena(t), id, &target, txn_err(t)) : E_NOT_FOUND;
+    int rc = id.n ? events_find(r, a, id, &target, err) : E_NOT_FOUND;
     if (rc == 0) {
         *out = target.redacted_by == row->nid && target.state_key_nid != 0;
     }
@@ -106,13 +107,13 @@ static int redacts_state(struct txn *t, const struct event_row *row, bool *out)
 }
 
 /* Whether the event may go; *out_for_ever: if not now, then not later either. */
-static int may_go(struct txn *t, const struct room_row *room, const struct event_row *row,
-                  bool *out, bool *out_for_ever)
+static int may_go(struct db_read *r, struct arena *a, const struct room_row *room,
+                  const struct event_row *row, bool *out, bool *out_for_ever, struct err *err)
 {
     bool is_kept = row->state_key_nid != 0;
-    int rc = is_kept ? 0 : redacts_state(t, row, &is_kept);
+    int rc = is_kept ? 0 : redacts_state(r, a, row, &is_kept, err);
     *out_for_ever = is_kept;
-    *out = rc == 0 && !is_kept && !is_head(room, row->nid, txn_arena(t));
+    *out = rc == 0 && !is_kept && !is_head(room, row->nid, a);
     return rc;
 }
 
@@ -133,7 +134,7 @@ static int purge_rows(struct txn *t, struct history *h, const struct room_row *r
             h->result.is_done = true;
             return 0;
         }
-        int rc = may_go(t, room, &rows[i], &goes, &for_ever);
+        int rc = may_go(txn_read(t), txn_arena(t), room, &rows[i], &goes, &for_ever, txn_err(t));
         if (rc == 0 && goes) {
             rc = delete_event(t, &rows[i]);
             h->gone[h->result.deleted++] = rows[i].nid;
@@ -183,6 +184,42 @@ int purge_history_step(struct server *s, uint64_t room_nid, const struct purge_b
     int rc = store_write(s->store, "purge-history", history_step, &h, err);
     pace(s, began);
     *out = h.result;
+    return rc;
+}
+
+static int count_rows(struct server *s, struct arena *a, const struct room_row *room,
+                      const struct purge_bounds *bounds, int64_t *position,
+                      struct purge_result *out, struct err *err)
+{
+    struct db_read *r = store_reader(s->store);
+    struct event_row *rows;
+    size_t n = 0;
+    int rc = events_timeline(r, a, room->nid, *position, room->last_position - 1,
+                             EVENTS_OLDEST_FIRST, STEP, &rows, &n, err);
+    out->is_done = rc == 0 && n < STEP;
+    for (size_t i = 0; rc == 0 && i < n && !is_beyond(bounds, &rows[i]); i++) {
+        bool goes, for_ever;
+        rc = may_go(r, a, room, &rows[i], &goes, &for_ever, err);
+        out->deleted += goes;
+        *position = rows[i].position;
+    }
+    out->is_done = out->is_done || (rc == 0 && *position < rows[n - 1].position);
+    return rc;
+}
+
+int purge_history_try(struct server *s, uint64_t room_nid, const struct purge_bounds *bounds,
+                      int64_t *position, struct purge_result *out, struct err *err)
+{
+    struct room_row room;
+    struct arena a;
+    *out = (struct purge_result){.deleted = 0};
+    arena_init(&a, 0);
+    int rc = rooms_get(store_reader(s->store), &a, room_nid, &room, err);
+    if (rc == 0 && *position == 0) {
+        rc = purged_upto_get(store_reader(s->store), room_nid, position, err);
+    }
+    rc = rc ? rc : count_rows(s, &a, &room, bounds, position, out, err);
+    arena_release(&a);
     return rc;
 }
 

@@ -29,6 +29,10 @@ struct purge_result {
 MUST_USE int purge_history_step(struct server *s, uint64_t room_nid,
                                 const struct purge_bounds *bounds, struct purge_result *out,
                                 struct err *err);
+/* What that would delete, counted bit by bit: *position is 0 first, then where to go on. Changes nothing. */
+MUST_USE int purge_history_try(struct server *s, uint64_t room_nid,
+                               const struct purge_bounds *bounds, int64_t *position,
+                               struct purge_result *out, struct err *err);
 /* Everything that belongs to a room, at last the room itself: from then on this server does not know it. */
 MUST_USE int purge_room_step(struct server *s, uint64_t room_nid, struct purge_result *out,
                              struct err *err);

@@ -131,7 +131,7 @@ int users_is_last_admin(struct db_read *r, uint64_t nid, bool *out, struct err *
     *out = false;
     arena_init(&a, 0);
     int rc = users_get(r, &a, nid, &row, err);
-    if (rc == 0 && row.is_admin) {
+    if (rc == 0 && row.is_admin && !row.is_deactivated) {
         rc = db_row(r, NULL, &other_admin, PARAMS(P_INT(nid)), &db_i64_cols, &other, err);
         *out = rc == E_NOT_FOUND;
         rc = rc == E_NOT_FOUND ? 0 : rc;

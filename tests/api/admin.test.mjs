@@ -74,10 +74,23 @@ test("the last administrator stays one, until there is another", OWN_SERVER, () 
     assert.equal(r.status, 1, args[0]);
     assert.match(r.stderr, /last administrator/);
   }
+  const session = (await s.req("POST", "/account/deactivate", { token: alice.token, body: {}, expect: 401 })).body.session;
+  const refused = await alice.fails(403, "M_FORBIDDEN", "POST", "/account/deactivate", { auth: alice.passwordAuth(session) });
+  assert.match(refused.error, /the last administrator of the server; make another one first/);
+  for (const what of ["lock", "suspend"]) {
+    await alice.fails(403, "M_FORBIDDEN", "PUT", `/_matrix/client/v1/admin/${what}/${encodeURIComponent(alice.id)}`, { [`${what}ed`]: true });
+  }
   await alice.get("/account/whoami");
   await done("user", "make-admin", bob.name);
-  await done("user", "deactivate", alice.name);
+  await alice.withPassword("POST", "/account/deactivate", {});
   assert.match((await cli("user", "lock", bob.name)).stderr, /last administrator/);
+  const [carol, dave] = await s.users("carol", "dave");
+  await done("user", "make-admin", carol.name);
+  await done("user", "suspend", carol.name);
+  assert.match((await cli("user", "lock", bob.name)).stderr, /last administrator/, "one who cannot act does not count");
+  await done("user", "make-admin", dave.name);
+  const both = await Promise.all([cli("user", "lock", bob.name), cli("user", "lock", dave.name)]);
+  assert.deepEqual(both.map(r => r.status).sort(), [0, 1], "of two at a time one is refused");
 }));
 
 test("user show, lock, unlock, suspend, reactivate, logout; a trial changes nothing", OWN_SERVER, async () => {
