@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ephemeral data: m.typing, m.receipt and m.presence ("Pushing ephemeral data"). It is sent while it is news: what
- * happened before a restart, or further back than the logs of changes reach, is not made up for.
+ * Ephemeral data: m.typing, m.receipt and m.presence ("Pushing ephemeral data"). Only what has just happened is sent:
+ * what happened before a restart, or further back than the logs of changes reach, is not made up for.
  */
 #include "appservice/appservice_internal.h"
 #include "core/presence.h"

@@ -96,7 +96,7 @@ static int add_events(struct making *m, struct err *err)
     return rc;
 }
 
-/* Only of one that has caught up: for the others it would be news of a time that they have not come to. */
+/* Only of one that has caught up: the others would be told of a time that they have not come to. */
 static int add_ephemeral(struct making *m, struct err *err)
 {
     struct line *l = m->line;

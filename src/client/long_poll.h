@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request that waits for news: the one way in which /sync and the streams before it wait.
+ * A request that waits until there is something new: the one way in which /sync and the streams before it wait.
  *
  *     struct my_poll { struct long_poll poll; ... };      // heap, with all that the answer is made from
  *     my->poll = (struct long_poll){.deadline_mono = …, .answer = my_answer, .release = my_release};
@@ -19,7 +19,8 @@ struct long_poll {
     struct waiter waiter;  /* long_poll's own */
     int64_t deadline_mono; /* clock_mono_ms */
     int64_t look_again;    /* long_poll's own: not after the deadline */
-    uint64_t room; /* news of it are waited for, whoever is in it; 0: only what concerns the user */
+    uint64_t
+        room; /* a change in it ends the wait, whoever is in it; 0: only what concerns the user */
     /* Writes the whole answer; *out_found: there is something that the client does not know yet. */
     int (*answer)(struct request *rq, const struct long_poll *p, struct buf *out, bool *out_found,
                   struct err *err);

@@ -98,7 +98,7 @@ static void remember(struct server_discovery *d, struct str name, struct str aut
 
 /* ---- .well-known ---- */
 
-/* With the port that goes without saying; false if the text is no server name. */
+/* With the port 8448 if none is written; false if the text is no server name. */
 static bool authority_of(struct arena *a, struct str text, struct str *out)
 {
     struct server_name name;

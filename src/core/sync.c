@@ -151,7 +151,7 @@ int sync_write(struct sync *s, struct buf *out, bool *out_found, struct err *err
     begin_anew_if_lost(s);
     s->upto = (struct sync_token){.position = echo_horizon(s->server, s->device_nid),
                                   .serial = changes_volatile_serial(s->server)};
-    /* Another process may have been faster than this one's news of it. */
+    /* The token may come from another process, which had heard of more than this one has yet. */
     s->upto.position = MAX(s->upto.position, s->since.position);
     find_changes(s);
     s->w = jw_over(out);

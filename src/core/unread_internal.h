@@ -88,7 +88,8 @@ void tallies_mark(struct tallies *t, struct str root, int64_t position, unsigned
 void tallies_unmark(struct tallies *t, int64_t position);
 bool tallies_has(const struct tallies *t, int64_t position);
 struct unread_count tally_count(const struct tally *t);
-/* For memory and disk. Events up to `upto` have been counted: what goes without saying is left out. */
+/* For memory and disk. Events up to `upto` have been counted: a thread with nothing unread, and no receipt after
+ * that, is left out. */
 void tallies_encode(const struct tallies *t, int64_t upto, struct buf *out);
 MUST_USE int tallies_decode(struct arena *a, struct str encoded, struct tallies *out,
                             struct err *err);

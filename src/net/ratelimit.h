@@ -28,7 +28,7 @@ enum rate_class {
     RATE_PREVIEW, /* of links: each may send requests to other hosts */
     RATE_KEYS,    /* key upload, query, claim */
     RATE_SEARCH,  /* search, user directory, public rooms */
-    RATE_SYNC,    /* asking for news: not the waiting, only how often */
+    RATE_SYNC,    /* asking what is new: not the waiting, only how often */
     RATE_FEDERATION,
     RATE_CLASSES,
 };

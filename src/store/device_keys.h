@@ -11,7 +11,7 @@ struct device_keys_row {
     struct str display_name; /* of the device; .p == NULL: none, or a remote one */
 };
 
-/* *out_changed: whether this is news, so that it must be announced (device_lists_changed). */
+/* *out_changed: whether the keys are others than before, so that this must be announced (device_lists_changed). */
 MUST_USE int device_keys_put(struct txn *t, uint64_t user_nid, struct str device_id,
                              struct str json, bool *out_changed, struct err *err);
 MUST_USE int device_keys_get(struct db_read *r, struct arena *a, uint64_t user_nid,
