@@ -526,8 +526,8 @@ static int post_signatures(struct request *rq, struct err *err)
 const struct route cross_signing_routes[] = {
     {HTTP_POST, "/_matrix/client/v3/keys/device_signing/upload", post_device_signing,
      .auth = ROUTE_USER, BODY(struct setup_body, setup_fields), .rate = RATE_KEYS,
-     .lane = LANE_SLOW},
+     .lane = LANE_SLOW, .flags = ROUTE_ALSO_UNSTABLE},
     {HTTP_POST, "/_matrix/client/v3/keys/signatures/upload", post_signatures, .auth = ROUTE_USER,
-     .body = ROUTE_BODY_JSON, .rate = RATE_KEYS},
+     .body = ROUTE_BODY_JSON, .rate = RATE_KEYS, .flags = ROUTE_ALSO_UNSTABLE},
     {0},
 };

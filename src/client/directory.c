@@ -313,6 +313,10 @@ static int put_visibility(struct request *rq, struct err *err)
     return rc == 0 ? reply_empty_object(rq) : rc;
 }
 
+/* As Element's clients for phones ask (MSC2432). */
+static const char *const room_aliases_aliases[] = {
+    "/_matrix/client/unstable/org.matrix.msc2432/rooms/{roomId}/aliases", NULL};
+
 const struct route directory_routes[] = {
     {HTTP_GET, "/_matrix/client/v3/directory/room/{roomAlias}", get_alias, .auth = ROUTE_NONE,
      .rate = RATE_DEFAULT},
@@ -321,7 +325,7 @@ const struct route directory_routes[] = {
     {HTTP_DELETE, "/_matrix/client/v3/directory/room/{roomAlias}", remove_alias, .auth = ROUTE_USER,
      .rate = RATE_DEFAULT},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/aliases", get_room_aliases, .auth = ROUTE_USER,
-     .rate = RATE_DEFAULT},
+     .rate = RATE_DEFAULT, .aliases = room_aliases_aliases},
     {HTTP_GET, "/_matrix/client/v3/directory/list/room/{roomId}", get_visibility,
      .auth = ROUTE_NONE, .rate = RATE_DEFAULT},
     {HTTP_PUT, "/_matrix/client/v3/directory/list/room/{roomId}", put_visibility,

@@ -169,8 +169,10 @@ static int post_unbind(struct request *rq, struct err *err)
 
 const struct route identity_routes[] = {
     {HTTP_POST, "/_matrix/client/v3/account/3pid/bind", post_bind, .auth = ROUTE_USER,
-     .rate = RATE_LOGIN, .lane = LANE_SLOW, BODY(struct bind_body, bind_fields)},
+     .rate = RATE_LOGIN, .lane = LANE_SLOW, BODY(struct bind_body, bind_fields),
+     .flags = ROUTE_ALSO_UNSTABLE},
     {HTTP_POST, "/_matrix/client/v3/account/3pid/unbind", post_unbind, .auth = ROUTE_USER,
-     .rate = RATE_LOGIN, .lane = LANE_SLOW, BODY(struct unbind_body, unbind_fields)},
+     .rate = RATE_LOGIN, .lane = LANE_SLOW, BODY(struct unbind_body, unbind_fields),
+     .flags = ROUTE_ALSO_UNSTABLE},
     {0},
 };

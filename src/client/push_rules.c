@@ -35,20 +35,6 @@ static int get_all(struct request *rq, struct err *err)
     return rc == 0 ? reply_bytes(rq, 200, "application/json", json) : rc;
 }
 
-static int get_global(struct request *rq, struct err *err)
-{
-    struct str stored, json;
-    json_t *tree;
-    int rc = own_rules(rq, &stored, err);
-    if (rc == 0) {
-        rc = push_rules_render(rq->arena, stored, rq->who.user_id, &json, err);
-    }
-    if (rc == 0) {
-        rc = json_parse(rq->arena, json, JPARSE_REALS, &tree, err);
-    }
-    return rc == 0 ? reply_json(rq, 200, json_get(tree, "global")) : rc;
-}
-
 /* Of a kind that there is not, no rule can be made, and none is found. */
 static int read_kind(struct request *rq, enum push_kind *out, struct err *err)
 {
@@ -59,6 +45,37 @@ static int read_kind(struct request *rq, enum push_kind *out, struct err *err)
     }
     return rq->method == HTTP_GET ? err_not_found(err, message, STR_ARG(kind))
                                   : err_invalid_param(err, message, STR_ARG(kind));
+}
+
+static int global_rules(struct request *rq, const json_t **out, struct err *err)
+{
+    struct str stored, json;
+    json_t *tree;
+    int rc = own_rules(rq, &stored, err);
+    if (rc == 0) {
+        rc = push_rules_render(rq->arena, stored, rq->who.user_id, &json, err);
+    }
+    if (rc == 0) {
+        rc = json_parse(rq->arena, json, JPARSE_REALS, &tree, err);
+    }
+    *out = rc == 0 ? json_get(tree, "global") : NULL;
+    return rc;
+}
+
+static int get_global(struct request *rq, struct err *err)
+{
+    const json_t *rules;
+    int rc = global_rules(rq, &rules, err);
+    return rc == 0 ? reply_json(rq, 200, rules) : rc;
+}
+
+static int get_kind(struct request *rq, struct err *err)
+{
+    enum push_kind kind;
+    const json_t *rules;
+    int rc = read_kind(rq, &kind, err);
+    rc = rc ? rc : global_rules(rq, &rules, err);
+    return rc == 0 ? reply_json(rq, 200, json_find(rules, rq->params[0])) : rc;
 }
 
 static int find_rule(struct request *rq, struct str *out_json, struct err *err)
@@ -224,6 +241,7 @@ static int put_actions(struct request *rq, struct err *err)
 const struct route push_rules_routes[] = {
     {HTTP_GET, RULES, get_all, .auth = ROUTE_USER, .rate = RATE_DEFAULT},
     {HTTP_GET, RULES "global/", get_global, .auth = ROUTE_USER, .rate = RATE_DEFAULT},
+    {HTTP_GET, RULES "global/{kind}/", get_kind, .auth = ROUTE_USER, .rate = RATE_DEFAULT},
     {HTTP_GET, RULE, get_rule, .auth = ROUTE_USER, .rate = RATE_DEFAULT},
     {HTTP_PUT, RULE, put_rule, .auth = ROUTE_USER, .body = ROUTE_BODY_JSON, .rate = RATE_DEFAULT},
     {HTTP_DELETE, RULE, delete_rule, .auth = ROUTE_USER, .rate = RATE_DEFAULT},

@@ -508,11 +508,13 @@ static int delete_session(struct request *rq, struct err *err)
     return delete_keys(rq, 2, err);
 }
 
-#define VERSION      "/_matrix/client/v3/room_keys/version"
-#define KEYS         "/_matrix/client/v3/room_keys/keys"
-#define USER         .auth = ROUTE_USER, .rate = RATE_DEFAULT
-#define VERSION_BODY BODY(struct version_body, version_fields), .flags = ROUTE_JSON_REALS
-#define KEYS_BODY    .body = ROUTE_BODY_JSON, .body_max = KEYS_BODY_MAX, .flags = ROUTE_JSON_REALS
+#define VERSION "/_matrix/client/v3/room_keys/version"
+#define KEYS    "/_matrix/client/v3/room_keys/keys"
+/* Clients of before v1.1, and Element's for phones ever since, say `unstable`. */
+#define USER                                                                                       \
+    .auth = ROUTE_USER, .rate = RATE_DEFAULT, .flags = ROUTE_ALSO_UNSTABLE | ROUTE_JSON_REALS
+#define VERSION_BODY BODY(struct version_body, version_fields)
+#define KEYS_BODY    .body = ROUTE_BODY_JSON, .body_max = KEYS_BODY_MAX
 
 const struct route room_keys_routes[] = {
     {HTTP_POST, VERSION, post_version, USER, VERSION_BODY},

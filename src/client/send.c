@@ -323,14 +323,20 @@ static int put_redact(struct request *rq, struct err *err)
     return rc == 0 ? send_and_reply(rq, room, &ev, err) : rc;
 }
 
+/* The POSTs are of before there were transaction ids; old clients and scripts of people use them. Sent twice is said
+ * twice. */
 const struct route send_routes[] = {
     {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}", put_send,
+     .auth = ROUTE_GUEST_OK, .body = ROUTE_BODY_JSON, .rate = RATE_MESSAGE},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/send/{eventType}", put_send,
      .auth = ROUTE_GUEST_OK, .body = ROUTE_BODY_JSON, .rate = RATE_MESSAGE},
     {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", put_state,
      .auth = ROUTE_GUEST_OK, .body = ROUTE_BODY_JSON, .rate = RATE_MESSAGE},
     {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}", put_state,
      .auth = ROUTE_GUEST_OK, .body = ROUTE_BODY_JSON, .rate = RATE_MESSAGE},
     {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/redact/{eventId}/{txnId}", put_redact,
+     .auth = ROUTE_USER, BODY(struct redact_body, redact_fields), .rate = RATE_MESSAGE},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/redact/{eventId}", put_redact,
      .auth = ROUTE_USER, BODY(struct redact_body, redact_fields), .rate = RATE_MESSAGE},
     {0},
 };

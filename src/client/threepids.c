@@ -160,8 +160,9 @@ const struct route threepids_routes[] = {
     {HTTP_POST, "/_matrix/client/v3/account/3pid", post_3pid, .auth = ROUTE_USER,
      .rate = RATE_LOGIN, .lane = LANE_SLOW, BODY(struct creds_body, creds_fields)},
     {HTTP_POST, "/_matrix/client/v3/account/3pid/add", post_add, .auth = ROUTE_USER,
-     .rate = RATE_LOGIN, .lane = LANE_SLOW, .body = ROUTE_BODY_JSON},
+     .rate = RATE_LOGIN, .lane = LANE_SLOW, .body = ROUTE_BODY_JSON, .flags = ROUTE_ALSO_UNSTABLE},
     {HTTP_POST, "/_matrix/client/v3/account/3pid/delete", post_delete, .auth = ROUTE_USER,
-     .rate = RATE_DEFAULT, .lane = LANE_SLOW, BODY(struct delete_body, delete_fields)},
+     .rate = RATE_DEFAULT, .lane = LANE_SLOW, BODY(struct delete_body, delete_fields),
+     .flags = ROUTE_ALSO_UNSTABLE},
     {0},
 };
