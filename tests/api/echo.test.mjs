@@ -68,12 +68,12 @@ test("the other devices and people do not wait for that answer, nor does what ca
   const room = await alice.createRoom({ preset: "public_chat" });
   await bob.join(room);
   const other = await alice.another();
-  const [here, there, his] = await Promise.all([alice, other, bob].map(u => u.stream({ filter: { room: { timeline: { limit: 1000 } } } })));
+  const [here, there, bobs] = await Promise.all([alice, other, bob].map(u => u.stream({ filter: { room: { timeline: { limit: 1000 } } } })));
   // Alice sends without a pause: Alice's own /sync goes on all the same, and nothing is told twice or left out.
   const wanted = [];
-  const heard = new Map([here, there, his].map(s => [s, []]));
+  const heard = new Map([here, there, bobs].map(s => [s, []]));
   const listen = async s => { while (heard.get(s).length < 400) for (const e of timeline(await s.next(20000), room)) heard.get(s).push(e.event_id); };
-  const listening = [here, there, his].map(listen);
+  const listening = [here, there, bobs].map(listen);
   await Promise.all(Array.from({ length: 4 }, async () => { for (let i = 0; i < 100; i++) wanted.push(await alice.say(room, "m")); }));
   await Promise.all(listening);
   for (const ids of heard.values()) assert.deepEqual([...ids].sort(), [...wanted].sort());

@@ -46,7 +46,7 @@ const seed = Number(process.env.HOSTILE_SEED ?? 1);
 // ---- Alice, whose things must stay Alice's, Mallory, and an administrator who is no better
 
 const SECRET = `canary-${process.pid}`;
-let alice, mallory, root, own, hers;
+let alice, mallory, root, own, alices;
 
 async function belongings(user, secret) {
   const room = await user.createRoom({ name: secret, topic: secret, room_alias_name: user.name });
@@ -70,10 +70,10 @@ async function belongings(user, secret) {
 }
 
 async function prepare() {
-  if (hers) return;
+  if (alices) return;
   [alice, mallory] = await hs.users("alice", "mallory");
   root = await hs.user("root", { admin: true });
-  hers = await belongings(alice, SECRET);
+  alices = await belongings(alice, SECRET);
   own = await belongings(mallory, "mine");
 }
 
@@ -194,21 +194,21 @@ test("what belongs to others is neither told nor changed", OPTIONS, async () => 
   await prepare();
   const everybodys = /\/(profile|presence)\/|directory\/|\/media\/(download|thumbnail)|\/keys\/|\/report/;
   await all(table.filter(e => e.route.includes("{")).map(entry => async () => {
-    const r = await send(entry, targetOf(entry, { ...hers, version: own.version }), { body: entry.body ? bodyFor(entry) : undefined });
+    const r = await send(entry, targetOf(entry, { ...alices, version: own.version }), { body: entry.body ? bodyFor(entry) : undefined });
     const isTheirs = /\{(userId|roomId|roomIdOrAlias)\}/.test(entry.route) && !everybodys.test(entry.route) && !/room_keys/.test(entry.route);
     if (isTheirs) assert.ok([403, 404].includes(r.status), `${entry.name}: ${r.status} ${r.raw.toString().slice(0, 200)}`);
   }));
   // In a room of their own they name Alice's event, media and device.
   await all(table.filter(e => /\{roomId\}.*\{eventId\}/.test(e.route)).map(entry => async () => {
-    const r = await send(entry, fill(entry.route, { ...own, eventId: hers.eventId }));
+    const r = await send(entry, fill(entry.route, { ...own, eventId: alices.eventId }));
     assert.ok(r.status >= 400, `${entry.name}: ${r.status}`);
   }));
-  assert.equal((await alice.getState(hers.roomId, "m.room.topic")).topic, SECRET);
-  assert.equal((await alice.getEvent(hers.roomId, hers.eventId)).content.body, SECRET);
+  assert.equal((await alice.getState(alices.roomId, "m.room.topic")).topic, SECRET);
+  assert.equal((await alice.getEvent(alices.roomId, alices.eventId)).content.body, SECRET);
   assert.equal((await alice.get(`/user/${E(alice.id)}/account_data/m.own`)).secret, SECRET);
   assert.equal((await alice.get(`/devices/${alice.device}`)).display_name, SECRET);
-  assert.deepEqual((await alice.get(`/rooms/${E(hers.roomId)}/joined_members`)).joined[mallory.id], undefined);
-  assert.equal((await alice.get(`/directory/room/${E(hers.roomAlias)}`)).room_id, hers.roomId);
+  assert.deepEqual((await alice.get(`/rooms/${E(alices.roomId)}/joined_members`)).joined[mallory.id], undefined);
+  assert.equal((await alice.get(`/directory/room/${E(alices.roomAlias)}`)).room_id, alices.roomId);
 });
 
 test("a room that one is not in answers like one that does not exist", OPTIONS, async () => {
@@ -219,7 +219,7 @@ test("a room that one is not in answers like one that does not exist", OPTIONS, 
   const differing = [];
   await all(table.filter(e => /\{roomId(OrAlias)?\}/.test(e.route) && !others.test(e.route)).map(entry => async () => {
     const body = entry.body ? bodyFor(entry) : undefined;
-    const [real, none] = await Promise.all([hers.roomId, nowhere].map(room => send(entry, targetOf(entry, { ...own, roomId: room, roomIdOrAlias: room }), { body })));
+    const [real, none] = await Promise.all([alices.roomId, nowhere].map(room => send(entry, targetOf(entry, { ...own, roomId: room, roomIdOrAlias: room }), { body })));
     if (real.status !== none.status || real.body?.errcode !== none.body?.errcode) differing.push(`${entry.name}: ${real.status} ${real.body?.errcode}, ${none.status} ${none.body?.errcode}`);
   }));
   assert.deepEqual(differing, []);
@@ -406,8 +406,8 @@ test("every error so far is one that the specification names for its operation",
 test("afterwards the server stands, Alice's things are Alice's, and memory has an end", OPTIONS, async () => {
   await prepare();
   assert.equal(hs.process.exitCode, null);
-  assert.equal((await alice.getEvent(hers.roomId, hers.eventId)).content.body, SECRET);
-  assert.equal((await alice.sync()).rooms.join[hers.roomId].timeline.events.some(e => e.sender === mallory.id), false);
+  assert.equal((await alice.getEvent(alices.roomId, alices.eventId)).content.body, SECRET);
+  assert.equal((await alice.sync()).rooms.join[alices.roomId].timeline.events.some(e => e.sender === mallory.id), false);
   // The same once more may fill caches, but not much.
   const again = () => all(table.filter(e => e.method !== "GET").flatMap(entry => Object.values(BODIES).map(body => () => send(entry, good(entry), { body }))));
   const before = memory();

@@ -141,14 +141,14 @@ test("the user-signing key is announced to its owner alone, the others to whom t
   await bob.join(room);
   const keys = crossSigning(alice).body;
   await alice.post("/keys/device_signing/upload", { ...keys, user_signing_key: undefined });
-  const [other, his] = [await (await alice.another()).stream(), await bob.stream()];
+  const [other, bobs] = [await (await alice.another()).stream(), await bob.stream()];
   await alice.withPassword("POST", "/keys/device_signing/upload", { user_signing_key: keys.user_signing_key });
   await other.until("alice's other device hears of it", r => r.device_lists?.changed?.includes(alice.id));
   const said = await alice.say(room, "after it"), seen = [];
-  await his.event(room, said, seen);
+  await bobs.event(room, said, seen);
   assert.equal(seen.some(r => r.device_lists?.changed?.includes(alice.id)), false);
   await alice.withPassword("POST", "/keys/device_signing/upload", crossSigning(alice).body);
-  await his.until("bob hears of the others", r => r.device_lists?.changed?.includes(alice.id));
+  await bobs.until("bob hears of the others", r => r.device_lists?.changed?.includes(alice.id));
 });
 const invert = keys => Object.fromEntries(Object.values(keys).map(v => [v, true]));
 
@@ -184,9 +184,9 @@ test("signatures: own device by the self-signing key, the other's master key by 
   const sigs = own.device_keys[alice.id][alice.device].signatures[alice.id];
   assert.ok(sigs[`ed25519:${alice.device}`] && sigs[`ed25519:${xa.self.pub}`], "both signatures stand on the device");
   assert.ok(own.master_keys[bob.id].signatures[alice.id][`ed25519:${xa.user.pub}`]);
-  const his = await bob.post("/keys/query", { device_keys: { [alice.id]: [], [bob.id]: [] } });
-  assert.ok(his.device_keys[alice.id][alice.device].signatures[alice.id][`ed25519:${xa.self.pub}`], "self-signatures are for everybody");
-  assert.equal(his.master_keys[bob.id].signatures?.[alice.id], undefined, "who trusts whom is the signer's alone");
+  const bobs = await bob.post("/keys/query", { device_keys: { [alice.id]: [], [bob.id]: [] } });
+  assert.ok(bobs.device_keys[alice.id][alice.device].signatures[alice.id][`ed25519:${xa.self.pub}`], "self-signatures are for everybody");
+  assert.equal(bobs.master_keys[bob.id].signatures?.[alice.id], undefined, "who trusts whom is the signer's alone");
 });
 
 test("keys/changes tells who changed between two tokens", async () => {
@@ -412,12 +412,12 @@ test("whom one has verified, one's other devices are told and nobody else", asyn
   await alice.post("/keys/device_signing/upload", xa.body);
   await bob.post("/keys/device_signing/upload", xb.body);
   const second = await alice.another();
-  const [mine, his, hers] = [await second.stream(), await bob.stream(), await carol.stream()];
+  const [mine, bobs, carols] = [await second.stream(), await bob.stream(), await carol.stream()];
   const from = mine.since;
   const signed = sign({ ...xb.body.master_key, signatures: {} }, alice.id, `ed25519:${xa.user.pub}`, xa.user);
   assert.deepEqual((await alice.post("/keys/signatures/upload", { [bob.id]: { [xb.master.pub]: signed } })).failures ?? {}, {});
   await mine.until("bob's keys have a new signature", r => listed(r, "changed", bob));
-  for (const s of [his, hers]) assert.equal((await s.next()).device_lists?.changed?.length ?? 0, 0);
+  for (const s of [bobs, carols]) assert.equal((await s.next()).device_lists?.changed?.length ?? 0, 0);
   assert.ok((await alice.get(`/keys/changes?from=${E(from)}&to=${E(mine.since)}`)).changed.includes(bob.id));
 });
 
@@ -464,16 +464,16 @@ test("device lists: who enters a room is told of all in it; who leaves, of those
   await bob.join(one);
   await carol.join(two);
   const s = await alice.stream();
-  const his = await bob.stream();
+  const bobs = await bob.stream();
   await bob.join(two);
-  await his.until("carol is there", r => listed(r, "changed", carol));
+  await bobs.until("carol is there", r => listed(r, "changed", carol));
   await s.until("bob in the second room", r => r.rooms?.join?.[two]);
   await bob.leave(one);
   const left = await s.until("bob left the first room", r => r.rooms?.join?.[one] && r);
   assert.equal(listed(left, "left", bob), false, "they still share the other");
   await bob.leave(two);
   await s.until("bob is gone", r => listed(r, "left", bob));
-  const gone = await his.until("alice and carol are gone", r => listed(r, "left", carol) && r);
+  const gone = await bobs.until("alice and carol are gone", r => listed(r, "left", carol) && r);
   assert.ok(listed(gone, "left", alice));
   assert.equal(listed(gone, "left", bob), false);
 });

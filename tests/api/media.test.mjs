@@ -364,10 +364,10 @@ test("one person's many large pictures do not hold up another's", OWN_SERVER, ()
   const uris = [];
   for (let i = 0; i < 8; i++) uris.push(await put(alice, Buffer.concat([large, Buffer.from([i])])));
   const small = await put(bob, png(40, 40));
-  const hers = uris.map((uri, i) => thumb(alice, `alice ${i}`, uri));
-  await Promise.race(hers);
+  const alices = uris.map((uri, i) => thumb(alice, `alice ${i}`, uri));
+  await Promise.race(alices);
   await thumb(bob, "bob", small);
-  await Promise.all(hers);
+  await Promise.all(alices);
   assert.notEqual(done.at(-1), "bob", done.join(", "));
 }));
 

@@ -62,14 +62,14 @@ test("a room that is there and one that is not are answered alike to whoever has
 
 test("an event of another room cannot be told from one that is not there", async () => {
   const [alice, bob] = await hs.users("alice", "bob");
-  const [hers, his] = [await alice.createRoom({ room_version: "11" }), await bob.createRoom({ room_version: "11" })];
-  const event = await alice.say(hers, "secret"), unknown = event.replace(/^.{9}/, "$abcdefgh");
-  const redact = target => hs.req("PUT", `/rooms/${E(his)}/redact/${E(target)}/${bob.nextTxn()}`, { token: bob.token, body: {} });
+  const [alices, bobs] = [await alice.createRoom({ room_version: "11" }), await bob.createRoom({ room_version: "11" })];
+  const event = await alice.say(alices, "secret"), unknown = event.replace(/^.{9}/, "$abcdefgh");
+  const redact = target => hs.req("PUT", `/rooms/${E(bobs)}/redact/${E(target)}/${bob.nextTxn()}`, { token: bob.token, body: {} });
   const [a, b] = [await redact(event), await redact(unknown)];
   assert.deepEqual([a.status, a.body], [404, b.body]);
-  const sent = [await bob.event(his, "m.room.redaction", { redacts: event }), await bob.event(his, "m.room.redaction", { redacts: unknown })];
+  const sent = [await bob.event(bobs, "m.room.redaction", { redacts: event }), await bob.event(bobs, "m.room.redaction", { redacts: unknown })];
   assert.equal(new Set(sent).size, 2);
-  assert.equal((await alice.getEvent(hers, event)).content.body, "secret");
+  assert.equal((await alice.getEvent(alices, event)).content.body, "secret");
 });
 
 // ---- sending

@@ -436,14 +436,14 @@ test("whom one comes to share a room with is told with their presence, both ways
   const [alice, bob] = await hs.users("alice", "bob");
   for (const u of [alice, bob]) await u.put(`/presence/${E(u.id)}/status`, { presence: "online", status_msg: `of ${u.id}` });
   const room = await alice.createRoom({ preset: "public_chat" });
-  const [hers, his] = [await alice.stream(), await bob.stream()];
+  const [alices, bobs] = [await alice.stream(), await bob.stream()];
   const seen = [];
   await bob.join(room);
   const status = (s, who) => s.until(`presence of ${who.id}`, r => r.presence?.events?.find(e => e.sender === who.id)?.content.status_msg, seen);
-  assert.equal(await status(hers, bob), `of ${bob.id}`);
-  assert.equal(await status(his, alice), `of ${alice.id}`);
+  assert.equal(await status(alices, bob), `of ${bob.id}`);
+  assert.equal(await status(bobs, alice), `of ${alice.id}`);
   await alice.say(room, "x");
-  await hers.until("the message", r => timeline(r, room).length > 0, seen);
+  await alices.until("the message", r => timeline(r, room).length > 0, seen);
   assert.equal(seen.flatMap(r => r.presence?.events ?? []).filter(e => e.sender === bob.id).length, 1, "once");
 });
 
