@@ -4,9 +4,11 @@
  * password or the e-mail address then says who it is.
  */
 #include "core/account.h"
+#include "client/authenticate.h"
 #include "client/identity.h"
 #include "client/routes.h"
 #include "client/uia.h"
+#include "core/appservice.h"
 #include "core/mailer.h"
 #include "core/server.h"
 #include "store/names.h"
@@ -67,23 +69,48 @@ static const struct jfield deactivate_fields[] = {
     {0},
 };
 
+/* An application service ends accounts of its namespaces without their passwords; they have none. The account that it
+ * speaks through is not among them: it would be gone for good, by a request that forgot its user_id. */
+static int check_ghost(const struct request *rq, struct err *err)
+{
+    const struct appservice *as = authenticated_appservice(rq);
+    return str_eq(rq->who.user_id, as->sender_id)
+               ? err_forbidden(err, "An application service may not deactivate its sender %.*s",
+                               STR_ARG(as->sender_id))
+               : 0;
+}
+
+/* Whose account is to end. */
+static int who_ends(struct request *rq, uint64_t *out, struct err *err)
+{
+    struct uia_result uia;
+    int rc = check_no_guest(rq, err);
+    if (rc == 0 && rq->who.appservice) {
+        *out = rq->who.user_nid;
+        return check_ghost(rq, err);
+    }
+    rc = rc ? rc : uia_check(rq, &password_flow, 1, &uia, err);
+    if (rc == 0) {
+        *out = uia.user_nid;
+    }
+    return rc;
+}
+
 static int post_deactivate(struct request *rq, struct err *err)
 {
     const struct deactivate_body *in = rq->in;
-    struct uia_result uia;
-    int rc = check_no_guest(rq, err);
-    rc = rc ? rc : uia_check(rq, &password_flow, 1, &uia, err);
+    struct server *s = server_of(rq);
+    struct taking_back what = {.id_server = in->id_server};
+    struct str result;
+    int rc = who_ends(rq, &what.user_nid, err);
     if (rc != 0) {
         return uia_reply(rc);
     }
-    struct server *s = server_of(rq);
-    struct taking_back what = {.user_nid = uia.user_nid, .id_server = in->id_server};
-    struct str result;
-    rc = names_text(s->store, store_reader(s->store), uia.user_nid, rq->arena, &what.user_id, err);
-    rc = rc ? rc : account_check_not_last_admin(store_reader(s->store), uia.user_nid, err);
+    rc = names_text(s->store, store_reader(s->store), what.user_nid, rq->arena, &what.user_id, err);
+    rc = rc ? rc : account_check_not_last_admin(store_reader(s->store), what.user_nid, err);
     /* Before the account ends, for with it goes what we know of where its addresses are published. */
     rc = rc ? rc : identity_take_back(rq, &what, false, &result, err);
-    rc = rc ? rc : account_deactivate(s, rq->arena, uia.user_nid, in->erase, err);
+    rc = rc ? rc : account_deactivate(s, rq->arena, what.user_nid, in->erase, err);
     if (rc != 0) {
         return rc;
     }

@@ -110,6 +110,13 @@ static int add_alias(struct txn *t, void *arg)
     return room_aliases_add(t, w->alias, w->room, w->user, txn_err(t));
 }
 
+/* Application services have "full control over [their] namespace", and bridges name rooms before they come in. */
+static bool may_name(const struct request *rq, struct room *room)
+{
+    return rq->who.appservice ||
+           room_member_of(room, rq->who.user_nid).membership == MEMBERSHIP_JOIN;
+}
+
 static int put_alias(struct request *rq, struct err *err)
 {
     const struct alias_body *in = rq->in;
@@ -122,8 +129,7 @@ static int put_alias(struct request *rq, struct err *err)
     if (rc == 0) {
         rc = room_hold(server_of(rq), rq->arena, in->room_id, &room, err);
     }
-    if (rc == E_NOT_FOUND ||
-        (rc == 0 && room_member_of(room, rq->who.user_nid).membership != MEMBERSHIP_JOIN)) {
+    if (rc == E_NOT_FOUND || (rc == 0 && !may_name(rq, room))) {
         rc = err_not_in_room(err);
     }
     if (rc == 0 && room->is_blocked) {

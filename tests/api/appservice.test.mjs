@@ -135,6 +135,40 @@ test("names and aliases that an application service has for itself are for nobod
   await (await irc.ghost(hs)).del(`/directory/room/${E(alias)}`);
 });
 
+test("an application service maps its aliases to rooms that its users are not in, and no others", OWN_SERVER, async () => {
+  const alice = await hs.user("alice");
+  const room = await alice.createRoom();
+  const bot = irc.as(hs), ghost = await irc.ghost(hs);
+  const at = name => `/directory/room/${E(`#${name}:${SERVER_NAME}`)}`;
+  for (const who of [bot, ghost]) {
+    const name = `_irc_${unique()}`;
+    await who.put(at(name), { room_id: room });
+    assert.equal((await alice.get(at(name))).room_id, room);
+    await who.fails(409, "M_UNKNOWN", "PUT", at(name), { room_id: room });
+    await who.fails(403, "M_FORBIDDEN", "PUT", at(`_irc_${unique()}`), { room_id: "!nowhere:localhost" });
+    await who.fails(400, "M_EXCLUSIVE", "PUT", at(unique()), { room_id: room });
+    await who.fails(403, "M_FORBIDDEN", "GET", `/rooms/${E(room)}/state`);
+  }
+  const bob = await hs.user("bob");
+  await bob.fails(403, "M_FORBIDDEN", "PUT", at(unique()), { room_id: room });
+});
+
+test("an application service ends the accounts of its users without a password, but neither its sender's nor others", OWN_SERVER, async () => {
+  const alice = await hs.user("alice");
+  const room = await alice.createRoom({ preset: "public_chat" });
+  const ghost = await irc.ghost(hs), other = await irc.ghost(hs), bot = irc.as(hs);
+  for (const who of [ghost, other]) await who.join(room);
+  const said = await ghost.say(room, "hello");
+  await bot.fails(403, "M_FORBIDDEN", "POST", "/account/deactivate", {});
+  await hs.fails(403, "M_FORBIDDEN", "POST", `/account/deactivate?user_id=${E(alice.id)}`, { token: irc.token, body: {} });
+  assert.deepEqual(await ghost.post("/account/deactivate", { erase: true }), { id_server_unbind_result: "success" });
+  await ghost.fails(403, "M_USER_DEACTIVATED", "GET", "/account/whoami");
+  assert.equal((await alice.getState(room, "m.room.member", ghost.id)).membership, "leave");
+  assert.equal((await alice.getEvent(room, said)).content.body, "hello");
+  await hs.fails(400, "M_USER_IN_USE", "POST", "/register", { token: irc.token, body: { type: "m.login.application_service", username: ghost.id.slice(1).split(":")[0], inhibit_login: true } });
+  for (const who of [other, bot, alice]) await who.get("/account/whoami");
+});
+
 test("ts sets when an event happened, for application services only", OWN_SERVER, async () => {
   const ghost = await irc.ghost(hs), alice = await hs.user("alice");
   const room = await ghost.createRoom({ preset: "public_chat" });
