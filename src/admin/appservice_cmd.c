@@ -89,6 +89,9 @@ static void list_json(const struct appservice *as, const json_t *queue, struct b
 static int print_list(const struct call *c, const struct appservice_set *set, bool as_json)
 {
     struct buf out = BUF_INIT(16 << 20);
+    if (!as_json) {
+        buf_printf(&out, "%-24s %-32s %s\n", "ID", "USER", "URL");
+    }
     for (size_t i = 0; i < set->n; i++) {
         const struct appservice *as = &set->p[i];
         (as_json ? list_json : list_line)(as, queue_of(c, as->id), &out);

@@ -41,7 +41,7 @@ int user_suspend_cmd(const struct cli_args *args);
 int user_reactivate_cmd(const struct cli_args *args);
 int user_logout_cmd(const struct cli_args *args);
 int user_make_admin_cmd(const struct cli_args *args);
-extern const struct cli_option user_add_options[], user_password_options[],
+extern const struct cli_option user_add_options[], user_password_options[], user_logout_options[],
     user_deactivate_options[], user_make_admin_options[];
 
 int room_list_cmd(const struct cli_args *args);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ingot registration-token add | list | show | update | remove` */
-#include <time.h>
-
 #include "admin/call.h"
 #include "admin/commands.h"
 #include "base/clock.h"
@@ -62,7 +60,7 @@ static int64_t number(const json_t *token, const char *key)
     return n;
 }
 
-static void token_line(const json_t *token, struct buf *out)
+static void token_line(struct arena *a, const json_t *token, struct buf *out)
 {
     struct str text = json_str(json_get(token, "token"));
     int64_t allowed = number(token, "uses_allowed"), end = number(token, "expires_ts");
@@ -74,13 +72,7 @@ static void token_line(const json_t *token, struct buf *out)
         buf_printf(out, ", %lld allowed", (long long)allowed);
     }
     if (end >= 0) {
-        char day[32] = "";
-        struct tm tm;
-        time_t seconds = (time_t)(end / 1000);
-        if (gmtime_r(&seconds, &tm)) {
-            (void)strftime(day, sizeof(day), "%Y-%m-%d %H:%M", &tm);
-        }
-        buf_printf(out, ", until %s UTC", day);
+        buf_printf(out, ", until %.*s UTC", STR_ARG(cli_time(a, end)));
     }
     buf_add(out, is_valid ? STR("\n") : STR(", not valid any more\n"));
 }
@@ -88,7 +80,7 @@ static void token_line(const json_t *token, struct buf *out)
 static int print_token(struct call *c)
 {
     struct buf out = BUF_INIT(4096);
-    token_line(c->result, &out);
+    token_line(&c->arena, c->result, &out);
     int status = cli_print(buf_str(&out));
     buf_release(&out);
     return status;
@@ -98,13 +90,16 @@ static int print_list(struct call *c, bool as_json)
 {
     const json_t *tokens = json_get(c->result, "tokens");
     struct buf out = BUF_INIT(16 << 20);
+    if (!as_json) {
+        buf_printf(&out, "%-24s %s\n", "TOKEN", "USES");
+    }
     for (size_t i = 0; i < json_array_size(tokens); i++) {
         const json_t *token = json_array_get(tokens, i);
         if (as_json) {
             buf_add(&out, json_encode(&c->arena, token));
             buf_add_char(&out, '\n');
         } else {
-            token_line(token, &out);
+            token_line(&c->arena, token, &out);
         }
     }
     int status = cli_print(buf_str(&out));

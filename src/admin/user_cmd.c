@@ -29,6 +29,11 @@ const struct cli_option user_deactivate_options[] = {
     CLI_YES,
     {0},
 };
+const struct cli_option user_logout_options[] = {
+    {"dry-run", CLI_FLAG, &dry_run, NULL, "only say how many there are"},
+    CLI_YES,
+    {0},
+};
 const struct cli_option user_make_admin_options[] = {
     {"revoke", CLI_FLAG, &take_away, NULL, "make the user an ordinary one again"},
     {0},
@@ -219,9 +224,24 @@ int user_reactivate_cmd(const struct cli_args *args)
     return on_user(args, "user.set_suspended", "No longer suspended:", NULL);
 }
 
+static int print_logout_trial(struct call *c, const struct cli_args *args)
+{
+    size_t devices = json_array_size(json_get(c->result, "devices"));
+    return args->json
+               ? call_print_json(c)
+               : cli_print(arena_printf(&c->arena, "Would sign out %zu devices of %.*s.\n", devices,
+                                        STR_ARG(json_str(json_get(c->result, "user_id")))));
+}
+
+/* A device that is signed out cannot be put back, nor its keys. */
 int user_logout_cmd(const struct cli_args *args)
 {
-    return on_user(args, "user.logout", "Signed out all devices of", NULL);
+    if (dry_run) {
+        return ask_about_user(args, "user.show", NULL, print_logout_trial);
+    }
+    int status = cli_confirm("All devices of %s are signed out.", args->p[0]);
+    return status == CLI_DONE ? on_user(args, "user.logout", "Signed out all devices of", NULL)
+                              : status;
 }
 
 static int more_for_admin(struct call *c)

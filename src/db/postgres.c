@@ -11,6 +11,7 @@
 #define RETRY_FIRST_MS 100
 #define RETRY_MAX_MS   5000
 #define VERSION_MIN    130000
+#define UNREACHABLE    "The server's database cannot be reached; please try again later"
 /* Any number, the same in all programs that migrate this schema. */
 #define MIGRATION_LOCK "6077213406498471"
 
@@ -41,13 +42,16 @@ static int classify(const char *state, struct err *err)
         return err_set(err, E_BUSY, 503, "M_UNKNOWN",
                        "The server's storage is full or cannot be written; please try again later");
     }
-    /* Serialisation, deadlock, lock time-out: the committer runs the bodies again. Going down, unreachable, waiting
-     * for log in. */
-    static const char *const passing[] = {"40", "55P03", "57", "08", "28", "3D"};
-    for (size_t i = 0; i < ARRAY_LEN(passing); i++) {
-        if (is_class(state, passing[i])) {
-            return err_set(err, E_BUSY, 503, "M_UNKNOWN",
-                           "The server's database is busy; please try again later");
+    /* Serialisation, deadlock, lock time-out, a statement that took too long: the committer runs the bodies again. */
+    if (is_class(state, "40") || is_class(state, "55P03") || is_class(state, "57014")) {
+        return err_set(err, E_BUSY, 503, "M_UNKNOWN",
+                       "The server's database is busy; please try again later");
+    }
+    /* Unreachable, going down or coming up, not letting us in, not there. */
+    static const char *const unreachable[] = {"57", "08", "28", "3D"};
+    for (size_t i = 0; i < ARRAY_LEN(unreachable); i++) {
+        if (is_class(state, unreachable[i])) {
+            return err_set(err, E_BUSY, 503, "M_UNKNOWN", UNREACHABLE);
         }
     }
     return 0;
@@ -59,20 +63,26 @@ static bool is_conflict(const char *state)
     return is_class(state, "40001") || is_class(state, "40P01");
 }
 
-int postgres_fail(struct postgres_conn *c, const PGresult *res, const char *doing, struct err *err)
+/* "PostgreSQL on HOST, database NAME: … (SQLSTATE in: SELECT …)" */
+static void explain_failure(const struct postgres_conn *c, const PGresult *res, const char *state,
+                            const char *doing, struct err *err)
 {
-    const char *state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
+    const char *host = c->h ? PQhost(c->h) : NULL, *name = c->h ? PQdb(c->h) : NULL;
     const char *words = res ? PQresultErrorMessage(res) : NULL;
     words = words && *words ? words : c->h ? PQerrorMessage(c->h) : "no connection";
     int n = (int)strcspn(words, "\n");
+    err_detail(err, "PostgreSQL on %.60s, database %.40s: %.*s (%s%sin: %.100s)",
+               host && *host ? host : "this machine", name && *name ? name : "?", n, words,
+               state ? state : "", state ? " " : "", doing);
+}
+
+int postgres_fail(struct postgres_conn *c, const PGresult *res, const char *doing, struct err *err)
+{
+    const char *state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
     bool is_lost = !c->h || PQstatus(c->h) == CONNECTION_BAD;
     int rc = classify(state ? state : is_lost ? "08" : "XX", err);
-    if (rc == 0) {
-        rc = err_internal(err, "postgresql %s (%.*s) in: %.120s", state ? state : "-", n, words,
-                          doing);
-    } else {
-        err_detail(err, "postgresql %s (%.*s) in: %.120s", state ? state : "-", n, words, doing);
-    }
+    rc = rc ? rc : err_internal(err, "%s", "");
+    explain_failure(c, res, state, doing, err);
     if (is_lost) {
         postgres_disconnect(c);
     } else if (c->base.fate == DB_FATE_FAILED && state && is_conflict(state)) {
@@ -224,8 +234,7 @@ int postgres_connect(struct db_read *r, struct err *err)
         return 0;
     }
     if (clock_mono_ms() < c->retry_at_ms && c->made_before == atomic_load(&connections_made)) {
-        return err_set(err, E_BUSY, 503, "M_UNKNOWN",
-                       "The server's database cannot be reached; please try again later");
+        return err_set(err, E_BUSY, 503, "M_UNKNOWN", UNREACHABLE);
     }
     int rc = connect_now(c, err);
     if (rc) {

@@ -41,9 +41,44 @@ static struct sqlite_conn *conn_of(struct db_read *r)
 
 /* ---- errors ---------------------------------------------------------------------------------------- */
 
+/* What has happened to the file, for who reads the log. */
+static const char *words_for(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_FULL:
+        return " cannot grow, for the disk is full";
+    case SQLITE_IOERR:
+        return " cannot be read or written";
+    case SQLITE_READONLY:
+        return " cannot be written";
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+        return " cannot be opened";
+    case SQLITE_NOTADB:
+        return " is no database of SQLite; put a backup in its place";
+    case SQLITE_CORRUPT:
+        return " is damaged; `ingot db check` tells more, a backup helps";
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+        return " is being written by another program";
+    default:
+        return "";
+    }
+}
+
+/* "FILE cannot be opened: unable to open database file, Permission denied (sqlite 14 in: SELECT …)" */
+static void explain_failure(const struct sqlite_conn *c, int code, const char *doing,
+                            struct err *err)
+{
+    int why = c->h ? sqlite3_system_errno(c->h) : 0;
+    err_detail(err, "%.90s%s: %s%s%s (sqlite %d in: %.100s)", c->path, words_for(code),
+               c->h ? sqlite3_errmsg(c->h) : sqlite3_errstr(code), why ? ", " : "",
+               why ? strerrordesc_np(why) : "", code, doing);
+}
+
 static int fail(struct sqlite_conn *c, int code, const char *doing, struct err *err)
 {
-    const char *what = c->h ? sqlite3_errmsg(c->h) : sqlite3_errstr(code);
     int rc;
     switch (code & 0xff) {
     case SQLITE_CONSTRAINT:
@@ -65,9 +100,9 @@ static int fail(struct sqlite_conn *c, int code, const char *doing, struct err *
                      "The server's database is busy; please try again later");
         break;
     default:
-        return err_internal(err, "sqlite %d (%s) in: %.120s", code, what, doing);
+        rc = err_internal(err, "%s", "");
     }
-    err_detail(err, "sqlite %d (%s) in: %.120s", code, what, doing);
+    explain_failure(c, code, doing, err);
     return rc;
 }
 
@@ -422,7 +457,6 @@ static int sqlite_connect(struct db_read *r, struct err *err)
         rc = setup_connection(c, err);
     } else {
         rc = fail(c, code, "opening the database", err);
-        err_detail(err, " file %.100s", c->path);
     }
     if (rc) {
         disconnect(c);

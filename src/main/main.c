@@ -57,7 +57,7 @@ static const struct cli_command commands[] = {
      "Undone by `ingot user reactivate`.", NULL, 1, 1, CLI_CONFIG | CLI_JSON, user_suspend_cmd},
     {"user reactivate", "NAME", "undo a suspension", NULL, NULL, 1, 1, CLI_CONFIG | CLI_JSON,
      user_reactivate_cmd},
-    {"user logout", "NAME", "sign out all devices of a user", data_help, NULL, 1, 1,
+    {"user logout", "NAME", "sign out all devices of a user", data_help, user_logout_options, 1, 1,
      CLI_CONFIG | CLI_JSON, user_logout_cmd},
     {"user password", "NAME", "set a password and sign out the user's devices", data_help,
      user_password_options, 1, 1, CLI_CONFIG | CLI_JSON, user_password_cmd},

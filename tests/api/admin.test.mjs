@@ -110,6 +110,8 @@ test("user show, lock, unlock, suspend, reactivate, logout; a trial changes noth
   await hs.fails(403, "M_USER_SUSPENDED", "PUT", `/rooms/${encodeURIComponent(room)}/send/m.room.message/1`, send);
   await done("user", "reactivate", bob.name);
   await hs.req("PUT", `/rooms/${encodeURIComponent(room)}/send/m.room.message/2`, { ...send, expect: 200 });
+  assert.match(await done("user", "logout", bob.name, "--dry-run"), /^Would sign out 1 devices of @\S+\.\n$/);
+  await bob.get("/account/whoami");
   assert.match(await done("user", "deactivate", bob.name, "--dry-run"), /Would deactivate @\S+: 1 devices, 1 rooms/);
   assert.match(await done("room", "delete", room, "--purge", "--dry-run"), /Would remove 1 people .* and delete/);
   await bob.get("/account/whoami");

@@ -414,6 +414,7 @@ test("appservice generate makes what the server takes, list and ping tell of it"
     assert.match((await run("ping", "made")).stderr, /cannot be reached/);
     assert.match((await run("ping", "other")).stderr, /no registration has the id "other"/);
     await made.as(s, `@madebot:${SERVER_NAME}`).createRoom({});
+    assert.match((await run("list")).stdout, /^ID +USER +URL\nmade +@madebot:localhost/);
     await eventually("events wait", async () => /made +@madebot:localhost +http.*events wait/.test((await run("list")).stdout));
     await made.listen(port);
     made.onQuery = q => ({ status: q.token === `Bearer ${made.registration.hs_token}` && q.url === "/_matrix/app/v1/ping" ? 200 : 403, body: {} });

@@ -28,6 +28,32 @@ test("status tells engine, version, schema and sizes while the server runs", OWN
   assert.match(text.stdout, /^schema +\d+, 0 migrations pending$/m);
 });
 
+test("who cannot use the database is told which one, and why", OWN_SERVER, async () => {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), "ingot-words-"));
+  try {
+    const config = path.join(dir, "ingot.yaml"), file = path.join(dir, "ingot.db"), list = () => hs.command(["user", "list", "--config", config]);
+    await hs.command(["init", "--server-name", "x.example", "--data-dir", dir, "--config", config]);
+    assert.equal((await list()).status, 0);
+    const cases = {
+      "no database": () => fs.writeFileSync(file, randomBytes(9000)),
+      "cannot be read or written.*Is a directory": () => { fs.rmSync(file); fs.mkdirSync(file); },
+    };
+    for (const [words, spoil] of Object.entries(cases)) {
+      for (const suffix of ["-wal", "-shm"]) fs.rmSync(file + suffix, { force: true });
+      spoil();
+      const r = await list();
+      assert.equal(r.status, 1);
+      assert.match(r.stderr, new RegExp(`${file} .*${words}`));
+    }
+    fs.appendFileSync(config, "\ndatabase: {engine: postgresql, url: \"postgresql://127.0.0.1:1/nowhere\"}\n");
+    const r = await list();
+    assert.equal(r.status, 1);
+    assert.match(r.stderr, /database cannot be reached.*PostgreSQL on 127\.0\.0\.1, database nowhere: .*refused/);
+  } finally {
+    fs.rmSync(dir, { recursive: true, force: true });
+  }
+});
+
 test("check finds nothing in a sound database while the server runs, and what is wrong in another", OWN_SERVER, async () => {
   const alice = await hs.user("alice");
   const room = await alice.createRoom({ room_alias_name: "checked" });

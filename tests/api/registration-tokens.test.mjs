@@ -53,6 +53,7 @@ test("tokens are listed, removed, and mistakes are explained", OWN_SERVER, async
   const token = unique("tok");
   const said = await run("add", token, "--uses", "3");
   assert.match(said.stdout, new RegExp(`^${token} +0 used, 0 pending, 3 allowed\n$`));
+  assert.match((await run("list")).stdout, new RegExp(`^TOKEN +USES\n(.*\n)*${token} +0 used`));
   assert.ok((await json("list")).some(t => t.token === token && t.uses_allowed === 3));
   for (const [args, why] of [
     [["add", token], /exists already/], [["add", "no spaces"], /made of A-Z/], [["add", "x", "--days", "1000000"], /at most/], [["show", "none"], /no registration token "none"/],
