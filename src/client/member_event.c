@@ -289,6 +289,7 @@ int member_send(struct server *s, struct arena *a, struct room *room, struct str
                            .sender = sender,
                            .sender_nid = sender_nid,
                            .device_nid = change->device_nid,
+                           .keeps_membership = change->keeps_membership,
                            .state_key = change->target,
                            .is_state = true};
     int rc = member_content(s, a, change, &ev.content, err);

@@ -18,6 +18,7 @@ struct member_change {
     struct str join_authorised_via;   /* empty: none */
     const json_t *third_party_invite; /* of an invite that redeems one; NULL: none */
     uint64_t device_nid;              /* as in struct new_event */
+    bool keeps_membership;            /* likewise */
 };
 
 /* The event's content as canonical JSON in the arena; joins, knocks and invites carry the target's profile. */

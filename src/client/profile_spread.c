@@ -3,9 +3,11 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/vec.h"
 #include "client/member_event.h"
 #include "core/live_user.h"
 #include "core/server.h"
@@ -15,6 +17,16 @@
 enum {
     USERS = 32,      /* that take turns */
     ROOMS_STEP = 20, /* of a user before it is the next one's turn */
+    ROUND_MS = 5000, /* before the rooms are gone through again, some of which could not be told */
+    ROUNDS_MAX = 20, /* of that */
+};
+
+/* A change that could not be sent to some room. */
+struct failing {
+    int64_t change;
+    int rounds;
+    bool has_failed; /* in this round */
+    int64_t rests_until;
 };
 
 struct profile_spread {
@@ -23,21 +35,23 @@ struct profile_spread {
     struct lock lock; /* RANK_CACHE: the pool is beneath it */
     struct cond has_ended;
     bool is_running, is_wanted, is_stopping;
+    VEC(struct failing) failing; /* of the job alone */
 };
 
 /* ---- one room ---- */
 
-/* The database or the room is busy: to be tried again. Anything else concerns this room alone: the user may not be
- * allowed to say anything there any more. */
+/* The database, the room, or its policy server is busy: to be tried again. Anything else concerns this room alone: the
+ * user may not be allowed to say anything there any more, or has left it. */
 static bool is_passing(int rc)
 {
-    return rc == E_BUSY || rc == E_LIMIT;
+    return rc == E_BUSY || rc == E_LIMIT || rc == E_CONFLICT || rc == E_INTERNAL;
 }
 
-static int tell_room(struct server *s, struct str user_id, uint64_t user_nid, uint64_t room_nid,
-                     struct err *err)
+/* False: to be tried again. */
+static bool tell_room(struct server *s, struct str user_id, uint64_t user_nid, uint64_t room_nid)
 {
-    const struct member_change change = {.target = user_id, .membership = MEMBERSHIP_JOIN};
+    const struct member_change change = {
+        .target = user_id, .membership = MEMBERSHIP_JOIN, .keeps_membership = true};
     struct arena a;
     struct room *room;
     struct err why = {0};
@@ -47,14 +61,65 @@ static int tell_room(struct server *s, struct str user_id, uint64_t user_nid, ui
     if (rc == 0) {
         rc = member_send(s, &a, room, user_id, user_nid, &change, &why);
     }
-    if (rc != 0 && !is_passing(rc)) {
-        log_warn("profile was not sent to a room", LOG_INT("room_nid", room_nid),
+    if (rc != 0) {
+        log_info("profile was not sent to a room", LOG_INT("room_nid", room_nid),
                  LOG_CSTR("reason", why.message), LOG_CSTR("detail", why.detail));
     }
     json_arena_leave(outer);
     arena_release(&a);
-    *err = is_passing(rc) ? why : *err;
-    return is_passing(rc) ? rc : 0;
+    return !is_passing(rc);
+}
+
+/* ---- rooms that could not be told ---- */
+
+/* A room that fails holds up neither the user's others nor other users: when all were told, they are gone through once
+ * more, later (those that have it get no second event). After some times it is given up: the room has what holds with
+ * the next change. */
+static struct failing *failing_find(struct profile_spread *p, int64_t change)
+{
+    vec_for_each (f, &p->failing) {
+        if (f->change == change) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+static void note_failure(struct profile_spread *p, int64_t change)
+{
+    struct failing *f = failing_find(p, change);
+    if (f) {
+        f->has_failed = true;
+    } else {
+        vec_push(&p->failing, (struct failing){.change = change, .has_failed = true});
+    }
+}
+
+static void forget_failures(struct profile_spread *p, int64_t change)
+{
+    struct failing *f = failing_find(p, change);
+    if (f) {
+        *f = p->failing.p[--p->failing.n];
+    }
+}
+
+/* Not before its next time. */
+static bool is_resting(struct profile_spread *p, int64_t change)
+{
+    const struct failing *f = failing_find(p, change);
+    return f && f->rests_until > clock_mono_ms();
+}
+
+/* All rooms were gone through. True: and once more, later. */
+static bool goes_round_again(struct profile_spread *p, int64_t change)
+{
+    struct failing *f = failing_find(p, change);
+    if (!f || !f->has_failed || ++f->rounds >= ROUNDS_MAX) {
+        return false;
+    }
+    f->has_failed = false;
+    f->rests_until = clock_mono_ms() + ROUND_MS;
+    return true;
 }
 
 /* ---- one user ---- */
@@ -101,6 +166,18 @@ static bool is_stopping(struct profile_spread *p)
     return is_it;
 }
 
+static int write_step(struct profile_spread *p, struct profile_change *c, bool is_through,
+                      struct err *err)
+{
+    bool ends = is_through && !goes_round_again(p, c->change);
+    c->reached = is_through ? 0 : c->reached;
+    if (ends) {
+        forget_failures(p, c->change);
+    }
+    return store_write(p->server->store, "profile-spread", ends ? write_end : write_progress, c,
+                       err);
+}
+
 static int step(struct profile_spread *p, struct arena *a, struct profile_change *c,
                 struct err *err)
 {
@@ -111,18 +188,17 @@ static int step(struct profile_spread *p, struct arena *a, struct profile_change
     int rc = names_texts(s->store, store_reader(s->store), &c->user_nid, 1, a, &user_id, err);
     rc = rc ? rc : rooms_left(s, a, c, &rooms, &n, err);
     for (; rc == 0 && i < MIN(n, ROOMS_STEP) && !is_stopping(p); i++) {
-        rc = tell_room(s, user_id, c->user_nid, rooms[i], err);
-        c->reached = rc == 0 ? rooms[i] : c->reached;
+        if (!tell_room(s, user_id, c->user_nid, rooms[i])) {
+            note_failure(p, c->change);
+        }
+        c->reached = rooms[i];
     }
-    if (rc != 0) {
-        return rc;
-    }
-    return store_write(s->store, "profile-spread", i == n ? write_end : write_progress, c, err);
+    return rc ? rc : write_step(p, c, i == n, err);
 }
 
 /* ---- the job ---- */
 
-/* *out_more: something is left. */
+/* *out_more: somebody has rooms left who does not rest. */
 static int round_of_users(struct profile_spread *p, bool *out_more, struct err *err)
 {
     struct profile_change *users;
@@ -130,11 +206,15 @@ static int round_of_users(struct profile_spread *p, bool *out_more, struct err *
     size_t n = 0;
     arena_init(&a, 0);
     int rc = profile_spreads_list(store_reader(p->server->store), &a, USERS, &users, &n, err);
+    *out_more = false;
     for (size_t i = 0; rc == 0 && i < n && !is_stopping(p); i++) {
-        rc = step(p, &a, &users[i], err);
+        if (!is_resting(p, users[i].change)) {
+            *out_more = true;
+            rc = step(p, &a, &users[i], err);
+        }
     }
     arena_release(&a);
-    *out_more = rc == 0 && n > 0;
+    *out_more = *out_more && rc == 0;
     return rc;
 }
 
@@ -213,6 +293,7 @@ void profile_spread_free(struct profile_spread *p)
     if (p) {
         cond_destroy(&p->has_ended);
         lock_destroy(&p->lock);
+        vec_release(&p->failing);
         free(p);
     }
 }

@@ -8,8 +8,10 @@
 #include "client/uia.h"
 #include "core/account.h"
 #include "core/sign_in.h"
+#include "crypto/hash.h"
 #include "crypto/token.h"
 #include "matrix/ids.h"
+#include "store/devices.h"
 #include "store/tokens.h"
 #include "store/users.h"
 #include "wire/jfield.h"
@@ -220,14 +222,27 @@ struct registration {
     struct str device_id;
 };
 
+/* What an account's password is known by: the hash is another one after every change. */
+static struct str password_mark(struct arena *a, const struct user_row *user)
+{
+    unsigned char hash[SHA256_LEN];
+    sha256(user->password_hash, hash);
+    return hex_encode(a, str_n((char *)hash, sizeof(hash)));
+}
+
 static int keep_result(struct txn *t, void *arg)
 {
     const struct registration *r = arg;
-    struct arena *outer = json_arena_enter(txn_arena(t));
+    struct arena *a = txn_arena(t), *outer = json_arena_enter(a);
+    struct user_row user;
     json_t *kept = json_object();
-    json_put_str(kept, "localpart", r->account->localpart);
-    json_put_str(kept, "device_id", r->device_id);
-    int rc = uia_keep(t, r->uia, json_encode(txn_arena(t), kept), txn_err(t));
+    int rc = users_find(txn_read(t), a, r->account->localpart, &user, txn_err(t));
+    if (rc == 0) {
+        json_put_str(kept, "localpart", r->account->localpart);
+        json_put_str(kept, "device_id", r->device_id);
+        json_put_str(kept, "password", password_mark(a, &user));
+        rc = uia_keep(t, r->uia, json_encode(a, kept), txn_err(t));
+    }
     json_arena_leave(outer);
     return rc;
 }
@@ -238,28 +253,62 @@ static bool is_recognisable(const struct register_body *in)
     return in->username.n > 0 || json_find(in->auth, STR("session"));
 }
 
+struct kept_result {
+    struct str localpart, device_id, password;
+};
+static const struct jfield kept_fields[] = {
+    FIELD(struct kept_result, localpart),
+    FIELD(struct kept_result, device_id),
+    FIELD(struct kept_result, password),
+    {0},
+};
+
+/* The answer may have been lost: the account is as it was made, and nobody has come with the token. Where the device is
+ * not there (the program ended in between, or it was logged out) the password must be said. */
+static int may_be_lost(struct request *rq, const struct kept_result *kept,
+                       const struct user_row *user, bool *out, struct err *err)
+{
+    const struct register_body *in = rq->in;
+    struct server *s = server_of(rq);
+    struct device_row device;
+    *out = false;
+    if (user->is_deactivated || user->is_locked ||
+        !str_eq(kept->password, password_mark(rq->arena, user))) {
+        return 0;
+    }
+    int rc =
+        devices_find(store_reader(s->store), rq->arena, user->nid, kept->device_id, &device, err);
+    if (rc == E_NOT_FOUND) {
+        *out = in->password.p && account_has_password(s, rq->arena, user, in->password);
+        return 0;
+    }
+    *out = rc == 0 && !devices_was_seen(s->store, &device);
+    return rc;
+}
+
 /* The same request once more, to which the account was made: the same device, a new token in place of the lost one. */
 static int answer_again(struct request *rq, struct sign_in who, bool *out_done, struct err *err)
 {
     const struct register_body *in = rq->in;
-    struct server *s = server_of(rq);
-    struct str kept, localpart = STR_NONE;
+    struct db_read *r = store_reader(server_of(rq)->store);
+    struct kept_result kept;
+    struct str text;
     struct user_row user;
     json_t *json;
-    int rc = uia_kept(rq, &kept, err);
-    if (rc != 0 || !kept.p) {
+    int rc = uia_kept(rq, &text, err);
+    if (rc != 0 || !text.p) {
         return rc;
     }
-    rc = json_parse(rq->arena, kept, 0, &json, err);
-    (void)(rc == 0 && json_get_str(json, "localpart", &localpart) &&
-           json_get_str(json, "device_id", &who.device_id));
-    rc = rc ? rc : users_find(store_reader(s->store), rq->arena, localpart, &user, err);
-    if (rc != 0 || user.is_deactivated || user.is_locked) {
+    rc = json_parse(rq->arena, text, 0, &json, err);
+    rc = rc ? rc : json_decode(rq->arena, json, kept_fields, &kept, err);
+    rc = rc ? rc : users_find(r, rq->arena, kept.localpart, &user, err);
+    rc = rc ? rc : may_be_lost(rq, &kept, &user, out_done, err);
+    if (rc != 0 || !*out_done) {
         return rc == E_NOT_FOUND ? 0 : rc;
     }
     who.user_nid = user.nid;
-    *out_done = true;
-    return sign_in_and_reply(rq, localpart, &who, !in->inhibit_login, err);
+    who.device_id = kept.device_id;
+    return sign_in_and_reply(rq, kept.localpart, &who, !in->inhibit_login, err);
 }
 
 static int register_user(struct request *rq, struct err *err)

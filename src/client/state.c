@@ -179,7 +179,7 @@ static int state_between(struct viewer *viewer, const struct entry *newest, int6
 static int state_at_token(struct request *rq, struct viewer *viewer, struct state_id *state,
                           struct err *err)
 {
-    struct str at = request_query(rq, "at");
+    struct str at = request_query_token(rq, "at");
     struct sync_token token;
     struct entry **entries;
     int64_t upto;

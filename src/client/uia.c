@@ -557,8 +557,12 @@ static struct str id_without_session(const struct check *c)
     return hex_encode(c->rq->arena, c->request_hash);
 }
 
+/* NULL: too much to be kept. */
 static const struct uia_row *receipt(const struct check *c)
 {
+    if (c->body.n > BODY_MAX) {
+        return NULL;
+    }
     struct uia_row *row = arena_new(c->rq->arena, struct uia_row);
     *row = (struct uia_row){.session_id = c->names_session ? c->session_id : id_without_session(c),
                             .request_hash = c->request_hash,
@@ -602,6 +606,9 @@ int uia_check(struct request *rq, const unsigned *flows, size_t n_flows, struct 
 
 int uia_keep(struct txn *t, const struct uia_result *done, struct str kept, struct err *err)
 {
+    if (!done->receipt) {
+        return 0;
+    }
     struct arena *outer = json_arena_enter(txn_arena(t));
     struct uia_row row = *done->receipt;
     json_t *stored = json_object();

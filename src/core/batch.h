@@ -33,6 +33,7 @@ struct new_event {
     struct str redacts;       /* m.room.redaction only */
     int64_t origin_server_ts; /* 0: now */
     bool without_policy;      /* the room's policy server is not asked (policy_server.h) */
+    bool keeps_membership;    /* a join that only tells a new profile: for who is joined already */
     /* Whose request this is (identity_txn_scope); 0: nobody's. It is answered before it hears of the event (echo.h). */
     uint64_t device_nid;
     struct str txn_id;   /* with device: idempotency, and unsigned.transaction_id; empty: none */

@@ -89,7 +89,8 @@ static bool needs_no_signature(const struct new_event *want)
            policy_server_is_policy(want->type, want->state_key, want->is_state);
 }
 
-/* The room object may be replaced by a newer one between two attempts. */
+/* The room object may be replaced by a newer one between two attempts: after a commit that failed, or when another node
+ * was faster. */
 static int send_with_turn(struct server *s, struct arena *a, struct room *room,
                           const struct new_event *want, bool asks, struct str *out_event_id,
                           struct err *err)
@@ -98,8 +99,8 @@ static int send_with_turn(struct server *s, struct arena *a, struct room *room,
     bool has_turn = false;
     int rc = E_CONFLICT;
     for (int i = 0; i < ATTEMPTS && rc == E_CONFLICT; i++) {
-        rc = 0;
-        if (asks && !has_turn) {
+        rc = i > 0 ? room_hold_nid(s, a, room->nid, &room, err) : 0;
+        if (rc == 0 && asks && !has_turn) {
             rc = policy_server_take_turn(s, room->nid, err);
             has_turn = rc == 0;
         }

@@ -11,8 +11,8 @@ static bool is_own_step(const struct new_event *want)
     static const struct str steps[] = {STR_INIT("\"join\""), STR_INIT("\"knock\""),
                                        STR_INIT("\"leave\"")};
     struct str membership = canon_find(want->content, STR("membership"));
-    bool is_own = want->is_state && str_eq(want->type, STR("m.room.member")) &&
-                  str_eq(want->state_key, want->sender);
+    bool is_own = want->is_state && !want->keeps_membership &&
+                  str_eq(want->type, STR("m.room.member")) && str_eq(want->state_key, want->sender);
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
         if (is_own && str_eq(membership, steps[i])) {
             return true;

@@ -14,7 +14,8 @@
 
 /* Whether to sign `want` for its sender, whose membership in the room is `now`: joined; or `want` is the event that
  * makes the room (`is_first`); or it is their own membership, which the specification lets them change from outside:
- * join, knock, or leave (decline, take a knock back). Else err_not_in_room(). */
+ * join, knock, or leave (decline, take a knock back); but a new profile makes nobody join (keeps_membership). Else
+ * err_not_in_room(). */
 MUST_USE int sender_rule_check(const struct new_event *want, enum membership now, bool is_first,
                                struct err *err);
 /* Whether its content can be what its type says. The auth rules refuse power levels that are not well-formed or that

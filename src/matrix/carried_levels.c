@@ -105,14 +105,18 @@ static void list_old_creators(const struct carried_levels *c, json_t *users, int
     }
 }
 
+/* What it takes to end the new room: more than state, and never less than it took. */
+static int64_t level_to_end(const json_t *content)
+{
+    int64_t state_default = 50, carried = 0;
+    json_get_int(content, "state_default", &state_default);
+    json_get_int(json_get(content, "events"), "m.room.tombstone", &carried);
+    return MAX(MAX((int64_t)LEVEL_TO_END_ROOM, carried), bounded(state_default + 1));
+}
+
 static void privilege_creators(const struct carried_levels *c, json_t *content, json_t *users)
 {
-    json_t *events = object_of(content, STR("events"));
-    int64_t tombstone = LEVEL_TO_END_ROOM, state_default = 50, carried = 0;
-    json_get_int(content, "state_default", &state_default);
-    json_get_int(events, "m.room.tombstone", &carried);
-    tombstone = MAX(MAX(tombstone, carried), bounded(state_default + 1));
-    put_level(events, STR("m.room.tombstone"), tombstone);
+    put_level(object_of(content, STR("events")), STR("m.room.tombstone"), level_to_end(content));
     json_object_deln(users, c->upgrader.p, c->upgrader.n);
     for (size_t i = 0; i < c->n_additional; i++) {
         json_object_deln(users, c->additional_creators[i].p, c->additional_creators[i].n);
@@ -138,9 +142,11 @@ static int make(struct arena *a, struct carried_levels *c, struct err *err)
         return rc;
     }
     json_t *users = object_of(content, STR("users"));
-    list_old_creators(c, users, most);
     if (c->version->has_privileged_creators) {
+        list_old_creators(c, users, MAX(most, level_to_end(content)));
         privilege_creators(c, content, users);
+    } else {
+        list_old_creators(c, users, most);
     }
     rc = canonical_encode(a, content, 0, &c->final, err);
     c->setup = c->final;

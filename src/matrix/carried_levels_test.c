@@ -50,6 +50,9 @@ static const struct {
     {12, 12, TWO_CREATORS, "{\"users\":{\"@c:a\":300}}", "@b:a", "@c:a",
      "{\"events\":{\"m.room.tombstone\":150},\"users\":{\"@a:a\":300}}",
      "{\"events\":{\"m.room.tombstone\":150},\"users\":{\"@a:a\":300}}"},
+    {12, 12, "{}", "{\"events\":{},\"users\":{\"@b:a\":100}}", "@b:a", NULL,
+     "{\"events\":{\"m.room.tombstone\":150},\"users\":{\"@a:a\":150}}",
+     "{\"events\":{\"m.room.tombstone\":150},\"users\":{\"@a:a\":150}}"},
     {12, 11, "{}", NULL, "@a:a", NULL, "{\"users\":{\"@a:a\":101}}", "{\"users\":{\"@a:a\":100}}"},
 };
 

@@ -425,6 +425,8 @@ static bool prop_text(struct push_event *pe, struct prop *prop, struct glob_text
 
 /* ---- matching ---- */
 
+/* What is asked once for all readers of an event is on nobody's budget: its cost is bounded by the event and the
+ * default rules, and what is remembered for all must not depend on what one of them has left. */
 struct matching {
     struct push_event *pe;
     const struct push_reader *reader;
@@ -515,7 +517,9 @@ static bool match_mentioned(struct matching *m, const struct cond *c)
 {
     struct push_memo *memo = m->pe->memo;
     if (!memo->has_mentioned) {
-        struct str found = find_value(m, &c->path);
+        int64_t unlimited = INT64_MAX;
+        struct matching for_all = {m->pe, m->reader, &unlimited};
+        struct str found = find_value(&for_all, &c->path);
         struct str list = found.p && canon_is_array(found) ? found : STR("[]");
         for (struct canon_iter it = canon_iter(list); canon_next(&it);) {
             if (canon_is_str(it.value)) {
@@ -581,17 +585,18 @@ static bool match_conditions(struct matching *m, const struct rule *rule, size_t
     return true;
 }
 
-/* The conditions that are the same for all readers; `memo` (may be NULL) remembers the answer. */
+/* The conditions that are the same for all readers; `memo` (NULL: rules of one reader's own) remembers the answer. */
 static bool match_common(struct matching *m, const struct rule *rule, unsigned char *memo)
 {
-    if (memo && *memo != VERDICT_UNKNOWN) {
-        return *memo == VERDICT_YES;
+    if (!memo) {
+        return match_conditions(m, rule, 0, rule->n_common);
     }
-    bool matches = match_conditions(m, rule, 0, rule->n_common);
-    if (memo) {
-        *memo = matches ? VERDICT_YES : VERDICT_NO;
+    if (*memo == VERDICT_UNKNOWN) {
+        int64_t unlimited = INT64_MAX;
+        struct matching for_all = {m->pe, m->reader, &unlimited};
+        *memo = match_conditions(&for_all, rule, 0, rule->n_common) ? VERDICT_YES : VERDICT_NO;
     }
-    return matches;
+    return *memo == VERDICT_YES;
 }
 
 void push_evaluate(struct push_event *pe, const struct push_ruleset *rules,

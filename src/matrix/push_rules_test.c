@@ -85,6 +85,12 @@ static struct push_result evaluate(const char *stored, struct say s)
     assert_ok(push_ruleset_load(str_c(stored), &rules, &err), &err);
     push_event_init(&pe, &arena, ev, &room);
     int64_t budgets[] = {PUSH_BUDGET, PUSH_BUDGET, PUSH_BUDGET};
+    /* Somebody who has spent all they may comes first, with these rules and the default ones: that changes nothing for
+     * those after them. */
+    for (int i = 0; i < 2; i++) {
+        int64_t spent = 0;
+        push_evaluate(&pe, i == 0 ? rules : push_ruleset_default(), &other, &spent, &again);
+    }
     push_evaluate(&pe, rules, &other, &budgets[0], &again);
     push_evaluate(&pe, rules, &alice, &budgets[1], &result);
     budget_left = budgets[1];

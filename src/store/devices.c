@@ -193,6 +193,15 @@ void devices_note_seen(struct store *store, uint64_t nid, int64_t ts, struct str
     lock_release(&s->lock);
 }
 
+bool devices_was_seen(struct store *store, const struct device_row *device)
+{
+    struct device_seen *s = store->device_seen;
+    lock_take(&s->lock);
+    bool is_noted = imap_has(&s->by_device, device->nid);
+    lock_release(&s->lock);
+    return is_noted || device->last_seen_ip.p;
+}
+
 static int write_seen(struct txn *t, void *arg)
 {
     const struct imap *map = arg;

@@ -39,6 +39,8 @@ MUST_USE int devices_delete_of_user(struct txn *t, uint64_t user_nid, struct err
  */
 void devices_note_seen(struct store *store, uint64_t nid, int64_t ts, struct str ip);
 MUST_USE int devices_flush_seen(struct store *store, struct err *err);
+/* Whether it ever was, as far as this node knows. */
+bool devices_was_seen(struct store *store, const struct device_row *device);
 
 /* For store.c. */
 struct device_seen;

@@ -22,7 +22,7 @@ static const struct sql begin_spread = {
     "INSERT INTO profile_spreads (user_nid, change, reached) VALUES ($1, $2, 0)"
     " ON CONFLICT (user_nid) DO UPDATE SET change = excluded.change, reached = 0"};
 static const struct sql list_spreads = {
-    "SELECT user_nid, change, reached FROM profile_spreads ORDER BY user_nid LIMIT $1"};
+    "SELECT user_nid, change, reached FROM profile_spreads ORDER BY change LIMIT $1"};
 static const struct sql spread_reached = {
     "UPDATE profile_spreads SET reached = $3 WHERE user_nid = $1 AND change = $2"};
 static const struct sql end_spread = {

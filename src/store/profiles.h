@@ -28,6 +28,7 @@ struct profile_change {
 };
 /* From the first room; an earlier change of the user ends. */
 MUST_USE int profile_spreads_begin(struct txn *t, uint64_t user_nid, struct err *err);
+/* The oldest ones first. */
 MUST_USE int profile_spreads_list(struct db_read *r, struct arena *a, int64_t limit,
                                   struct profile_change **out, size_t *out_n, struct err *err);
 /* Both do nothing if there was a later change meanwhile. */

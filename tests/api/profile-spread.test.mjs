@@ -65,3 +65,22 @@ test("a room where one may not speak any more holds up no other; a left one is l
   assert.equal((await owner.getState(left, "m.room.member", user.id)).membership, "leave");
   assert.equal((await owner.getState(banned, "m.room.member", user.id)).membership, "ban");
 });
+
+test("who leaves, or is made to, stays out: a new name makes nobody join", OWN_SERVER, async () => {
+  const { user, rooms } = await withRooms("leaver");
+  const owner = await hs.user("owner");
+  const theirs = [];
+  for (let i = 0; i < 12; i++) {
+    theirs.push(await owner.createRoom({ preset: "public_chat" }));
+    await user.join(theirs[i]);
+  }
+  await setName(user, "On The Way Out");
+  await Promise.all([...rooms.slice(-6).map(room => user.leave(room)), ...theirs.map(room => owner.kick(room, user))]);
+  await allHave(user, rooms.slice(0, -6), "On The Way Out");
+  // Rooms are told in the order in which they were made, so one that is made later shows that all before it were.
+  const last = await user.createRoom();
+  await setName(user, "Outside");
+  await allHave(user, [last], "Outside");
+  const { joined_rooms } = await user.get("/joined_rooms");
+  assert.deepEqual(joined_rooms.filter(room => theirs.includes(room) || rooms.slice(-6).includes(room)), []);
+});

@@ -31,15 +31,20 @@ test("a registration whose answer was lost gives the same account and device aga
   const request = { ...wish, auth: dummy(session) };
   const first = (await register(hs, request)).body;
   assert.equal(first.user_id, `@${username}:localhost`);
+  let token;
   for (const again of [request, { auth: dummy(session) }]) {
     const r = await register(hs, again);
     assert.equal(r.status, 200, JSON.stringify(r.body));
     assert.equal(r.body.user_id, first.user_id);
     assert.equal(r.body.device_id, first.device_id);
-    const me = (await hs.req("GET", "/account/whoami", { token: r.body.access_token, expect: 200 })).body;
-    assert.deepEqual([me.user_id, me.device_id], [first.user_id, first.device_id]);
-    assert.equal((await hs.req("GET", "/devices", { token: r.body.access_token, expect: 200 })).body.devices.length, 1);
+    token = r.body.access_token;
   }
+  const me = (await hs.req("GET", "/account/whoami", { token, expect: 200 })).body;
+  assert.deepEqual([me.user_id, me.device_id], [first.user_id, first.device_id]);
+  assert.equal((await hs.req("GET", "/devices", { token, expect: 200 })).body.devices.length, 1);
+  // Somebody has come with the token, so the answer was not lost: the device must not be taken from them.
+  for (const again of [request, { auth: dummy(session) }]) assert.equal((await register(hs, again)).body.errcode, "M_USER_IN_USE");
+  await hs.req("GET", "/account/whoami", { token, expect: 200 });
 });
 
 test("so does one without a session, to who knows all of it", async () => {
@@ -67,6 +72,18 @@ test("nobody gets the account of somebody else: names made up, taken meanwhile, 
   const auth = { type: "m.login.password", identifier: { type: "m.id.user", user: gone }, password: last.password };
   await hs.req("POST", "/account/deactivate", { token: account.access_token, body: { auth }, expect: 200 });
   assert.notEqual((await register(hs, last)).status, 200);
+});
+
+test("a registration is not answered again when the account has another password, by either way", OWN_SERVER, async () => {
+  for (const named of [true, false]) {
+    const username = unique("changed"), password = `pw-${username}`, wish = { username, password };
+    const { session } = (await register(hs, wish)).body;
+    const request = named ? { ...wish, auth: dummy() } : { ...wish, auth: dummy(session) };
+    assert.equal((await register(hs, request)).status, 200);
+    const r = await hs.command(["user", "password", username, "--password-stdin", "--config", hs.configFile], { input: "another password\n" });
+    assert.equal(r.status, 0, r.stderr);
+    assert.notEqual((await register(hs, request)).status, 200);
+  }
 });
 
 test("a registration with a made-up name can be repeated in its session", async () => {
