@@ -198,6 +198,11 @@ struct config {
         int64_t workers, slow_workers, network_threads; /* 0: by the number of processors */
         int64_t waiting_workers;
         int64_t memory_budget, max_connections, max_connections_per_address;
+        struct {
+            int64_t memory, memory_per_address, memory_per_user; /* bytes; 0: no limit */
+            int64_t disk, disk_per_address, disk_per_user;
+            int64_t min_bytes_per_second, window_ms;
+        } under_way;
         int64_t devices_per_user, rooms_per_user, to_device_messages; /* 0: no limit */
         int64_t account_data, key_backup;   /* bytes of one user; 0: no limit */
         struct str info_uri, admin_contact; /* told with errors; empty: public_url */

@@ -634,6 +634,33 @@ const struct config_key config_keys[] = {
         "Of them, those from one address; trusted_proxies and this machine itself have no limit. "
         "0: none.",
         .max = 1000000),
+    KEY(limits.under_way.memory, "256M",
+        "Memory for the bodies that come in and the answers that go out at a time. Who would "
+        "exceed it, "
+        "or take more of it than there is left for others, is told to try again (503). 0: no "
+        "limit.",
+        .as = CONFIG_SIZE, .max = 1024 * GB, .reload = true),
+    KEY(limits.under_way.memory_per_address, "64M",
+        "Of it, for one address; trusted_proxies and this machine itself have no limit. More is "
+        "told to try again (429). Below 16M, large key backups cannot be sent. 0: no limit.",
+        .as = CONFIG_SIZE, .max = 1024 * GB, .reload = true),
+    KEY(limits.under_way.memory_per_user, "64M", "Of it, for one user; as for an address.",
+        .as = CONFIG_SIZE, .max = 1024 * GB, .reload = true),
+    KEY(limits.under_way.disk, "16G",
+        "Disk for uploads that come in and long answers that go out at a time; as for memory.",
+        .as = CONFIG_SIZE, .max = 1024 * 1024 * GB, .reload = true),
+    KEY(limits.under_way.disk_per_address, "4G",
+        "Of it, for one address. Below media.max_upload_size, large files cannot be sent.",
+        .as = CONFIG_SIZE, .max = 1024 * 1024 * GB, .reload = true),
+    KEY(limits.under_way.disk_per_user, "2G", "Of it, for one user; as for an address.",
+        .as = CONFIG_SIZE, .max = 1024 * 1024 * GB, .reload = true),
+    KEY(limits.under_way.min_bytes_per_second, "1K",
+        "Who sends a body or takes an answer more slowly is cut off.", .as = CONFIG_SIZE, .min = 1,
+        .max = MB, .reload = true),
+    KEY_AS("limits.under_way.window", limits.under_way.window_ms, "30s",
+           "The time over which that is measured, again and again. A pause ends nothing that is "
+           "shorter.",
+           .as = CONFIG_DURATION, .min = SECONDS, .max = 3600 * SECONDS, .reload = true),
     KEY(limits.devices_per_user, "1000",
         "Devices that one user may be signed in with; 0: no limit. More are refused.",
         .max = 1000000, .reload = true),

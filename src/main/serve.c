@@ -80,6 +80,19 @@ static void set_limits(struct ratelimit *limits, const struct config *c)
     }
 }
 
+static struct http_under_way_limits under_way_limits(const struct config *c)
+{
+    return (struct http_under_way_limits){
+        .memory = {.per_address = (uint64_t)c->limits.under_way.memory_per_address,
+                   .per_user = (uint64_t)c->limits.under_way.memory_per_user,
+                   .total = (uint64_t)c->limits.under_way.memory},
+        .disk = {.per_address = (uint64_t)c->limits.under_way.disk_per_address,
+                 .per_user = (uint64_t)c->limits.under_way.disk_per_user,
+                 .total = (uint64_t)c->limits.under_way.disk},
+        .pace = {.bytes_per_second = (uint64_t)c->limits.under_way.min_bytes_per_second,
+                 .window_ms = c->limits.under_way.window_ms}};
+}
+
 static const char **zero_terminated(struct arena *a, const struct config_strs *list)
 {
     const char **out = arena_array(a, const char *, list->n + 1);
@@ -150,6 +163,7 @@ static int start_http(struct service *sv, struct err *err)
         .max_sockets = sv->max_sockets,
         .max_per_address = (unsigned)c->limits.max_connections_per_address,
         .spare_loopback = true,
+        .under_way = under_way_limits(c),
     };
     int rc = http_server_new(&http, &sv->http, err);
     arena_release(&a);
@@ -310,7 +324,9 @@ static void reload(struct service *sv)
         return;
     }
     log_setup(fresh->log.level, fresh->log.format);
+    const struct http_under_way_limits under_way = under_way_limits(fresh);
     set_limits(sv->server->limits, fresh);
+    http_server_limit(sv->http, &under_way);
     if (http_server_reload(sv->http, &err) != 0) {
         log_error("certificates not reloaded", LOG_CSTR("reason", err.message),
                   LOG_CSTR("detail", err.detail));

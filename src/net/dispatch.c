@@ -96,6 +96,10 @@ static int admit(struct exchange *ex, struct err *err)
     if (rc == 0) {
         rc = authenticate(ex, err);
     }
+    rc = rc ? rc : under_way_name_user(ex, err);
+    if (rc == 0 && ex->rq.method != HTTP_GET) {
+        rc = under_way_check(ex, err);
+    }
     const struct identity *who = &ex->rq.who;
     if (rc != 0 || who->rate_exempt) {
         return rc;
@@ -159,8 +163,8 @@ static int decode_body(struct exchange *ex, struct err *err)
 static int first_run(struct exchange *ex, struct err *err)
 {
     struct request *rq = &ex->rq;
-    int rc =
-        rq->route->body == ROUTE_BODY_FILE ? 0 : admit(ex, err); /* uploads were admitted before */
+    /* Who was admitted before the body came may have been signed out until it was there. */
+    int rc = ex->is_admitted ? authenticate(ex, err) : admit(ex, err);
     if (rc == 0) {
         rc = decode_body(ex, err);
     }
@@ -242,6 +246,7 @@ static void run_admission(struct exchange *ex)
     struct err err = {0};
     ex->admitting = false;
     if (admit(ex, &err) == 0) {
+        ex->is_admitted = true;
         http_conn_resume(ex, STAGE_ADMITTED);
         return;
     }

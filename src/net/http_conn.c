@@ -10,7 +10,8 @@
 #include "base/log.h"
 #include "base/open_files.h"
 #include "net/parking.h"
-#include "net/tcp_read.h"
+#include "net/stragglers.h"
+#include "net/tcp_progress.h"
 #include "net/temp_file.h"
 #include "wire/http_header.h"
 
@@ -18,9 +19,9 @@
  * see the reply. Past it the connection is cut. */
 #define DISCARD_MAX UINT64_C(67108864)
 
-/* A body must come at this average rate once the grace is over; libmicrohttpd's own time-out only asks for a byte
- * now and then. */
-enum { BODY_GRACE_SECONDS = 30, BODY_BYTES_PER_SECOND = 1024 };
+/* More of a body is not taken before it is known who sends it, and that they may. Less comes with its head, mostly, and
+ * is judged with it. */
+enum { UNJUDGED_MAX = 64 * 1024 };
 
 /* --- connections --- */
 
@@ -80,10 +81,11 @@ static struct conn *conn_new(struct http_listener *l, struct MHD_Connection *mhd
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     c->listener = l;
+    c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     if (!l->cert) {
-        c->begun_at = tcp_bytes_read(
-            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+        c->begun_at = tcp_bytes_read(c->fd);
     }
+    stragglers_note(c, CONN_HEAD);
     if (info && info->client_addr && address_from_sockaddr(info->client_addr, &c->address)) {
         c->peer_n =
             info->client_addr->sa_family == AF_INET ? sizeof(c->peer.in) : sizeof(c->peer.in6);
@@ -101,9 +103,11 @@ void http_conn_on_socket(void *listener, struct MHD_Connection *mhd, void **cont
         struct conn *c = conn_new(l, mhd);
         *context = c;
         http_conn_count_address(l->server, &c->address, 1);
+        stragglers_add(l->server, c);
         return;
     }
     struct conn *c = *context;
+    stragglers_remove(l->server, c);
     atomic_fetch_sub(&l->connections, 1);
     http_conn_count_address(l->server, &c->address, -1);
     request_unref(c->ex ? &c->ex->rq : NULL);
@@ -155,6 +159,7 @@ void http_conn_on_completed(void *listener, struct MHD_Connection *mhd, void **c
     struct http_server *s = ex->server;
     bool sending = ex->is_sending;
     struct conn *c = ex->conn;
+    stragglers_note(c, CONN_HEAD);
     if (atomic_load(&ex->refs.n) == 1) {
         exchange_recycle(ex);
     } else { /* a waker still holds it */
@@ -178,6 +183,7 @@ static enum MHD_Result queue_reply(struct exchange *ex)
     enum MHD_Result ok = MHD_queue_response(ex->mhd, (unsigned)ex->reply.status, m);
     MHD_destroy_response(m);
     ex->stage = STAGE_SENT;
+    stragglers_note(ex->conn, CONN_SENDING);
     return ok;
 }
 
@@ -198,6 +204,7 @@ static enum MHD_Result reply_early(struct exchange *ex)
     if (http_framing_has_body(&ex->framing) && !may_discard_body(ex)) {
         return queue_reply(ex);
     }
+    stragglers_note(ex->conn, CONN_READING);
     ex->stage = STAGE_REFUSED;
     return MHD_YES;
 }
@@ -209,18 +216,10 @@ static enum MHD_Result refuse(struct exchange *ex, const struct err *err)
     return reply_early(ex);
 }
 
-static enum MHD_Result refuse_too_large(struct exchange *ex, bool early)
+static int too_large(const struct exchange *ex, struct err *err)
 {
-    struct err err = {0};
-    err_too_large(&err, "The request body may have at most %llu bytes",
-                  (unsigned long long)ex->body_max);
-    if (early) {
-        return refuse(ex, &err);
-    }
-    reply_error(ex, &err);
-    dispatch_account(ex);
-    ex->stage = STAGE_REFUSED;
-    return MHD_YES;
+    return err_too_large(err, "The request body may have at most %llu bytes",
+                         (unsigned long long)ex->body_max);
 }
 
 /* --- on to the workers and back --- */
@@ -229,6 +228,7 @@ static enum MHD_Result submit(struct exchange *ex)
 {
     struct http_server *s = ex->server;
     ex->stage = STAGE_WORK;
+    stragglers_note(ex->conn, CONN_WORK);
     MHD_suspend_connection(ex->mhd);
     http_server_work_begins(s);
     pool_submit(s->config.pool, ex->rq.route->lane, &ex->job);
@@ -264,7 +264,7 @@ static bool may_have_read_on(const struct conn *c, int fd)
 static enum MHD_Result detach(struct exchange *ex)
 {
     const char *connection = header(ex, MHD_HTTP_HEADER_CONNECTION);
-    int fd = MHD_get_connection_info(ex->mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    int fd = ex->conn->fd;
     ex->keep_alive = ex->keep_alive &&
                      !(connection && str_eq_nocase(str_c(connection), STR("close"))) &&
                      !may_have_read_on(ex->conn, fd);
@@ -297,55 +297,68 @@ static bool open_upload(struct exchange *ex)
     return ex->rq.body_fd >= 0;
 }
 
-/* A full or broken disk passes; the space that was taken is given back at once. */
-static enum MHD_Result refuse_upload(struct exchange *ex)
+/* The rest of the body is not taken; what was taken of it is given back at once. */
+static enum MHD_Result refuse_rest(struct exchange *ex, const struct err *err)
 {
-    struct err err = {0};
-    (void)err_system(&err, errno, "storing an upload");
-    log_error("upload not stored", LOG_CSTR("req", ex->rq.id), LOG_CSTR("reason", err.detail));
     if (ex->rq.body_fd >= 0) {
         close(ex->rq.body_fd);
         ex->rq.body_fd = -1;
     }
-    reply_error(ex, &err);
+    buf_release(&ex->body);
+    under_way_drop(ex, &ex->body_held);
+    reply_error(ex, err);
     dispatch_account(ex);
     ex->stage = STAGE_REFUSED;
     return MHD_YES;
 }
 
-/* Whatever was promised: what does not fit where it goes is not stored. */
-static bool store_in_memory(struct exchange *ex, const char *p, size_t n)
+/* A full or broken disk passes. */
+static int broken_disk(struct exchange *ex, struct err *err)
 {
-    if (!ex->body) {
-        buf_add(&ex->chunked, str_n(p, n));
-        return !ex->chunked.overflow;
-    }
-    if (ex->body_seen > ex->body_room || n > ex->body_room - ex->body_seen) {
-        return false;
-    }
-    memcpy(ex->body + ex->body_seen, p, n);
-    return true;
+    int rc = err_system(err, errno, "storing an upload");
+    log_error("upload not stored", LOG_CSTR("req", ex->rq.id), LOG_CSTR("reason", err->detail));
+    return rc;
 }
 
-static bool store_body(struct exchange *ex, const char *p, size_t n)
+static int store_in_file(struct exchange *ex, struct str bytes, struct err *err)
+{
+    uint64_t size = ex->body_seen + bytes.n;
+    int rc = under_way_hold(ex, &ex->body_held, HELD_ON_DISK, size, err);
+    if (rc != 0) {
+        return rc;
+    }
+    bool is_stored =
+        (ex->rq.body_fd >= 0 || open_upload(ex)) && temp_file_write(ex->rq.body_fd, bytes);
+    return is_stored ? 0 : broken_disk(ex, err);
+}
+
+/* Whatever was promised, the buffer takes no more than it was made for. */
+static int store_in_memory(struct exchange *ex, struct str bytes, struct err *err)
+{
+    struct buf *b = &ex->body;
+    int rc = under_way_hold(ex, &ex->body_held, HELD_IN_MEMORY, b->n + bytes.n, err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (b->n == 0 && ex->framing.has_length) { /* most bodies fit into their first block */
+        buf_reserve(b, MIN(ex->framing.length, (uint64_t)UNJUDGED_MAX));
+    }
+    buf_add(b, bytes);
+    return b->overflow ? too_large(ex, err) : 0;
+}
+
+static int store_body(struct exchange *ex, struct str bytes, struct err *err)
 {
     switch (ex->rq.route->body) {
     case ROUTE_BODY_FILE:
-        return (ex->rq.body_fd >= 0 || open_upload(ex)) &&
-               temp_file_write(ex->rq.body_fd, str_n(p, n));
+        return store_in_file(ex, bytes, err);
     case ROUTE_BODY_NONE:
-        return true;
+        return 0;
     case ROUTE_BODY_JSON:
     case ROUTE_BODY_RAW:
         break;
     }
-    return store_in_memory(ex, p, n);
-}
-
-static bool is_too_slow(const struct exchange *ex)
-{
-    int64_t seconds = (clock_mono_us() - ex->started_us) / 1000000 - BODY_GRACE_SECONDS;
-    return seconds > 0 && ex->body_seen < (uint64_t)seconds * BODY_BYTES_PER_SECOND;
+    return store_in_memory(ex, bytes, err);
 }
 
 /* Whether the client has closed its side in the middle of the body. libmicrohttpd does not notice that until the
@@ -357,26 +370,36 @@ static bool has_hung_up(const struct exchange *ex)
     if (ex->listener->cert || ex->body_seen >= ex->framing.length) {
         return false;
     }
-    int fd = MHD_get_connection_info(ex->mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    return recv(ex->conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* Whether a body of that length has to wait until a worker has judged its head. */
+static bool must_be_admitted(const struct exchange *ex, uint64_t length)
+{
+    enum route_body kind = ex->rq.route->body;
+    return !ex->is_admitted &&
+           (kind == ROUTE_BODY_FILE || (kind != ROUTE_BODY_NONE && length > UNJUDGED_MAX));
+}
+
+static enum MHD_Result ask_admission(struct exchange *ex)
+{
+    ex->admitting = true;
+    return submit(ex);
 }
 
 static enum MHD_Result take_body(struct exchange *ex, const char *p, size_t *n)
 {
-    size_t got = *n;
+    struct err err = {0};
+    struct str bytes = str_n(p, *n);
+    uint64_t size = ex->body_seen + bytes.n;
+    if (size <= ex->body_max && must_be_admitted(ex, size)) {
+        return ask_admission(ex); /* a chunked one; these bytes come again */
+    }
     *n = 0;
-    if (is_too_slow(ex)) {
-        return MHD_NO;
-    }
-    if (ex->body_seen + got > ex->body_max) {
-        ex->body_seen += got;
-        return refuse_too_large(ex, false);
-    }
-    bool stored = store_body(ex, p, got);
-    ex->body_seen += got;
-    if (!stored) {
-        return ex->rq.route->body == ROUTE_BODY_FILE ? refuse_upload(ex)
-                                                     : refuse_too_large(ex, false);
+    int rc = size > ex->body_max ? too_large(ex, &err) : store_body(ex, bytes, &err);
+    ex->body_seen = size;
+    if (rc != 0) {
+        return refuse_rest(ex, &err);
     }
     return has_hung_up(ex) ? MHD_NO : MHD_YES;
 }
@@ -385,14 +408,16 @@ static enum MHD_Result body_complete(struct exchange *ex)
 {
     struct request *rq = &ex->rq;
     if (rq->route->body == ROUTE_BODY_FILE) {
+        struct err err = {0};
         if (rq->body_fd < 0 && !open_upload(ex)) {
-            refuse_upload(ex);
+            broken_disk(ex, &err);
+            refuse_rest(ex, &err);
             return queue_reply(ex);
         }
         rq->body_size = ex->body_seen;
         lseek(rq->body_fd, 0, SEEK_SET);
     } else if (rq->route->body != ROUTE_BODY_NONE) {
-        rq->body = ex->body ? str_n(ex->body, ex->body_seen) : buf_str(&ex->chunked);
+        rq->body = buf_str(&ex->body);
     }
     return submit(ex);
 }
@@ -404,7 +429,28 @@ static enum MHD_Result discard_body(struct exchange *ex, size_t *n)
     }
     ex->body_seen += *n;
     *n = 0;
-    return is_too_slow(ex) || ex->body_seen > ex->body_max + DISCARD_MAX ? MHD_NO : MHD_YES;
+    return ex->body_seen > ex->body_max + DISCARD_MAX ? MHD_NO : MHD_YES;
+}
+
+/* After admission. Some of a chunked body may have been read, and then it must be read to its end: libmicrohttpd takes
+ * no answer in the middle. */
+static enum MHD_Result declined(struct exchange *ex, size_t *n)
+{
+    stragglers_note(ex->conn, CONN_READING);
+    if (ex->body_seen == 0 && *n == 0) {
+        return reply_early(ex);
+    }
+    buf_release(&ex->body);
+    under_way_drop(ex, &ex->body_held);
+    ex->stage = STAGE_REFUSED;
+    return discard_body(ex, n);
+}
+
+static enum MHD_Result admitted(struct exchange *ex, const char *p, size_t *n)
+{
+    stragglers_note(ex->conn, CONN_READING);
+    ex->stage = STAGE_BODY;
+    return *n ? take_body(ex, p, n) : MHD_YES;
 }
 
 /* --- the first call for a request: its headers are there --- */
@@ -479,6 +525,9 @@ static void find_remote(struct exchange *ex)
         warn_of_proxy(ex);
     }
     ex->rq.remote = arena_str(&ex->arena, str_n(text, address_text(&ex->address, text)));
+    ex->holder.address = ex->address;
+    ex->holder.has_address =
+        !is_proxy(ex->listener, &ex->address) && !is_spared(ex->server, &ex->address);
 }
 
 static void find_coding(struct exchange *ex)
@@ -536,24 +585,18 @@ static enum MHD_Result refuse_unrecognized(struct exchange *ex, bool path_known)
     return refuse(ex, &err);
 }
 
-/* Room for a body of declared length; untouched pages cost nothing until the bytes arrive. */
 static enum MHD_Result prepare_body(struct exchange *ex)
 {
-    enum route_body kind = ex->rq.route->body;
+    struct err err = {0};
     ex->stage = STAGE_BODY;
-    ex->chunked = BUF_INIT(ex->body_max);
+    ex->body = BUF_INIT(ex->framing.has_length ? ex->framing.length : ex->body_max);
     if (ex->framing.length > ex->body_max) {
-        return refuse_too_large(ex, true);
+        too_large(ex, &err);
+        return refuse(ex, &err);
     }
-    if (ex->framing.has_length && (kind == ROUTE_BODY_JSON || kind == ROUTE_BODY_RAW)) {
-        ex->body_room = ex->framing.length;
-        ex->body = arena_alloc(&ex->arena, ex->body_room + 1);
-    }
-    if (kind == ROUTE_BODY_FILE) {
-        ex->admitting = true;
-        return submit(ex);
-    }
-    return MHD_YES; /* called again with the body, or at once without */
+    stragglers_note(ex->conn, CONN_READING);
+    /* Else called again with the body, or at once without. */
+    return must_be_admitted(ex, ex->framing.length) ? ask_admission(ex) : MHD_YES;
 }
 
 static enum MHD_Result judge_field(void *framing, enum MHD_ValueKind kind, const char *name,
@@ -631,10 +674,9 @@ enum MHD_Result http_conn_on_request(void *listener, struct MHD_Connection *mhd,
     case STAGE_NEW:
         return begin(ex, method, url, version);
     case STAGE_ADMITTED:
-        ex->stage = STAGE_BODY;
-        return MHD_YES;
+        return admitted(ex, upload, upload_n);
     case STAGE_DECLINED:
-        return reply_early(ex);
+        return declined(ex, upload_n);
     case STAGE_BODY:
         return *upload_n ? take_body(ex, upload, upload_n) : body_complete(ex);
     case STAGE_REFUSED:

@@ -21,6 +21,7 @@
 #include <netinet/in.h>
 #include <stdatomic.h>
 
+#include "base/list.h"
 #include "base/lock.h"
 #include "base/map.h"
 #include "base/refcount.h"
@@ -29,7 +30,9 @@
 #include "net/http_framing.h"
 #include "net/http_server.h"
 #include "net/metrics.h"
+#include "net/min_rate.h"
 #include "net/spool.h"
+#include "net/under_way.h"
 #include "wire/json.h"
 #include "wire/url.h"
 
@@ -58,6 +61,15 @@ struct route_stats {
     _Atomic(struct metric_histogram *) latency;
 };
 
+/* See stragglers.h. */
+struct stragglers {
+    struct lock lock;
+    struct list conns;
+    struct min_rate_rule rule;
+    int64_t next_ms; /* when to look again */
+    struct metric_counter *cut;
+};
+
 struct http_server {
     struct http_server_config config; /* defaults filled in */
     struct http_listener *listeners;
@@ -72,6 +84,17 @@ struct http_server {
     size_t working;          /* exchanges on workers or parked */
     size_t sending;          /* replies that libmicrohttpd has not finished with */
     struct smap per_address; /* connections by address_key */
+    struct byte_budget budgets[HELD_KINDS];
+    atomic_int_fast64_t warned_of_budget; /* clock_mono_ms; 0: never */
+    struct stragglers stragglers;
+};
+
+/* What a connection of libmicrohttpd is doing. */
+enum conn_phase {
+    CONN_HEAD,    /* waits for a request, or reads its head */
+    CONN_READING, /* a body comes in */
+    CONN_WORK,    /* nothing is to move: it is suspended */
+    CONN_SENDING, /* an answer goes out */
 };
 
 /* Connection of libmicrohttpd (its socket context). */
@@ -90,6 +113,13 @@ struct conn {
     int64_t begun_at;  /* tcp_bytes_read when libmicrohttpd got the socket; plain HTTP only */
     int64_t heard;     /* bytes of the requests since then, as far as they say */
     bool is_uncounted; /* one did not say: it was chunked */
+    atomic_uint phase; /* of stragglers.c, as what follows, which is under its lock */
+    int fd;
+    struct list_node in_conns;
+    unsigned judged_phase; /* 0: none */
+    struct min_rate *rate; /* heap; NULL: it never moved for long */
+    int64_t head_bytes;    /* received when the phase was first looked at */
+    int64_t head_since_ms; /* when there were more; 0: not yet */
 };
 
 enum stage {
@@ -97,8 +127,8 @@ enum stage {
     STAGE_BODY,     /* taking the body */
     STAGE_REFUSED,  /* the reply is ready; the rest of the body is thrown away first */
     STAGE_WORK,     /* suspended, on a worker */
-    STAGE_ADMITTED, /* upload may be read now */
-    STAGE_DECLINED, /* upload was refused before its body was read; reply is ready */
+    STAGE_ADMITTED, /* the body, or the rest of it, may be read now */
+    STAGE_DECLINED, /* it was refused before it was read; reply is ready */
     STAGE_REPLY,    /* reply is ready */
     STAGE_SENT,     /* reply is libmicrohttpd's */
     STAGE_DETACH,   /* parked: take the socket away from libmicrohttpd */
@@ -111,12 +141,6 @@ struct reply_header {
     const char *name, *value;
 };
 
-/* What an answer holds until it was sent, in bytes; while it is spooled, so far. A file that was there before (media)
- * counts for nothing. */
-struct reply_held {
-    uint64_t memory, disk;
-};
-
 struct reply {
     enum reply_kind kind;
     int status;
@@ -127,7 +151,7 @@ struct reply {
     uint64_t offset, size;
     struct spool spool;           /* what reply_more has taken so far */
     bool is_spooling, is_packing; /* it is a long one; what is spooled is compressed */
-    struct reply_held held;
+    struct held held; /* until it was sent; a file that was there before (media) is not counted */
     struct reply_header *headers; /* arena */
 };
 
@@ -148,6 +172,7 @@ struct parked {
     struct list_node in_list; /* of everything that is parked */
     struct buf head;          /* what is left to send: head, then the reply's bytes or file */
     size_t head_sent, body_sent;
+    struct min_rate *rate; /* heap: whether it is taken fast enough */
 };
 
 struct exchange {
@@ -161,21 +186,22 @@ struct exchange {
     struct MHD_Connection *mhd; /* likewise */
     struct MHD_Response *response;
     enum stage stage;
-    bool is_head, keep_alive, admitting, is_sending;
+    bool is_head, keep_alive, is_sending;
+    bool admitting, is_admitted; /* asked for before the body was taken, granted */
     unsigned route_index;
     enum gzip_coding coding; /* what the client accepts; known once the request was begun */
     char id[16];
     struct address address; /* of the client, for limits */
-    struct str target;      /* of the request, as it was sent; arena */
+    struct byte_holder holder;
+    struct str target; /* of the request, as it was sent; arena */
     struct http_framing framing;
     struct str query; /* raw */
     struct url_query params;
     struct str raw_params[HTTP_PARAMS_MAX];
     unsigned n_params;
     uint64_t body_max, body_seen;
-    char *body;         /* room for body_room bytes, arena; NULL: they go elsewhere */
-    size_t body_room;   /* = framing.length */
-    struct buf chunked; /* body of undeclared length */
+    struct buf body;       /* if it is kept in memory */
+    struct held body_held; /* body, file, and what was kept of them while parked */
     struct reply reply;
     int64_t started_us;
     struct sockaddr_in6 peer; /* kept while detached */

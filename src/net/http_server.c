@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "net/acceptor.h"
 #include "net/parking.h"
+#include "net/stragglers.h"
 #include "net/tls_cert.h"
 
 enum {
@@ -20,6 +22,9 @@ enum {
     IDLE_SECONDS = 60,
     HEADER_MAX = 16 * 1024,
     BACKLOG = 1024,
+    BYTES_PER_SECOND = 1024,
+    WINDOW_MS = 30 * 1000,
+    UNSENT_MAX = 128 * 1024,
 };
 
 /* --- accounts of running work --- */
@@ -78,12 +83,14 @@ static int bind_socket(const struct http_listener_config *c, int *out_fd, struct
             return bad_bind(c, "not an IP address", err);
         }
     }
-    const int on = 1, off = 0;
+    const int on = 1, off = 0, unsent = UNSENT_MAX;
     int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return bad_bind(c, strerrordesc_np(errno), err);
     }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    /* Connections inherit it. What is not sent yet stays with us, where it is counted, and not in the kernel. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
     if (a.any.sa_family == AF_INET6) {
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     }
@@ -289,6 +296,9 @@ int http_server_new(const struct http_server_config *config, struct http_server 
     cond_init(&s->idle);
     s->stats = xcalloc(router_count(config->router) + 1, sizeof(*s->stats));
     s->listeners = xcalloc(config->n_listeners + 1, sizeof(*s->listeners));
+    stragglers_init(s);
+    under_way_init(s);
+    http_server_limit(s, &config->under_way);
     s->parking = parking_new(s);
     register_metrics(s);
     for (size_t i = 0; i < config->n_listeners; i++) {
@@ -322,6 +332,14 @@ int http_server_reload(struct http_server *s, struct err *err)
         }
     }
     return 0;
+}
+
+void http_server_limit(struct http_server *s, const struct http_under_way_limits *limits)
+{
+    const struct min_rate_rule standard = {BYTES_PER_SECOND, WINDOW_MS};
+    byte_budget_set(&s->budgets[HELD_IN_MEMORY], &limits->memory);
+    byte_budget_set(&s->budgets[HELD_ON_DISK], &limits->disk);
+    stragglers_set(s, limits->pace.window_ms ? &limits->pace : &standard);
 }
 
 int64_t http_server_certificate_end(const struct http_server *s, size_t listener)
@@ -371,6 +389,8 @@ void http_server_free(struct http_server *s, int64_t drain_ms)
         listener_release(&s->listeners[i]);
     }
     smap_release(&s->per_address);
+    stragglers_release(s);
+    under_way_release(s);
     cond_destroy(&s->idle);
     lock_destroy(&s->lock);
     free(s->listeners);

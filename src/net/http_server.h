@@ -2,16 +2,18 @@
 /*
  * The HTTP server: listeners (libmicrohttpd with epoll threads), dispatch to the worker pool, and back.
  *
- * A network thread reads the request, finds its route, checks size limits and reads the body. Then the
- * connection is suspended and the request is a job of the pool: rate limit by address, authenticate, rate
- * limit by user, decode, handler, reply. The network thread sends the reply. Parked requests (request.h)
- * are taken out of libmicrohttpd altogether.
+ * A network thread reads the head, finds its route, checks size limits and reads the body (a large one once a worker
+ * has judged who sends it). Then the connection is suspended and the request is a job of the pool: rate limit by
+ * address, authenticate, rate limit by user, decode, handler, reply. The network thread sends the reply. Parked
+ * requests (request.h) are taken out of libmicrohttpd altogether.
  *
  * Start order: router and pool first; stop order: http_server_free, then pool_free.
  */
 #ifndef INGOT_NET_HTTP_SERVER_H
 #define INGOT_NET_HTTP_SERVER_H
 
+#include "net/byte_budget.h"
+#include "net/min_rate.h"
 #include "net/request.h"
 
 struct http_listener_config {
@@ -38,6 +40,12 @@ typedef int complete_body_fn(struct request *rq, json_t **body, struct err *err)
  * but leaves and those of waking; may run more than once. Only who, arena (its address) and app are good. */
 typedef void answered_fn(const struct request *rq);
 
+/* What may be under way at a time (see under_way.h), and how fast it must move. */
+struct http_under_way_limits {
+    struct byte_limits memory, disk;
+    struct min_rate_rule pace; /* zero: 1 KiB/s over 30 seconds */
+};
+
 struct http_server_config {
     const struct http_listener_config *listeners;
     size_t n_listeners;
@@ -56,7 +64,9 @@ struct http_server_config {
     unsigned max_connections; /* per listener, parked ones apart; 0: 20,000 */
     unsigned max_sockets;     /* over all listeners, with parked ones; 0: no limit */
     unsigned max_per_address; /* connections, trusted proxies apart; 0: no limit */
-    bool spare_loopback;   /* max_per_address does not count this machine: a proxy may run on it */
+    bool spare_loopback;      /* what is limited by address is not for this machine: a proxy may run
+                                 on it */
+    struct http_under_way_limits under_way;
     unsigned max_parked;   /* 0: 100,000; beyond, a long poll is answered at once */
     unsigned idle_seconds; /* connection without traffic; 0: 60 */
     unsigned header_max;   /* bytes of memory per connection for its headers; 0: 16 KiB */
@@ -71,6 +81,8 @@ MUST_USE int http_server_new(const struct http_server_config *config, struct htt
 uint16_t http_server_port(const struct http_server *s, size_t listener);
 /* Reads certificates anew; on failure the old ones stay. */
 MUST_USE int http_server_reload(struct http_server *s, struct err *err);
+/* From now on; what is under way stays. */
+void http_server_limit(struct http_server *s, const struct http_under_way_limits *limits);
 /* Seconds since 1970 at which the certificate of a listener ends; 0: it has none. */
 int64_t http_server_certificate_end(const struct http_server *s, size_t listener);
 /* Accepts no more connections and wakes what is parked; returns at once. Not from a

@@ -6,7 +6,6 @@
 #include <netinet/tcp.h>
 #include <zlib.h>
 
-#include "base/clock.h"
 #include "net/metrics.h"
 #include "tests/support/http_client.h"
 #include "tests/support/http_shapes.h"
@@ -796,21 +795,6 @@ static void an_upload_that_breaks_off_ends_at_once(void **state)
     }
 }
 
-static void a_body_that_trickles_is_cut_off(void **state)
-{
-    (void)state;
-    clock_test_freeze(1700000000000);
-    client_send(&client, STR("POST /t/raw HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n"
-                             "Expect: 100-continue\r\n\r\n"));
-    struct answer a = client_receive(&client, false); /* it has begun */
-    assert_int_equal(a.status, 100);
-    answer_release(&a);
-    clock_test_advance(40000);
-    client_send(&client, STR("x"));
-    assert_false(client_read_more(&client));
-    clock_test_thaw();
-}
-
 static void connections_per_address_are_limited(void **state)
 {
     (void)state;
@@ -927,7 +911,6 @@ int main(void)
         SERVED(broken_and_oversized_headers_are_refused),
         SERVED(a_client_that_leaves_early_does_no_harm),
         SERVED(an_upload_that_breaks_off_ends_at_once),
-        SERVED(a_body_that_trickles_is_cut_off),
         SERVED(connections_per_address_are_limited),
         SERVED(connections_of_this_machine_can_be_spared),
         SERVED(what_happened_is_in_the_metrics),

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/vec.h"
 #include "net/acceptor.h"
+#include "net/stragglers.h"
 
 enum {
     EVENTS = 128,
@@ -427,9 +428,20 @@ static bool may_keep(const struct exchange *ex)
     return ex->keep_alive && !atomic_load(&ex->server->stopping);
 }
 
-static int64_t send_deadline(const struct parking *p)
+/* What the socket has taken of the answer. */
+static uint64_t sent(const struct exchange *ex)
 {
-    return clock_mono_ms() + (int64_t)p->server->config.idle_seconds * 1000;
+    return ex->park.head_sent + ex->park.body_sent;
+}
+
+/* Begins to judge whether the answer is taken fast enough; gives when to look. */
+static int64_t begin_judging(struct exchange *ex)
+{
+    int64_t now = clock_mono_ms();
+    struct min_rate_rule rule = stragglers_rule(ex->server);
+    ex->park.rate = xmalloc(sizeof(*ex->park.rate));
+    min_rate_begin(ex->park.rate, now, sent(ex));
+    return now + min_rate_interval(&rule);
 }
 
 void parking_send(struct exchange *ex)
@@ -449,11 +461,12 @@ void parking_send(struct exchange *ex)
         return;
     }
     struct http_server *s = ex->server;
+    int64_t look_at = begin_judging(ex);
     ex->is_sending = true;
     http_server_sending_begins(s);
     lock_take(&p->lock);
     ex->park.state = PARK_SENDING;
-    ex->park.deadline = send_deadline(p);
+    ex->park.deadline = look_at;
     watch(p, ex, EPOLLOUT);
     heap_add(p, ex);
     lock_release(&p->lock);
@@ -466,19 +479,27 @@ void parking_send(struct exchange *ex)
 static void keep_sending(struct parking *p, struct exchange *ex)
 {
     enum progress done = send_some(ex);
-    lock_take(&p->lock);
-    heap_remove(p, ex);
     if (done == SEND_BLOCKED) {
-        ex->park.deadline = send_deadline(p);
-        heap_add(p, ex);
-    } else {
-        unwatch(p, ex);
-        ex->park.state = PARK_DONE;
+        return;
     }
+    lock_take(&p->lock);
+    withdraw(p, ex);
+    ex->park.state = PARK_DONE;
     lock_release(&p->lock);
-    if (done != SEND_BLOCKED) {
-        finish(ex, done == SEND_DONE && may_keep(ex));
+    finish(ex, done == SEND_DONE && may_keep(ex));
+}
+
+/* Whether a receiver may go on; then it is looked at again later. Under the lock, in the thread that also sends. */
+static bool is_fast_enough(struct parking *p, struct exchange *ex, const struct min_rate_rule *rule)
+{
+    int64_t now = clock_mono_ms();
+    if (!min_rate_is_met(ex->park.rate, rule, now, sent(ex))) {
+        return false;
     }
+    heap_remove(p, ex);
+    ex->park.deadline = now + min_rate_interval(rule);
+    heap_add(p, ex);
+    return true;
 }
 
 static void on_event(struct parking *p, uint64_t event)
@@ -495,46 +516,53 @@ static void on_event(struct parking *p, uint64_t event)
     }
 }
 
-/* Takes the next exchange whose time is up, if any. */
-static struct exchange *take_due(struct parking *p, bool *out_run)
+enum due { DUE_NOTHING, DUE_TO_RUN, DUE_TO_CUT, DUE_LATER };
+
+/* What is to be done with the next exchange whose time is up, if any. */
+static enum due take_due(struct parking *p, const struct min_rate_rule *rule,
+                         struct exchange **out_ex)
 {
+    enum due due = DUE_NOTHING;
     lock_take(&p->lock);
     struct exchange *ex = p->heap.n ? p->heap.p[0] : NULL;
     if (ex && ex->park.deadline <= clock_mono_ms()) {
-        *out_run = wake(p, ex, WOKEN_DEADLINE);
-        if (!*out_run) {
+        due = wake(p, ex, WOKEN_DEADLINE)   ? DUE_TO_RUN
+              : is_fast_enough(p, ex, rule) ? DUE_LATER
+                                            : DUE_TO_CUT;
+        if (due == DUE_TO_CUT) {
             withdraw(p, ex);
             ex->park.state = PARK_DONE;
         }
-    } else {
-        ex = NULL;
     }
     lock_release(&p->lock);
-    return ex;
+    *out_ex = ex;
+    return due;
 }
 
 static void serve_deadlines(struct parking *p)
 {
     struct exchange *ex;
-    bool run;
-    while ((ex = take_due(p, &run))) {
-        if (run) {
+    enum due due;
+    const struct min_rate_rule rule = stragglers_rule(p->server);
+    while ((due = take_due(p, &rule, &ex)) != DUE_NOTHING) {
+        if (due == DUE_TO_RUN) {
             submit(ex);
-        } else {
-            finish(ex, false); /* a receiver that does not take its reply */
+        } else if (due == DUE_TO_CUT) {
+            metric_add(p->server->stragglers.cut, 1);
+            finish(ex, false);
         }
     }
 }
 
 static int time_to_next(struct parking *p)
 {
-    int64_t ms = 60000;
+    int64_t ms = INT32_MAX;
     lock_take(&p->lock);
     if (p->heap.n) {
         ms = p->heap.p[0]->park.deadline - clock_mono_ms();
     }
     lock_release(&p->lock);
-    return (int)MIN(MAX(ms, 0), 60000);
+    return (int)MIN(MAX(ms, 0), stragglers_due(p->server));
 }
 
 static bool is_ending(struct parking *p)
@@ -560,6 +588,7 @@ static void *parking_main(void *arg)
             }
         }
         serve_deadlines(p);
+        stragglers_look(p->server);
     }
     return NULL;
 }

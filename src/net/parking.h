@@ -17,7 +17,7 @@
  * what follows on the connection is not taken for the beginning of a request. No Matrix client and no common proxy
  * pipelines.
  *
- * One thread per server serves deadlines (a heap), hang-ups, and slow receivers.
+ * One thread per server serves deadlines (a heap), hang-ups, and slow receivers, and looks for stragglers.
  */
 #ifndef INGOT_NET_PARKING_H
 #define INGOT_NET_PARKING_H

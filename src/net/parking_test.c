@@ -148,7 +148,7 @@ static int teardown_group(void **state)
     return 0;
 }
 
-static void start(unsigned max_parked, unsigned idle_seconds)
+static void start(unsigned max_parked, int64_t window_ms)
 {
     struct err err = {0};
     const struct http_listener_config listener = {.bind = "127.0.0.1", .serve = SERVE_CLIENT};
@@ -158,7 +158,7 @@ static void start(unsigned max_parked, unsigned idle_seconds)
                                               .pool = pool,
                                               .temp_dir = "/tmp",
                                               .max_parked = max_parked,
-                                              .idle_seconds = idle_seconds};
+                                              .under_way.pace = {1000, window_ms}};
     assert_ok(http_server_new(&config, &server, &err), &err);
     port = http_server_port(server, 0);
     client = client_open(port);
@@ -322,7 +322,7 @@ static void a_client_that_takes_nothing_runs_out_of_time(void **state)
     (void)state;
     client_close(&client);
     http_server_free(server, 1000);
-    start(0, 1);
+    start(0, 600);
     ask_poll(&client, "bytes=20000000");
     sem_wait(&seen.parked);
     wake_all();

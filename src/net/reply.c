@@ -40,6 +40,7 @@ void reply_discard(struct exchange *ex)
         close(r->fd);
     }
     spool_release(&r->spool);
+    under_way_drop(ex, &r->held);
     reply_init(r);
 }
 
@@ -203,6 +204,19 @@ static void add_coding(struct exchange *ex)
     reply_header(&ex->rq, "Vary", STR("Accept-Encoding"));
 }
 
+/* Counts what the answer has by now. Reading can be refused; what was changed has been, and is told. */
+static int hold(struct exchange *ex, uint64_t memory, uint64_t disk, struct err *err)
+{
+    struct held *h = &ex->reply.held;
+    if (ex->rq.method != HTTP_GET) {
+        under_way_note(ex, h, HELD_IN_MEMORY, memory);
+        under_way_note(ex, h, HELD_ON_DISK, disk);
+        return 0;
+    }
+    int rc = under_way_hold(ex, h, HELD_IN_MEMORY, memory, err);
+    return rc ? rc : under_way_hold(ex, h, HELD_ON_DISK, disk, err);
+}
+
 /* ---- long answers ---- */
 
 static int to_spool(void *arg, struct str bytes, struct err *err)
@@ -210,10 +224,10 @@ static int to_spool(void *arg, struct str bytes, struct err *err)
     struct exchange *ex = arg;
     struct reply *r = &ex->reply;
     int rc = spool_add(&r->spool, ex->server->config.temp_dir, bytes, err);
-    r->held = (struct reply_held){.memory = r->spool.memory.n, .disk = r->spool.on_disk};
-    return rc == 0 && r->spool.on_disk > REPLY_MAX
-               ? err_internal(err, "an answer exceeds %d bytes", REPLY_MAX)
-               : rc;
+    if (rc == 0 && r->spool.on_disk > REPLY_MAX) {
+        return err_internal(err, "an answer exceeds %d bytes", REPLY_MAX);
+    }
+    return rc ? rc : hold(ex, r->spool.memory.n, r->spool.on_disk, err);
 }
 
 static int spool_piece(struct exchange *ex, struct str bytes, bool is_last, struct err *err)
@@ -293,7 +307,7 @@ static void replace_bytes(struct reply *r, char *p, size_t n)
     r->n = n;
 }
 
-static void settle_short(struct exchange *ex)
+static int settle_short(struct exchange *ex, struct err *err)
 {
     char *packed;
     size_t n;
@@ -305,7 +319,7 @@ static void settle_short(struct exchange *ex)
     } else if (r->kind == REPLY_BORROWED) {
         replace_bytes(r, memcpy(xmalloc(r->n + 1), r->n ? r->p : "", r->n), r->n);
     }
-    r->held.memory = r->n;
+    return hold(ex, r->n, 0, err);
 }
 
 int reply_settle(struct exchange *ex, struct err *err)
@@ -317,8 +331,7 @@ int reply_settle(struct exchange *ex, struct err *err)
     if (r->is_spooling || r->n > SPOOL_MEMORY) {
         return settle_long(ex, err);
     }
-    settle_short(ex);
-    return 0;
+    return settle_short(ex, err);
 }
 
 static struct MHD_Response *body_to_mhd(struct reply *r)

@@ -34,8 +34,10 @@ void exchange_release_work(struct exchange *ex)
         close(rq->body_fd);
         rq->body_fd = -1;
     }
-    buf_release(&ex->chunked);
+    buf_release(&ex->body);
     arena_release(&ex->arena);
+    under_way_note(ex, &ex->body_held, HELD_ON_DISK, 0);
+    under_way_note(ex, &ex->body_held, HELD_IN_MEMORY, ex->park.asked.n);
     rq->path = rq->body = ex->query = ex->target = STR_NONE;
     rq->json = NULL;
     rq->in = NULL;
@@ -54,13 +56,21 @@ void exchange_release_run(struct exchange *ex)
     }
 }
 
+/* What has survived its runs. */
+static void release_kept(struct exchange *ex)
+{
+    free(ex->park.kept);
+    free(ex->park.rate);
+    buf_release(&ex->park.asked);
+    under_way_drop(ex, &ex->body_held);
+}
+
 void exchange_recycle(struct exchange *ex)
 {
     struct http_listener *l = ex->listener;
     struct conn *conn = ex->conn;
     exchange_release_run(ex);
-    free(ex->park.kept);
-    buf_release(&ex->park.asked);
+    release_kept(ex);
     memset(ex, 0, sizeof(*ex));
     ref_init(&ex->refs);
     init(ex, l);
@@ -80,8 +90,7 @@ void request_unref(struct request *rq)
     }
     struct exchange *ex = exchange_of(rq);
     exchange_release_run(ex);
-    free(ex->park.kept);
-    buf_release(&ex->park.asked);
+    release_kept(ex);
     free(ex);
 }
 
