@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <vips/vips.h>
 
+#include "media/png_chunks.h"
 #include "media/webp_metadata.h"
 
 #define JPEG_QUALITY 80
@@ -105,12 +106,53 @@ struct job {
     bool has_profile;  /* says which colours its numbers mean */
 };
 
+/* To be freed; NULL: it cannot be read, or held. */
+static unsigned char *read_whole(int fd, size_t n)
+{
+    unsigned char *bytes = malloc(n);
+    size_t got = 0;
+    for (ssize_t more = 1; bytes && got < n && more > 0; got += (size_t)MAX(more, 0)) {
+        more = read(fd, bytes + got, n - got);
+    }
+    if (got < n) {
+        free(bytes);
+        return NULL;
+    }
+    return bytes;
+}
+
+static int free_bytes(void *bytes, void *area)
+{
+    (void)area;
+    free(bytes);
+    return 0;
+}
+
+static VipsSource *source_of_png(int fd, size_t n)
+{
+    unsigned char *bytes = read_whole(fd, n);
+    if (!bytes) {
+        return NULL;
+    }
+    VipsBlob *blob = vips_blob_new(free_bytes, bytes, png_keep_picture(bytes, n));
+    VipsSource *source = vips_source_new_from_blob(blob);
+    vips_area_unref(VIPS_AREA(blob));
+    return source;
+}
+
 /* NULL also for an empty file: libvips aborts when it has to find out what that is. */
 static VipsSource *source_of(int fd)
 {
+    unsigned char head[8];
     struct stat st;
-    bool has_bytes = lseek(fd, 0, SEEK_SET) == 0 && fstat(fd, &st) == 0 && st.st_size > 0;
-    return has_bytes ? vips_source_new_from_descriptor(fd) : NULL;
+    if (lseek(fd, 0, SEEK_SET) != 0 || fstat(fd, &st) != 0 || st.st_size <= 0) {
+        return NULL;
+    }
+    bool is_png = read(fd, head, sizeof(head)) == sizeof(head) && png_is_one(head, sizeof(head));
+    if (lseek(fd, 0, SEEK_SET) != 0) {
+        return NULL;
+    }
+    return is_png ? source_of_png(fd, (size_t)st.st_size) : vips_source_new_from_descriptor(fd);
 }
 
 /* Headers only; nothing is decoded yet. */

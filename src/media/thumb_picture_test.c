@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What colours come out, outside of the sandbox: pictures are made, and looked at, with libvips itself. */
+#include "media/png_chunks.h"
 #include "media/thumb_picture.h"
 
 /* Before GLib, which has the same names as ours and leaves them if they are there. */
@@ -103,6 +104,39 @@ static void colours_of_another_profile_become_srgb(void **state)
     g_object_unref(source);
 }
 
+/* zTXt and the like unpack to a thousand times their size, and libvips unpacks them with the header. */
+static void chunks_that_are_no_picture_are_not_looked_at(void **state)
+{
+    (void)state;
+    static const unsigned char text[] = {
+        0, 0, 0, 5,   'z', 'T', 'X', 't', 'k',
+        0, 0, 1, 'x', 0,   0,   0,   0}; /* its checksum is wrong too */
+    const size_t at = 33;                /* behind IHDR */
+    unsigned char bytes[65536];
+    int from = picture_of((struct colour){255, 0, 0}, ".png", NULL);
+    int to = memfd_create("with text", MFD_CLOEXEC);
+    ssize_t n = pread(from, bytes, sizeof(bytes), 0);
+    assert_in_range(n, (ssize_t)at, (ssize_t)sizeof(bytes) - 1);
+    assert_int_equal(write(to, bytes, at), at);
+    assert_int_equal(write(to, text, sizeof(text)), sizeof(text));
+    assert_int_equal(write(to, bytes + at, (size_t)n - at), n - (ssize_t)at);
+    n = pread(to, bytes, sizeof(bytes), 0);
+    assert_int_equal(png_keep_picture(bytes, (size_t)n), n - (ssize_t)sizeof(text));
+    (void)close(from);
+    check_colour(shrink(to, false), (struct colour){255, 0, 0});
+}
+
+/* A length that reaches beyond the end, or no chunk at all, ends the file. */
+static void broken_chunks_end_the_file(void **state)
+{
+    (void)state;
+    unsigned char bytes[] = "\x89PNG\r\n\x1a\n\xff\xff\xff\xffIDATabcd";
+    for (size_t n = 8; n < sizeof(bytes); n++) {
+        assert_int_equal(png_keep_picture(bytes, n), 8);
+    }
+    assert_int_equal(png_keep_picture(bytes, 7), 7);
+}
+
 static void frames_keep_their_colours(void **state)
 {
     (void)state;
@@ -118,6 +152,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(colours_stay_what_they_are),
         TEST(colours_of_another_profile_become_srgb),
+        TEST(chunks_that_are_no_picture_are_not_looked_at),
+        TEST(broken_chunks_end_the_file),
         TEST(frames_keep_their_colours),
     };
     return picture_init() == 0 ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

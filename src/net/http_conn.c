@@ -626,7 +626,8 @@ static void judge_framing(struct exchange *ex, const char *method, const char *t
     http_framing_begin(f, &head);
     MHD_get_connection_values_n(ex->mhd, MHD_HEADER_KIND, judge_field, f);
     http_framing_end(f);
-    ex->conn->heard += (int64_t)(head.bytes.n + f->length);
+    /* May go round: a length that cannot be is refused, and the connection closed. */
+    ex->conn->heard = (int64_t)((uint64_t)ex->conn->heard + head.bytes.n + f->length);
     ex->conn->is_uncounted |= f->is_chunked;
 }
 
