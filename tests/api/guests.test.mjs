@@ -8,6 +8,7 @@ const hs = useServer({ config: { registration: { guests: true } } });
 const GUEST_ACCESS = value => ({ type: "m.room.guest_access", state_key: "", content: { guest_access: value } });
 
 /** client-server API, "Guest Access", and three more: a session can be ended, and joining by alias is joining. */
+// Sending without a transaction id, as old clients do, is the same act as sending with one.
 const ALLOWED = new Set(`
 GET /_matrix/client/v3/rooms/{roomId}/state
 GET /_matrix/client/v3/rooms/{roomId}/context/{eventId}
@@ -25,6 +26,7 @@ GET /_matrix/client/v1/media/thumbnail/{serverName}/{mediaId}
 POST /_matrix/client/v3/rooms/{roomId}/join
 POST /_matrix/client/v3/rooms/{roomId}/leave
 PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}
+POST /_matrix/client/v3/rooms/{roomId}/send/{eventType}
 PUT /_matrix/client/v3/rooms/{roomId}/state/{eventType}
 PUT /_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}
 PUT /_matrix/client/v3/sendToDevice/{eventType}/{txnId}
