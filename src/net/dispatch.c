@@ -119,6 +119,47 @@ static bool may_be_empty(const struct route *route)
     return route->fields || (route->flags & ROUTE_EMPTY_OK);
 }
 
+enum {
+    TREE_STEP = 256 * 1024, /* the first is for everybody: each worker may have so much */
+    TREE_MAX = 40 << 20,    /* more than key backups become, whose text is the longest (16 MiB) */
+};
+
+/* What a body becomes when it is parsed counts like the body itself. */
+struct tree_meter {
+    struct json_meter meter;
+    struct exchange *ex;
+    uint64_t held_before;
+    struct err err;
+    int rc;
+};
+
+static bool grant_tree(struct json_meter *m)
+{
+    struct tree_meter *t = container_of(m, struct tree_meter, meter);
+    size_t granted = m->used + TREE_STEP;
+    if (granted > TREE_MAX) {
+        t->rc = err_too_large(&t->err, "The request body has too many values");
+        return false;
+    }
+    t->rc =
+        under_way_hold(t->ex, &t->ex->body_held, HELD_IN_MEMORY, t->held_before + granted, &t->err);
+    m->granted = granted;
+    return t->rc == 0;
+}
+
+static int parse_body(struct exchange *ex, unsigned flags, json_t **out, struct err *err)
+{
+    struct tree_meter t = {.meter = {.granted = TREE_STEP, .grant = grant_tree},
+                           .ex = ex,
+                           .held_before = ex->body_held.bytes[HELD_IN_MEMORY]};
+    int rc = json_parse_metered(&ex->arena, ex->rq.body, flags, &t.meter, out, err);
+    if (t.meter.is_refused) {
+        *err = t.err;
+        return t.rc;
+    }
+    return rc;
+}
+
 static int parse_json(struct exchange *ex, json_t **out, struct err *err)
 {
     const struct route *route = ex->rq.route;
@@ -129,7 +170,7 @@ static int parse_json(struct exchange *ex, json_t **out, struct err *err)
     }
     flags |= route->flags & ROUTE_ANY_JSON ? JPARSE_SCALAR : 0;
     flags |= route->flags & ROUTE_JSON_REALS ? JPARSE_REALS : 0;
-    int rc = json_parse(&ex->arena, ex->rq.body, flags, out, err);
+    int rc = parse_body(ex, flags, out, err);
     if (rc == 0 && !(route->flags & ROUTE_ANY_JSON) && !json_is_object(*out)) {
         return err_bad_json(err, "The request body must be a JSON object");
     }

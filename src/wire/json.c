@@ -4,9 +4,26 @@
 #include <stdlib.h>
 
 static _Thread_local struct arena *current;
+static _Thread_local struct json_meter *meter; /* NULL: nobody counts */
+
+/* Once refused, always refused: jansson goes on after some failures, and must not succeed with half of something. */
+static bool is_granted(struct json_meter *m, size_t n)
+{
+    if (n > SIZE_MAX - m->used) {
+        m->is_refused = true;
+    }
+    if (!m->is_refused) {
+        m->used += n;
+        m->is_refused = m->used > m->granted && !m->grant(m);
+    }
+    return !m->is_refused;
+}
 
 static void *scoped_malloc(size_t n)
 {
+    if (meter && !is_granted(meter, n)) {
+        return NULL;
+    }
     return current ? arena_alloc(current, n) : malloc(n);
 }
 
@@ -90,11 +107,22 @@ static int check_tree(json_t *v, unsigned depth, unsigned flags, struct err *err
 
 int json_parse(struct arena *a, struct str bytes, unsigned flags, json_t **out, struct err *err)
 {
+    return json_parse_metered(a, bytes, flags, NULL, out, err);
+}
+
+int json_parse_metered(struct arena *a, struct str bytes, unsigned flags, struct json_meter *m,
+                       json_t **out, struct err *err)
+{
     const size_t options = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY;
     json_error_t e;
     struct arena *outer = json_arena_enter(a);
+    meter = m;
     json_t *v = json_loadb(bytes.p ? bytes.p : "", bytes.n, options, &e);
+    meter = NULL;
     json_arena_leave(outer);
+    if (m && m->is_refused) {
+        return E_LIMIT;
+    }
     if (!v) {
         return parse_error(&e, err);
     }

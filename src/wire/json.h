@@ -49,6 +49,20 @@ void json_arena_leave(struct arena *outer);
 int json_parse(struct arena *a, struct str bytes, unsigned flags, json_t **out,
                struct err *err) MUST_USE;
 
+/*
+ * A tree is up to fifty times as large as its text, if that is made for it. A meter is asked for each block that a parse
+ * takes, beyond what was granted already, and can refuse it: then the parse ends.
+ */
+struct json_meter {
+    size_t used, granted; /* bytes */
+    /* Raises granted to at least `used`, or returns false; then it has said why (E_LIMIT) to whoever will ask. */
+    bool (*grant)(struct json_meter *m);
+    bool is_refused;
+};
+/* As json_parse, and E_LIMIT if the meter refused; err is untouched then. */
+int json_parse_metered(struct arena *a, struct str bytes, unsigned flags, struct json_meter *m,
+                       json_t **out, struct err *err) MUST_USE;
+
 /* The string's bytes, borrowed from the tree; STR_NONE if v is NULL or not a string. */
 struct str json_str(const json_t *v);
 

@@ -208,6 +208,67 @@ static void scopes_nest(void **state)
     arena_release(&b);
 }
 
+struct purse {
+    struct json_meter meter;
+    size_t limit;
+    int asked;
+};
+
+static bool grant_a_little(struct json_meter *m)
+{
+    struct purse *p = container_of(m, struct purse, meter);
+    p->asked++;
+    m->granted = MIN(m->used + 1000, p->limit);
+    return m->used <= m->granted;
+}
+
+/* At whatever block the memory ends, the parse ends with that, and never with a tree that lacks something. */
+static void a_meter_ends_a_parse_at_any_block(void **state)
+{
+    (void)state;
+    const struct str text = STR("{\"a\":[1,22.5,\"three\",null,true,[],{\"a longer key than "
+                                "most\":\"\\u00e9\"},1234567890123456],\"b\":{\"c\":{}}}");
+    json_t *v = NULL, *whole = NULL;
+    struct err err = {0};
+    struct purse all = {.meter = {.grant = grant_a_little}, .limit = SIZE_MAX};
+    assert_ok(json_parse_metered(&arena, text, JPARSE_REALS, &all.meter, &whole, &err), &err);
+    assert_true(all.asked > 1 && all.meter.used > text.n);
+    for (size_t limit = 0; limit < all.meter.used; limit++) {
+        struct purse p = {.meter = {.grant = grant_a_little}, .limit = limit};
+        assert_int_equal(json_parse_metered(&arena, text, JPARSE_REALS, &p.meter, &v, &err),
+                         E_LIMIT);
+        assert_true(p.meter.is_refused);
+        assert_null(v);
+    }
+    struct purse enough = {.meter = {.grant = grant_a_little}, .limit = all.meter.used};
+    assert_ok(json_parse_metered(&arena, text, JPARSE_REALS, &enough.meter, &v, &err), &err);
+    assert_true(json_equal(v, whole));
+}
+
+/* The meter sees what the arena gives, give or take what keeps blocks apart. */
+static void a_meter_counts_what_the_arena_gives(void **state)
+{
+    (void)state;
+    static const char *const units[] = {"0,", "[],", "{\"\":0},", "\"\","};
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        json_t *v = NULL;
+        struct err err = {0};
+        struct arena a;
+        struct buf b = BUF_INIT(1 << 20);
+        struct purse p = {.meter = {.grant = grant_a_little}, .limit = SIZE_MAX};
+        arena_init(&a, 0);
+        buf_add_char(&b, '[');
+        for (int n = 0; n < 10000; n++) {
+            buf_add(&b, str_c(units[i]));
+        }
+        buf_add(&b, STR("0]"));
+        assert_ok(json_parse_metered(&a, buf_str(&b), 0, &p.meter, &v, &err), &err);
+        assert_in_range(a.used, p.meter.used, p.meter.used * 2);
+        arena_release(&a);
+        buf_release(&b);
+    }
+}
+
 int main(void)
 {
     wire_json_init();
@@ -221,6 +282,8 @@ int main(void)
         TEST(building_in_a_scope_uses_the_arena),
         TEST(without_a_scope_trees_live_on_the_heap),
         TEST(scopes_nest),
+        TEST(a_meter_ends_a_parse_at_any_block),
+        TEST(a_meter_counts_what_the_arena_gives),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
