@@ -50,8 +50,8 @@ int json_parse(struct arena *a, struct str bytes, unsigned flags, json_t **out,
                struct err *err) MUST_USE;
 
 /*
- * A tree is up to fifty times as large as its text, if that is made for it. A meter is asked for each block that a parse
- * takes, beyond what was granted already, and can refuse it: then the parse ends.
+ * A tree is up to fifty times as large as its text, if that is made for it. A meter is asked for each block that a
+ * parse takes beyond what was granted already, and can refuse it: then the parse ends.
  */
 struct json_meter {
     size_t used, granted; /* bytes */
