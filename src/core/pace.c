@@ -12,16 +12,18 @@ enum {
     PAUSE_MAX_US = 200000 /* a server that stops waits for it */
 };
 
-/* Bodies that have run when this thread last asked: one since then is its own. */
-static _Thread_local uint64_t seen;
+/* Bodies that had run when this thread last asked, and how many of them were its own. */
+static _Thread_local uint64_t seen, seen_own;
 
 static bool others_write(struct server *s)
 {
     struct store_stats stats;
     store_get_stats(s->store, &stats);
-    uint64_t since = stats.bodies - seen;
+    uint64_t own = store_writes_of_thread(), since = stats.bodies - seen,
+             own_since = own - seen_own;
     seen = stats.bodies;
-    return since > 1;
+    seen_own = own;
+    return since > own_since;
 }
 
 void pace(struct server *s, int64_t began_us)

@@ -116,6 +116,13 @@ static bool has_connection(struct store *store)
     return r && db_readers_is_leased(r->conn);
 }
 
+static _Thread_local uint64_t writes_of_thread;
+
+uint64_t store_writes_of_thread(void)
+{
+    return writes_of_thread;
+}
+
 int store_write(struct store *store, const char *name, int (*body)(struct txn *t, void *arg),
                 void *arg, struct err *err)
 {
@@ -127,6 +134,7 @@ int store_write(struct store *store, const char *name, int (*body)(struct txn *t
     w.job.arg = arg;
     w.job.done = waiter_done;
     atomic_init(&w.state, WAIT_RUNNING);
+    writes_of_thread++;
     committer_submit(store->committer, &w.job);
     waiter_wait(&w);
     if (w.job.rc && err) {

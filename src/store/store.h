@@ -132,5 +132,7 @@ struct store_stats {
     size_t name_cache_bytes, token_cache_bytes;
 };
 void store_get_stats(struct store *store, struct store_stats *out);
+/* How many bodies this thread has had run by store_write. */
+uint64_t store_writes_of_thread(void);
 
 #endif
