@@ -6,6 +6,7 @@
 #include "client/routes.h"
 #include "core/room_directory.h"
 #include "core/room_summary.h"
+#include "matrix/text_fold.h"
 #include "store/room_directory.h"
 #include "wire/jfield.h"
 
@@ -45,19 +46,9 @@ static const struct jfield filter_fields[] = {
 struct search {
     struct directory_query rows;
     int64_t limit;
-    struct str term;          /* empty: all */
+    struct str term;          /* folded, as rows are; empty: all */
     const json_t *room_types; /* NULL: all; an array of strings and null */
 };
-
-static bool contains(struct str text, struct str term)
-{
-    for (size_t i = 0; i + term.n <= text.n; i++) {
-        if (str_eq_nocase(str_n(text.p + i, term.n), term)) {
-            return true;
-        }
-    }
-    return term.n == 0;
-}
 
 static bool type_matches(const struct search *q, const struct directory_row *row)
 {
@@ -91,7 +82,7 @@ static int take_rows(struct page *p, bool *out_end, struct err *err)
     for (size_t i = 0; rc == 0 && i < n && !p->more; i++) {
         p->at.joined = rows[i].joined;
         p->at.room_nid = rows[i].room_nid;
-        if (!type_matches(q, &rows[i]) || !contains(rows[i].words, q->term)) {
+        if (!type_matches(q, &rows[i]) || str_find(rows[i].words, q->term) < 0) {
             continue;
         }
         if ((int64_t)p->n == q->limit) {
@@ -238,7 +229,7 @@ static int read_filter(struct request *rq, const json_t *filter, struct search *
             rc = err_bad_json(err, "A type of rooms is a string, or null for none");
         }
     }
-    q->term = in.generic_search_term;
+    q->term = text_fold(rq->arena, in.generic_search_term.p ? in.generic_search_term : STR(""));
     q->room_types = in.room_types;
     return rc;
 }

@@ -3,6 +3,7 @@
 
 #include "core/room_summary.h"
 #include "core/server.h"
+#include "matrix/text_fold.h"
 #include "store/room_directory.h"
 
 enum {
@@ -38,8 +39,9 @@ static int look_up(struct server *s, struct arena *a, struct directory_row *row,
     if (rc == 0) {
         row->joined = sum.joined;
         row->room_type = db_storable(a, text(sum.room_type));
-        row->words = db_storable(a, ARENA_CONCAT(a, text(sum.name), STR("\n"), text(sum.topic),
-                                                 STR("\n"), text(sum.canonical_alias)));
+        row->words =
+            db_storable(a, text_fold(a, ARENA_CONCAT(a, text(sum.name), STR("\n"), text(sum.topic),
+                                                     STR("\n"), text(sum.canonical_alias))));
     }
     return rc == E_NOT_FOUND ? 0 : rc; /* purged meanwhile */
 }

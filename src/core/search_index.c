@@ -15,9 +15,9 @@
 #define TASK STR("search-index")
 
 enum {
-    NOTED_STEP = 250,  /* texts added in one transaction, while those who send wait */
-    OLDER_STEP = 1000, /* older events that are looked at in one */
-    RUN_MS = 250,      /* a caller, or the other tasks, wait no longer than this */
+    NOTED_STEP = 250, /* texts added in one transaction, while those who send wait */
+    OLDER_STEP = 200, /* older events that are looked at in one */
+    RUN_MS = 250,     /* a caller, or the other tasks, wait no longer than this */
 };
 
 struct progress {
@@ -252,7 +252,9 @@ int search_index_task(struct server *s, struct err *err)
     int rc = search_index_catch_up(s, err);
     int64_t until = clock_mono_ms() + RUN_MS;
     while (rc == 0 && !step.is_done && clock_mono_ms() < until) {
+        int64_t began = clock_mono_us();
         rc = store_write(s->store, "search-index", older_step, &step, err);
+        pace(s, began);
         if (rc == 0 && step.is_done) {
             atomic_store(&s->search_is_filled, true);
             log_info("all events are in the search index");

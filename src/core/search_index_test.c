@@ -81,7 +81,9 @@ static void older_events_are_added_once_and_redacted_ones_are_not(void **state)
     assert_ok(store_write(t->server->store, "test", make_older, &older, &t->err), &t->err);
     assert_int_equal(hits(t, room, "words"), 5);
     test_redact(t, room, &alice, ids[0]);
-    assert_ok(search_index_task(t->server, &t->err), &t->err);
+    for (int i = 0; i < 1000 && !atomic_load(&t->server->search_is_filled); i++) {
+        assert_ok(search_index_task(t->server, &t->err), &t->err); /* each has its time only */
+    }
     assert_int_equal(hits(t, room, "words"), EVENTS - 1);
     assert_true(atomic_load(&t->server->search_is_filled));
     assert_ok(search_index_task(t->server, &t->err), &t->err);

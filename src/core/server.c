@@ -22,7 +22,6 @@
 #include "core/to_device_received.h"
 #include "core/typing.h"
 #include "core/unread.h"
-#include "core/user_directory.h"
 #include "matrix/ids.h"
 
 bool server_is_local(const struct server *s, struct str user_id)
@@ -113,7 +112,6 @@ int server_new(const struct config *config, struct server **out, struct err *err
     }
     make_caches(s);
     rc = erasure_new(s, &s->erasure, err);
-    rc = rc ? rc : user_directory_build(s, err);
     if (rc != 0) {
         server_free(s);
         return rc;

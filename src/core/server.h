@@ -47,6 +47,7 @@ struct server {
     struct push *push;
     struct profile_spread *profile_spread; /* of the client-server API */
     int64_t started_ms;
+    atomic_bool user_directory_is_built; /* everybody is in it */
     atomic_bool search_is_filled; /* every event with a text is in the index, also the older ones */
     atomic_uint letters;          /* that people wait for, under way to the mail server */
     atomic_uint identity_calls;   /* to identity servers, under way */

@@ -19,6 +19,7 @@
 #include "core/space.h"
 #include "core/typing.h"
 #include "core/unread.h"
+#include "core/user_directory.h"
 #include "store/devices.h"
 
 static int expire_typing(struct server *s, UNUSED struct err *err)
@@ -75,6 +76,7 @@ static const struct task core_tasks[] = {
     {.name = "presence-tell", .every_ms = 1000, .run = tell_presence},
     {.name = "presence", .every_ms = 5000, .at_stop = true, .run = expire_presence},
     {.name = "search-index", .every_ms = 1000, .run = search_index_task},
+    {.name = "user-directory", .every_ms = 1000, .run = user_directory_task},
     {.name = "purge", .every_ms = 1000, .run = purge_task},
     {.name = "retention", .every_ms = 1000, .run = retention_task},
     {.name = "space", .every_ms = 1000, .run = space_task},

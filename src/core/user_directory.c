@@ -1,35 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/user_directory.h"
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/map.h"
 #include "core/live_user.h"
+#include "core/pace.h"
 #include "core/room.h"
 #include "core/server.h"
 #include "matrix/glob.h"
 #include "matrix/ids.h"
+#include "matrix/text_fold.h"
 #include "store/meta.h"
 #include "store/names.h"
 #include "store/profiles.h"
 #include "store/user_directory.h"
 #include "store/users.h"
 #include "wire/json.h"
+#include "wire/json_writer.h"
 
 enum {
     ROOMS_MAX =
         1000, /* that one search loads to find out whether they are public; further ones are not */
     PART_MAX = 24, /* characters of a part: what is longer is compared with the name itself */
     NAME_MAX_CHARS = 100,
-    BUILD_BATCH = 100,
+    BUILD_STEP = 20, /* users put in by one transaction, while those who send wait */
+    RUN_MS = 250,    /* the other tasks wait no longer than this */
 };
 
-static const struct str built_key = STR_INIT("user_directory");
+#define TASK STR("user-directory")
 
 /* ---- text ---- */
 
+/* As characters. */
 static struct glob_text fold(struct arena *a, struct str utf8)
 {
-    return glob_text(a, utf8);
+    return glob_text(a, text_fold(a, utf8));
 }
 
 static size_t put_utf8(char *out, uint32_t c)
@@ -131,46 +139,77 @@ int user_directory_update(struct txn *t, uint64_t user_nid, struct err *err)
 
 /* ---- those who were there before ---- */
 
-struct build {
-    struct str after; /* in: the localpart that the last page ended with */
-    bool is_done;     /* out */
-    struct arena *arena;
-    struct str last; /* out */
+/* How far they have been put in. */
+struct progress {
+    struct str after; /* localpart */
+    bool is_done;
 };
 
-static int build_page(struct txn *t, void *arg)
+static int load_progress(struct db_read *r, struct arena *a, struct progress *out, struct err *err)
 {
-    struct build *b = arg;
-    struct user_row *users;
-    size_t n;
-    int rc = users_list(txn_read(t), txn_arena(t), b->after, BUILD_BATCH, &users, &n, txn_err(t));
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        rc = users[i].is_deactivated ? 0 : user_directory_update(t, users[i].nid, txn_err(t));
+    struct background_task task;
+    json_t *json;
+    int rc = background_tasks_get(r, a, TASK, &task, err);
+    rc = rc ? rc : json_parse(a, task.progress, 0, &json, err);
+    if (rc != 0) {
+        return rc;
     }
-    b->is_done = rc == 0 && n < BUILD_BATCH;
-    if (b->is_done) {
-        return meta_put(t, built_key, STR("1"), txn_err(t));
-    }
-    if (rc == 0) {
-        b->last = arena_str(b->arena, users[n - 1].localpart);
-    }
+    out->is_done = task.is_done;
+    return json_get_str(json, "after", &out->after)
+               ? 0
+               : err_internal(err, "progress of the user directory");
+}
+
+static int save_progress(struct txn *t, const struct progress *p)
+{
+    struct buf text = BUF_INIT(4096);
+    struct json_writer w = jw_over(&text);
+    jw_object(&w);
+    JW_STR(&w, "after", p->after);
+    jw_end(&w);
+    struct background_task task = {.name = TASK, .progress = buf_str(&text), .is_done = p->is_done};
+    int rc = background_tasks_put(t, &task, txn_err(t));
+    buf_release(&text);
     return rc;
 }
 
-int user_directory_build(struct server *s, struct err *err)
+struct step {
+    bool is_done;
+};
+
+static int build_step(struct txn *t, void *arg)
 {
-    struct str built;
-    struct arena a;
-    struct build b = {.last = STR(""), .arena = &a};
-    arena_init(&a, 0);
-    int rc = meta_get(store_reader(s->store), &a, built_key, &built, err);
-    b.is_done = rc == 0 && str_eq(built, STR("1"));
-    rc = rc == E_NOT_FOUND ? 0 : rc;
-    while (rc == 0 && !b.is_done) {
-        b.after = b.last;
-        rc = store_write(s->store, "user-directory", build_page, &b, err);
+    struct step *step = arg;
+    struct progress p;
+    struct user_row *users;
+    size_t n = 0;
+    int rc = load_progress(txn_read(t), txn_arena(t), &p, txn_err(t));
+    step->is_done = rc == 0 && p.is_done;
+    if (rc != 0 || p.is_done) {
+        return rc;
     }
-    arena_release(&a);
+    rc = users_list(txn_read(t), txn_arena(t), p.after, BUILD_STEP, &users, &n, txn_err(t));
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = users[i].is_deactivated ? 0 : user_directory_update(t, users[i].nid, txn_err(t));
+        p.after = users[i].localpart;
+    }
+    p.is_done = step->is_done = n < BUILD_STEP;
+    return rc == 0 ? save_progress(t, &p) : rc;
+}
+
+int user_directory_task(struct server *s, struct err *err)
+{
+    struct step step = {.is_done = atomic_load(&s->user_directory_is_built)};
+    int64_t until = clock_mono_ms() + RUN_MS;
+    int rc = 0;
+    while (rc == 0 && !step.is_done && clock_mono_ms() < until) {
+        int64_t began = clock_mono_us();
+        rc = store_write(s->store, "user-directory", build_step, &step, err);
+        pace(s, began);
+    }
+    if (rc == 0 && step.is_done) {
+        atomic_store(&s->user_directory_is_built, true);
+    }
     return rc;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Finding people by a part of their name (client-server API, "User Directory"). Each local user is kept under the parts
- * of their user id and display name (store/user_directory.h); letters of any case are the same.
+ * of their user id and display name (store/user_directory.h), folded (matrix/text_fold.h).
  *
  * A term may have several words; each has to be in the user id or the name. The first names are those that begin a word
  * with the longest of them. The work is bounded: of more than USER_DIRECTORY_SCAN candidates only the first are seen.
@@ -19,8 +19,9 @@ enum { USER_DIRECTORY_SCAN = 2000, USER_DIRECTORY_TERM = 256 /* bytes */ };
 
 /* The user's display name has changed, or the user is new. After the profile was written, in the same transaction. */
 MUST_USE int user_directory_update(struct txn *t, uint64_t user_nid, struct err *err);
-/* Puts those in who were there before the directory; once, at the start. */
-MUST_USE int user_directory_build(struct server *s, struct err *err);
+/* Puts those in, or in anew, who were there before the directory was as it is: for the table of tasks. How far this has
+ * come is kept in the database. */
+MUST_USE int user_directory_task(struct server *s, struct err *err);
 
 struct found_user {
     uint64_t nid;

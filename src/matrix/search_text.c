@@ -1,68 +1,83 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "matrix/search_text.h"
 
-#include <stdlib.h>
-#include <unicase.h>
 #include <unictype.h>
-#include <uninorm.h>
 #include <unistr.h>
 
 #include "matrix/canon.h"
 #include "matrix/names.h"
+#include "matrix/text_fold.h"
 
 #define WORD_MAX_BYTES 200 /* the rest of a longer word does not count; PostgreSQL takes 2 KB */
 
-/* Kana, Han and Hangul syllables: scripts that are written without spaces, or whose words take endings. */
+/* What a character does to words. */
+enum part {
+    PART_GAP,    /* ends one */
+    PART_LETTER, /* goes on with one, or begins it */
+    PART_MARK,   /* stays with what it stands on */
+    PART_ALONE,  /* is one, with its marks */
+    PART_FLAG,   /* half a flag: two of them are a word */
+};
+
+static bool is_in(ucs4_t c, const uint32_t (*ranges)[2], size_t n)
+{
+    for (size_t i = 0; i < n && c >= ranges[i][0]; i++) {
+        if (c <= ranges[i][1]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Scripts that are written without spaces, or whose words take endings. */
 static bool stands_alone(ucs4_t c)
 {
-    static const struct {
-        uint32_t first, last;
-    } ranges[] = {{0x3041, 0x30ff}, {0x3400, 0x4dbf}, {0x4e00, 0x9fff},
-                  {0xac00, 0xd7a3}, {0xf900, 0xfaff}, {0x20000, 0x3ffff}};
-    for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
-        if (c >= ranges[i].first && c <= ranges[i].last) {
-            return true;
-        }
-    }
-    return false;
+    static const uint32_t ranges[][2] = {
+        {0x0e00, 0x0eff},   /* Thai, Lao */
+        {0x1000, 0x109f},   /* Burmese */
+        {0x1780, 0x17ff},   /* Khmer */
+        {0x1950, 0x19df},   /* Tai Le, New Tai Lue */
+        {0x1a20, 0x1aad},   /* Tai Tham */
+        {0x1b00, 0x1b7f},   /* Balinese */
+        {0x3041, 0x30ff},   /* kana */
+        {0x3400, 0x4dbf},   /* Han */
+        {0x4e00, 0x9fff},   /* Han */
+        {0xa980, 0xa9ff},   /* Javanese, Burmese */
+        {0xaa60, 0xaadf},   /* Burmese, Tai Viet */
+        {0xac00, 0xd7a3},   /* Hangul */
+        {0xf900, 0xfaff},   /* Han */
+        {0x1b000, 0x1b16f}, /* kana */
+        {0x20000, 0x3ffff}, /* Han */
+    };
+    return is_in(c, ranges, ARRAY_LEN(ranges));
 }
 
-/* Marks that are left out in everyday writing: accents, Hebrew points, Arabic vowels. Those of other scripts are
- * letters to their readers. */
-static bool is_left_out(ucs4_t c)
+static enum part part_of(ucs4_t c)
 {
-    static const struct {
-        uint32_t first, last;
-    } ranges[] = {{0x0300, 0x036f}, {0x0591, 0x05c7}, {0x064b, 0x065f}, {0x0670, 0x0670},
-                  {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x20d0, 0x20ff}, {0xfe20, 0xfe2f}};
-    for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
-        if (c >= ranges[i].first && c <= ranges[i].last) {
-            return true;
-        }
+    if (c < 0x80) {
+        bool is_word = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
+        return is_word ? PART_LETTER : PART_GAP;
     }
-    return false;
-}
-
-static bool is_word_character(ucs4_t c)
-{
-    return uc_is_general_category_withtable(c, UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_M |
-                                                   UC_CATEGORY_MASK_N | UC_CATEGORY_MASK_Co);
-}
-
-/* In lower case, without accents. */
-static ucs4_t plain(ucs4_t c)
-{
-    ucs4_t parts[UC_DECOMPOSITION_MAX_LENGTH];
-    while (uc_canonical_decomposition(c, parts) > 0) {
-        c = parts[0];
+    if (c >= 0x1f1e6 && c <= 0x1f1ff) { /* regional indicators */
+        return PART_FLAG;
     }
-    return uc_tolower(c);
+    if (uc_is_general_category_withtable(c, UC_CATEGORY_MASK_M)) {
+        return PART_MARK;
+    }
+    if (uc_is_general_category_withtable(c, UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_N |
+                                                UC_CATEGORY_MASK_Co)) {
+        return stands_alone(c) ? PART_ALONE : PART_LETTER;
+    }
+    bool is_symbol = uc_is_general_category_withtable(c, UC_CATEGORY_MASK_So) ||
+                     uc_is_property_extended_pictographic(c);
+    return is_symbol ? PART_ALONE : PART_GAP;
 }
 
 /* Writes words. `word` is where the last one begins, n if none is open. */
 struct word_writer {
     char *p;
     size_t n, word;
+    enum part last; /* of what the open word was made */
 };
 
 static void end_word(struct word_writer *w)
@@ -71,6 +86,7 @@ static void end_word(struct word_writer *w)
         w->p[w->n++] = ' ';
     }
     w->word = w->n;
+    w->last = PART_GAP;
 }
 
 static void add_character(struct word_writer *w, ucs4_t c)
@@ -83,41 +99,35 @@ static void add_character(struct word_writer *w, ucs4_t c)
     }
 }
 
-static void add_plain(struct word_writer *w, ucs4_t c)
+static void add_part(struct word_writer *w, ucs4_t c)
 {
-    if (!is_left_out(c)) {
-        add_character(w, plain(c));
+    enum part part = part_of(c);
+    bool goes_on = part == PART_MARK || (part == w->last && part == PART_LETTER);
+    bool is_second_half = part == PART_FLAG && w->last == PART_FLAG;
+    if (!goes_on && !is_second_half) {
+        end_word(w);
     }
-}
-
-static void add_folded(struct word_writer *w, ucs4_t c)
-{
-    if (stands_alone(c)) {
-        end_word(w);
-        add_character(w, c);
-        end_word(w);
-    } else if (is_word_character(c)) {
-        add_plain(w, c);
-    } else {
-        end_word(w);
+    if (part == PART_GAP) {
+        return;
+    }
+    add_character(w, c);
+    if (part != PART_MARK || w->last == PART_GAP) {
+        w->last = is_second_half ? PART_ALONE : part == PART_MARK ? PART_LETTER : part;
     }
 }
 
 /* Words with one space between them. */
 static struct str fold(struct arena *a, struct str text)
 {
-    size_t n = 0;
-    uint8_t *p = u8_normalize(UNINORM_NFKC, (const uint8_t *)text.p, text.n, NULL, &n);
-    /* A character may be written as one of more bytes, and between two spaces. */
-    struct word_writer w = {.p = arena_alloc(a, 6 * n + 1)};
-    for (size_t at = 0; p && at < n;) {
+    struct str folded = text_fold(a, text);
+    /* Each character may be a word. */
+    struct word_writer w = {.p = arena_alloc(a, 2 * folded.n + 1)};
+    for (size_t at = 0; at < folded.n;) {
         ucs4_t c;
-        int len = u8_mbtouc(&c, p + at, n - at);
-        at += (size_t)len;
-        add_folded(&w, c);
+        at += (size_t)u8_mbtouc(&c, (const uint8_t *)folded.p + at, folded.n - at);
+        add_part(&w, c);
     }
     end_word(&w);
-    free(p);
     return str_n(w.p, w.n > 0 ? w.n - 1 : 0);
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What of an event can be searched for, and what a search asks for (client-server API, "Server-side Search"). Texts
- * and terms alike become words here, so that every engine finds the same: runs of letters, digits and marks, in lower
- * case, in Unicode's compatibility form, without accents. Chinese, Japanese and Korean have no spaces, so each of
- * their characters is a word, and a run of them in a term a phrase.
+ * and terms alike become words here, so that every engine finds the same: runs of letters, digits and marks, folded
+ * (text_fold.h). In scripts that are written without spaces (Chinese, Japanese; Thai, Lao, Khmer, Burmese and their
+ * neighbours), and in Korean, whose words take endings, each character with the marks on it is a word, and a run of
+ * them in a term is a phrase: so a word is found inside of a run without knowing where words end. Emoji and other
+ * symbols are words of their own.
  */
 #ifndef INGOT_MATRIX_SEARCH_TEXT_H
 #define INGOT_MATRIX_SEARCH_TEXT_H

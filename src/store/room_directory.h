@@ -22,7 +22,7 @@ struct directory_row {
     uint64_t room_nid;
     int64_t joined;
     struct str room_type; /* empty: none */
-    struct str words;     /* name, topic and alias, a line each */
+    struct str words;     /* name, topic and alias, a line each, folded (matrix/text_fold.h) */
     int64_t changes;
 };
 
