@@ -19,7 +19,7 @@ struct server;
 struct entry {
     struct refcount refs;
     struct event *ev;
-    int64_t position; /* 0: not in the timeline; negative: history that was fetched later */
+    int64_t position; /* 0: not in the timeline */
     int64_t received_ts;
     unsigned flags;              /* enum event_flag */
     struct state_id state_after; /* zero for outliers */
