@@ -121,6 +121,7 @@ static int write_notification(struct listing *l, const struct cursor *c, const s
     struct json_writer *w = &l->w;
     jw_object(w);
     JW_STR(w, "room_id", c->room->room_id);
+    JW_STR(w, "profile_tag", STR("")); /* rules have none; it is there on other servers */
     JW_RAW(w, "actions", seen->actions);
     JW_BOOL(w, "read", seen->is_read);
     JW_INT(w, "ts", e->received_ts);

@@ -240,6 +240,12 @@ static int get_profile(struct request *rq, struct err *err)
     return rc == 0 ? reply_fields(rq, fields, n) : rc;
 }
 
+/* Clients ask for these two of everybody, and take an error for one: what is not set is null, as on other servers. */
+static bool is_null_unless_set(struct str field)
+{
+    return str_eq(field, STR("displayname")) || str_eq(field, STR("avatar_url"));
+}
+
 static int get_field(struct request *rq, struct err *err)
 {
     struct profile_field field = {.field = rq->params[1]};
@@ -253,6 +259,10 @@ static int get_field(struct request *rq, struct err *err)
     }
     rc = profiles_get(store_reader(server_of(rq)->store), rq->arena, user, field.field,
                       &field.value, err);
+    if (rc == E_NOT_FOUND && is_null_unless_set(field.field)) {
+        field.value = STR("null");
+        rc = 0;
+    }
     if (rc == E_NOT_FOUND) {
         return err_not_found(err, "The profile has no %.*s", STR_ARG(field.field));
     }

@@ -34,9 +34,7 @@ static int pusher_json(struct request *rq, const struct pusher_row *p, json_t **
     json_put_str(*out, "app_display_name", p->app_display_name);
     json_put_str(*out, "device_display_name", p->device_display_name);
     json_put_str(*out, "lang", p->lang);
-    if (p->profile_tag.p) {
-        json_put_str(*out, "profile_tag", p->profile_tag);
-    }
+    json_put_str(*out, "profile_tag", p->profile_tag.p ? p->profile_tag : STR(""));
     json_put(*out, STR("data"), data);
     return 0;
 }

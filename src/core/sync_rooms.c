@@ -208,6 +208,15 @@ static int write_one(struct sync *s, const struct user_room *ur, struct err *err
     return 0;
 }
 
+static void write_no_events(struct sync *s, const char *name)
+{
+    jw_key(&s->w, str_c(name));
+    jw_object(&s->w);
+    JW_ARRAY(&s->w, "events");
+    jw_end(&s->w);
+    jw_end(&s->w);
+}
+
 static void write_gone_room(struct sync *s, const struct gone_room *room)
 {
     jw_key(&s->w, room->room_id);
@@ -218,10 +227,8 @@ static void write_gone_room(struct sync *s, const struct gone_room *room)
     JW_BOOL(&s->w, "limited", false);
     JW_STR(&s->w, "prev_batch", sync_token_of_position(s->server, s->arena, room->position));
     jw_end(&s->w);
-    JW_OBJECT(&s->w, "state");
-    JW_ARRAY(&s->w, "events");
-    jw_end(&s->w);
-    jw_end(&s->w);
+    write_no_events(s, "state");
+    write_no_events(s, "account_data");
     jw_end(&s->w);
     s->found = true;
 }

@@ -85,12 +85,11 @@ int sync_write_room_account_data(struct sync_room *r, size_t *out_n, struct err 
     struct sync *s = r->sync;
     struct account_data_row *rows = NULL;
     size_t n = 0;
+    bool may_have = r->whole || r->changed & SYNC_ACCOUNT_DATA;
     *out_n = 0;
-    if (!r->whole && !(r->changed & SYNC_ACCOUNT_DATA)) {
-        return 0;
-    }
-    int rc = account_data_of_room(store_reader(s->server->store), s->arena, s->user_nid,
-                                  r->room->nid, &rows, &n, err);
+    int rc = may_have ? account_data_of_room(store_reader(s->server->store), s->arena, s->user_nid,
+                                             r->room->nid, &rows, &n, err)
+                      : 0;
     JW_OBJECT(&s->w, "account_data");
     JW_ARRAY(&s->w, "events");
     for (size_t i = 0; rc == 0 && i < n; i++) {

@@ -24,6 +24,74 @@ test("what a member has not set is null in joined_members", async () => {
   assert.equal(typeof member.display_name, "string");
 });
 
+test("a display name and a picture that are not set are null, other fields and people are not found", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const at = (id, field) => `/profile/${E(id)}/${field}`;
+  await alice.del(at(alice.id, "displayname"));
+  for (const who of [alice, bob]) {
+    assert.deepEqual(await who.get(at(alice.id, "displayname")), { displayname: null });
+    assert.deepEqual(await who.get(at(alice.id, "avatar_url")), { avatar_url: null });
+    await who.fails(404, "M_NOT_FOUND", "GET", at(alice.id, "m.tz"));
+    await who.fails(404, "M_NOT_FOUND", "GET", at("@nobody-at-all:localhost", "displayname"));
+    assert.deepEqual(await who.get(`/profile/${E(alice.id)}`), {});
+  }
+  await alice.put(at(alice.id, "displayname"), { displayname: "Alice" });
+  assert.deepEqual(await bob.get(at(alice.id, "displayname")), { displayname: "Alice" });
+});
+
+test("what clients read without asking whether it is there is there", async () => {
+  const [alice, bob] = await hs.users("alice", "bob");
+  const room = await alice.createRoom({ preset: "public_chat" }), event = await alice.say(room, "hello");
+  await bob.join(room);
+  const has = (what, object, ...members) => { for (const m of members) assert.ok(m in object, `${what} has ${m}: ${JSON.stringify(object).slice(0, 300)}`); };
+  const stream = await bob.stream(), left = await alice.stream({ filter: { room: { include_leave: true } } });
+  const sections = ["timeline", "state", "ephemeral", "account_data", "unread_notifications"];
+  const check = r => {
+    has("/sync", r, "next_batch", "rooms", "device_one_time_keys_count", "device_unused_fallback_key_types");
+    has("one-time keys", r.device_one_time_keys_count, "signed_curve25519");
+    for (const joined of Object.values(r.rooms.join)) {
+      has("a joined room", joined, ...sections);
+      has("a timeline", joined.timeline, "events", "limited", "prev_batch");
+      for (const part of ["state", "ephemeral", "account_data"]) assert.ok(Array.isArray(joined[part].events), part);
+      has("counts", joined.unread_notifications, "notification_count", "highlight_count");
+      for (const e of joined.timeline.events) has("an event", e, "type", "content", "event_id", "sender", "origin_server_ts", "unsigned");
+    }
+    for (const gone of Object.values(r.rooms.leave)) {
+      has("a room that was left", gone, "timeline", "state", "account_data");
+      assert.ok(Array.isArray(gone.account_data.events));
+    }
+  };
+  check(stream.last);
+  await alice.say(room, "more");
+  check(await stream.next());
+  await alice.typing(room, true);
+  check(await stream.next(2000));
+  await alice.leave(room);
+  await left.next();
+  assert.ok(left.last.rooms.leave[room]);
+  check(left.last);
+  await alice.join(room);
+  const login = (await hs.req("POST", "/login", { body: { type: "m.login.password", identifier: { type: "m.id.user", user: bob.name }, password: bob.password }, expect: 200 })).body;
+  has("/login", login, "user_id", "access_token", "device_id", "home_server");
+  has("/whoami", await bob.get("/account/whoami"), "user_id", "device_id", "is_guest");
+  has("/keys/query", await bob.post("/keys/query", { device_keys: {} }), "device_keys", "failures", "master_keys", "self_signing_keys", "user_signing_keys");
+  has("/keys/claim", await bob.post("/keys/claim", { one_time_keys: {} }), "one_time_keys", "failures");
+  has("/keys/upload", (await bob.post("/keys/upload", {})).one_time_key_counts, "signed_curve25519");
+  has("/keys/signatures/upload", await bob.post("/keys/signatures/upload", {}), "failures");
+  has("/context", await bob.get(`/rooms/${E(room)}/context/${E(event)}?limit=0`), "start", "end", "event", "events_before", "events_after", "state");
+  has("/messages", await bob.get(`/rooms/${E(room)}/messages?dir=b`), "start", "chunk");
+  has("/publicRooms", await bob.post("/publicRooms", { filter: { generic_search_term: "nothing of it" } }), "chunk", "total_room_count_estimate");
+  has("/user_directory/search", await bob.post("/user_directory/search", { search_term: "nobody" }), "results", "limited");
+  has("/search", (await bob.post("/search", { search_categories: { room_events: { search_term: "nothing" } } })).search_categories.room_events, "count", "results", "highlights");
+  has("/notifications", await bob.get("/notifications"), "notifications");
+  has("a notification", (await bob.get("/notifications")).notifications[0], "room_id", "profile_tag", "actions", "ts", "event", "read");
+  await bob.post("/pushers/set", { pushkey: "k", kind: "http", app_id: "a", app_display_name: "x", device_display_name: "x", lang: "en", data: { url: "https://push.example.org/_matrix/push/v1/notify" } });
+  has("a pusher", (await bob.get("/pushers")).pushers[0], "app_display_name", "app_id", "data", "device_display_name", "kind", "lang", "profile_tag", "pushkey");
+  has("the push rules", (await bob.get("/pushrules/")).global, "override", "content", "room", "sender", "underride");
+  has("addresses", await bob.get("/account/3pid"), "threepids");
+  has("/capabilities", (await bob.get("/capabilities")).capabilities, "m.change_password", "m.room_versions");
+});
+
 test("an empty token means none", async () => {
   const alice = await hs.user("alice");
   const bob = await hs.user("bob");
@@ -83,7 +151,7 @@ test("names of before a thing was specified are those of now", async () => {
   };
   const proof = { sid: "x", client_secret: "y", id_server: "id.example.org", id_access_token: "z" };
   await both("POST", "/account/3pid/bind", proof);
-  await both("POST", "/account/3pid/unbind", { medium: "email", address: "a@example.org", id_server: "id.example.org" });
+  await both("POST", "/account/3pid/unbind", { medium: "email", address: "a@example.org" });
   await both("POST", "/account/3pid/add", proof);
   await both("POST", "/account/3pid/delete", { medium: "email", address: "a@example.org" });
   await both("POST", "/keys/device_signing/upload", {});
