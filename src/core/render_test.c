@@ -50,6 +50,8 @@ static struct str edit(struct test_server *t, struct room *room, const struct te
                      body, body, STR_ARG(parent))
             .p;
     struct new_event ev = test_event(sender, "m.room.message", content);
+    /* Two edits of one millisecond would be in the order of their ids. */
+    ev.origin_server_ts = store_position(t->server->store);
     return test_send(t, room, &ev);
 }
 
