@@ -17,6 +17,11 @@ static bool must_answer(const struct request *rq, const struct long_poll *p)
            (rq->woken_by == WOKEN_DEADLINE && now < p->look_again);
 }
 
+bool long_poll_can_wait(const struct long_poll *p)
+{
+    return clock_mono_ms() < p->deadline_mono;
+}
+
 /* Answers if there is something or the time is up; else *out_waits. The session is looked at last: what was found
  * before a logout is not sent after it. */
 static int answer_or_wait(struct request *rq, struct long_poll *p, bool *out_waits, struct err *err)

@@ -28,6 +28,8 @@ struct long_poll {
     void (*release)(struct request *rq, struct long_poll *p);
 };
 
+/* For `answer`: whether it need not be sent now. */
+bool long_poll_can_wait(const struct long_poll *p);
 /* Answers at once, or parks; takes p. */
 MUST_USE int long_poll_begin(struct request *rq, struct long_poll *p, struct err *err);
 

@@ -419,9 +419,11 @@ static int answer(struct request *rq, const struct long_poll *poll, struct buf *
                   bool *out_found, struct err *err)
 {
     const struct parked_events *p = container_of(poll, const struct parked_events, poll);
-    struct stream st = {.rq = rq,
-                        .from = p->from,
-                        .upto = MAX(echo_horizon(server_of(rq), rq->who.device_nid), p->from)};
+    struct stream st = {
+        .rq = rq,
+        .from = p->from,
+        .upto = MAX(echo_horizon(server_of(rq), rq->who.device_nid, long_poll_can_wait(poll)),
+                    p->from)};
     int rc = read_stream(&st, p->room, err);
     *out_found = st.n > 0;
     return rc ? rc : write_stream(&st, out, err);

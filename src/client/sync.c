@@ -104,6 +104,7 @@ static int answer(struct request *rq, const struct long_poll *poll, struct buf *
                      .user_nid = rq->who.user_nid,
                      .device_nid = rq->who.device_nid,
                      .is_initial = p->is_initial,
+                     .can_wait = long_poll_can_wait(poll) && !p->is_initial && !p->full_state,
                      .since = p->since,
                      .full_state = p->full_state,
                      .use_state_after = p->use_state_after};

@@ -9,6 +9,9 @@
  * as its /sync may see. That ends when the answer was sent, and at the latest ECHO_MAX_MS after the commit, for nobody
  * has to read an answer.
  *
+ * Two answers on two connections at the same moment come in either order for a client that is busy. So a /sync that can
+ * wait is told ECHO_GRACE_MS later; one that has to answer now is not kept from what its device knows was sent.
+ *
  *     echo_begin(server, arena, device, position);   // the arena names the request: each has its own
  *     ...
  *     echo_answered(request);
@@ -22,7 +25,7 @@ struct server;
 struct echoes;
 struct request;
 
-enum { ECHO_MAX_MS = 1000 };
+enum { ECHO_MAX_MS = 1000, ECHO_GRACE_MS = 20 };
 
 struct echoes *echoes_new(void);
 void echoes_free(struct echoes *e); /* NULL is allowed */
@@ -34,9 +37,10 @@ void echo_begin(struct server *s, const struct arena *request, uint64_t device, 
  * any thread; may run more than once. */
 void echo_answered(const struct request *rq);
 
-/* store_position(), or what lies before the device's oldest unanswered event. */
-int64_t echo_horizon(struct server *s, uint64_t device);
-/* When that horizon moves on by itself, clock_mono_ms; INT64_MAX if the device has nothing unanswered. */
+/* store_position(), or what lies before the device's oldest event that is unanswered or, for who can wait, was answered
+ * just now. */
+int64_t echo_horizon(struct server *s, uint64_t device, bool can_wait);
+/* When that horizon moves on by itself for who can wait, clock_mono_ms; INT64_MAX if nothing is held back. */
 int64_t echo_horizon_ends(struct server *s, uint64_t device);
 
 #endif

@@ -23,19 +23,19 @@ static void a_device_sees_no_further_than_its_oldest_unanswered_event(void **sta
     arena_init(&first, 0);
     arena_init(&second, 0);
     test_join(t, room, &bob);
-    assert_int_equal(echo_horizon(t->server, alice.device), store_position(t->server->store));
+    assert_int_equal(echo_horizon(t->server, alice.device, true), store_position(t->server->store));
     assert_int_equal(echo_horizon_ends(t->server, alice.device), INT64_MAX);
     int64_t one = say_unanswered(t, room, &alice, &first);
     int64_t two = say_unanswered(t, room, &alice, &second);
     test_message(t, room, &bob, "meanwhile");
     int64_t now = store_position(t->server->store);
-    assert_int_equal(echo_horizon(t->server, alice.device), one - 1);
-    assert_int_equal(echo_horizon(t->server, bob.device), now);
-    assert_int_equal(echo_horizon(t->server, 0), now);
+    assert_int_equal(echo_horizon(t->server, alice.device, true), one - 1);
+    assert_int_equal(echo_horizon(t->server, bob.device, true), now);
+    assert_int_equal(echo_horizon(t->server, 0, true), now);
     test_answered(t->server, &first, alice.device);
-    assert_int_equal(echo_horizon(t->server, alice.device), two - 1);
+    assert_int_equal(echo_horizon(t->server, alice.device, true), two - 1);
     test_answered(t->server, &second, alice.device);
-    assert_int_equal(echo_horizon(t->server, alice.device), now);
+    assert_int_equal(echo_horizon(t->server, alice.device, true), now);
     assert_int_equal(echo_horizon_ends(t->server, alice.device), INT64_MAX);
     arena_release(&first);
     arena_release(&second);
@@ -55,12 +55,12 @@ static void an_answer_that_is_not_read_counts_no_longer_than_it_may(void **state
     clock_test_advance(ECHO_MAX_MS / 2);
     int64_t two = say_unanswered(t, room, &alice, &second);
     clock_test_advance(ECHO_MAX_MS / 2 - 1);
-    assert_int_equal(echo_horizon(t->server, alice.device), one - 1);
+    assert_int_equal(echo_horizon(t->server, alice.device, true), one - 1);
     assert_int_equal(echo_horizon_ends(t->server, alice.device), start + ECHO_MAX_MS);
     clock_test_advance(1);
-    assert_int_equal(echo_horizon(t->server, alice.device), two - 1);
+    assert_int_equal(echo_horizon(t->server, alice.device, true), two - 1);
     clock_test_advance(ECHO_MAX_MS);
-    assert_int_equal(echo_horizon(t->server, alice.device), store_position(t->server->store));
+    assert_int_equal(echo_horizon(t->server, alice.device, true), store_position(t->server->store));
     clock_test_thaw();
     arena_release(&first);
     arena_release(&second);
@@ -75,7 +75,7 @@ static void a_write_that_fails_holds_nothing_back(void **state)
     arena_init(&request, 0);
     struct new_event ev = test_event(&eve, "m.room.message", "{\"body\":\"hi\"}");
     assert_int_equal(room_send(t->server, &request, room, &ev, NULL, &t->err), E_FORBIDDEN);
-    assert_int_equal(echo_horizon(t->server, eve.device), store_position(t->server->store));
+    assert_int_equal(echo_horizon(t->server, eve.device, true), store_position(t->server->store));
     arena_release(&request);
 }
 

@@ -149,7 +149,7 @@ static int write_all(struct sync *s, struct err *err)
 int sync_write(struct sync *s, struct buf *out, bool *out_found, struct err *err)
 {
     begin_anew_if_lost(s);
-    s->upto = (struct sync_token){.position = echo_horizon(s->server, s->device_nid),
+    s->upto = (struct sync_token){.position = echo_horizon(s->server, s->device_nid, s->can_wait),
                                   .serial = changes_volatile_serial(s->server)};
     /* The token may come from another process, which had heard of more than this one has yet. */
     s->upto.position = MAX(s->upto.position, s->since.position);

@@ -25,6 +25,7 @@ struct sync {
     struct str user_id, device_id;
     uint64_t user_nid, device_nid;
     bool is_initial;         /* no since, or one that is of no use */
+    bool can_wait;           /* need not answer now: see echo.h */
     struct sync_token since; /* 0, 0 if initial */
     struct sync_token upto;  /* set by sync_write: everything up to here is in the answer */
     struct filter filter;

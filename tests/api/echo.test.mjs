@@ -78,3 +78,19 @@ test("the other devices and people do not wait for that answer, nor does what ca
   await Promise.all(listening);
   for (const ids of heard.values()) assert.deepEqual([...ids].sort(), [...wanted].sort());
 });
+
+test("what was answered is in the next /sync that must answer, though another one of the device waits", async () => {
+  const alice = await hs.user("alice");
+  const room = await alice.createRoom();
+  const waiting = new Line(alice, []);
+  let { next_batch: since } = await alice.sync();
+  for (let i = 0; i < ROUNDS; i++) {
+    const parked = waiting.ask("sync", "GET", `/sync?${new URLSearchParams({ since, timeout: "20000", set_presence: "offline" })}`);
+    await alice.getState(room, "m.room.create");
+    const id = await alice.say(room, `${i}`);
+    const now = await alice.sync({ since, timeout: 0 });
+    assert.ok(timeline(now, room).some(e => e.event_id === id), "in the one that answers at once");
+    ({ next_batch: since } = await parked);
+  }
+  waiting.close();
+});
